@@ -207,7 +207,7 @@ fn everything() -> String {
             retry_at: snapshot.at,
         };
         if let Some(report) = snapshot.tunnels.get_mut(&id) {
-            Arc::make_mut(report).failure = Some(failure);
+            Arc::make_mut(report).failure = Some(Box::new(failure));
         }
     }
     let mut api = testing::api(Arc::new(testing::Cardboard::new(Snapshot::default())));

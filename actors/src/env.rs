@@ -17,7 +17,7 @@ use warren_state::{
     Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
     event::{Event, news},
     figures::Count,
-    lifecycle::TunnelReport,
+    lifecycle::{LifecycleSettings, TunnelReport},
     reconcile::Role,
     table::{Bounds, Change, Disk, ExclusionStatus, Table, Tables},
     view::{User, UserStatus},
@@ -42,6 +42,8 @@ use crate::{
 /// Shared by all actors of one tree.
 pub(crate) struct Env {
     pub(crate) settings: Settings,
+    /// Of every tunnel.
+    pub(crate) lifecycle: Arc<LifecycleSettings>,
     pub(crate) clock: Clock,
     pub(crate) node: NodeId,
     pub(crate) epoch: Epoch,
@@ -116,6 +118,7 @@ impl Env {
         Self {
             ledger: Fetcher::new(ledger, settings.fetcher()),
             settings,
+            lifecycle: Arc::default(),
             clock,
             node,
             epoch,

@@ -9,12 +9,12 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Destinations whose learned routes stay out of the kernel. Copies share the list.
+/// Destinations whose learned routes stay out of the kernel. Copies share the list; an empty one is none.
 ///
 /// An address excludes the routes whose destination has it, whatever their prefix length, as `doublezerod` does; a prefix
 /// excludes its own route and those to everything inside of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Exclusion(Arc<Entries>);
+pub struct Exclusion(Option<Arc<Entries>>);
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Entries {
@@ -70,13 +70,16 @@ impl Exclusion {
                 (Err(_), Err(_)) => return Err(ExclusionError::Entry(entry.chars().take(64).collect())),
             }
         }
-        Ok(Self(Arc::new(all)))
+        let is_empty = all.addresses.is_empty() && all.networks.is_empty();
+        Ok(Self((!is_empty).then(|| Arc::new(all))))
     }
 
     /// Whether routes to this destination stay out.
     #[must_use]
     pub fn covers(&self, dst: &Ipv4Net) -> bool {
-        let Entries { addresses, networks } = &*self.0;
+        let Some(Entries { addresses, networks }) = self.0.as_deref() else {
+            return false;
+        };
         let within =
             |length| Ipv4Net::new(dst.network(), length).is_ok_and(|net| networks.contains(&net.trunc()));
         addresses.contains(&dst.network()) || (!networks.is_empty() && (0..=dst.prefix_len()).any(within))
@@ -91,15 +94,16 @@ impl Exclusion {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.addresses.len() + self.0.networks.len()
+        self.0
+            .as_deref()
+            .map_or(0, |all| all.addresses.len() + all.networks.len())
     }
 
     fn entries(&self) -> impl Iterator<Item = String> {
-        let Entries { addresses, networks } = &*self.0;
-        addresses
-            .iter()
-            .map(ToString::to_string)
-            .chain(networks.iter().map(ToString::to_string))
+        self.0.iter().flat_map(|all| {
+            let addresses = all.addresses.iter().map(ToString::to_string);
+            addresses.chain(all.networks.iter().map(ToString::to_string))
+        })
     }
 }
 

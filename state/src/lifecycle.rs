@@ -315,7 +315,7 @@ pub struct TunnelReport {
     /// Since when it has been in this state.
     pub since: Monotonic,
     /// In `Failed`: the phase that failed, why, and when it is tried again.
-    pub failure: Option<FailureReport>,
+    pub failure: Option<Box<FailureReport>>,
     /// The status of the BGP session, in the reference's words.
     pub session: SessionStatus,
     /// Why the session has that status, for people.
@@ -337,11 +337,11 @@ pub struct TunnelReport {
     pub capturing_routes: BlockedRoutes,
     /// Set while the tunnel stays at its old endpoints, because at the new ones nobody answers. The spec above is then the
     /// old one.
-    pub postponed: Option<PostponedMove>,
+    pub postponed: Option<Box<PostponedMove>>,
     /// How often the tunnel was mended after something else changed it.
     pub repairs: u64,
     /// Set while something else changes the tunnel again and again.
-    pub contest: Option<Contest>,
+    pub contest: Option<Box<Contest>>,
     /// Failed attempts in a row.
     pub attempts: u32,
 }

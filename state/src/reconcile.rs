@@ -1,6 +1,7 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
 mod ends;
+mod few;
 mod held;
 mod machine;
 mod manual;

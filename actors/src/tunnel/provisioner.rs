@@ -13,10 +13,7 @@ use warren_state::{
     StepOutcome, TunnelId,
     event::Event,
     figures::{Count, Operation, Tally},
-    lifecycle::{
-        self, Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate,
-        Telling,
-    },
+    lifecycle::{self, Effect, Input, Lifecycle, MulticastRun, SessionNumber, SessionUpdate, Telling},
     restart::{Decision, History},
     supervisor::PROVISIONER,
     table::Change,
@@ -75,10 +72,10 @@ pub(crate) struct State {
     tunnel: TunnelId,
     gate: Arc<Mutex<()>>,
     driver: Driver<Lifecycle>,
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     /// Resolves once the session that is ending has said its last words.
     ending: Option<oneshot::Receiver<()>>,
-    multicast: Option<Services>,
+    multicast: Option<Box<Services>>,
     /// Resolves once the multicast services that are ending have said theirs.
     pruning: Option<oneshot::Receiver<()>>,
     telling: Telling,
@@ -109,7 +106,7 @@ struct Services {
 
 impl Actor for Provisioner {
     type Msg = ProvisionerMessage;
-    /// Apart, so that a task that waits for messages is small: there are thousands of them.
+    /// Apart, as is what handles a message, so that a task that waits for messages is small: there are thousands of them.
     type State = Box<State>;
     type Arguments = Arguments;
 
@@ -123,7 +120,7 @@ impl Actor for Provisioner {
         let seed = tunnel.0.0.iter().fold(env.settings.seed, |seed, byte| {
             seed.rotate_left(5) ^ u64::from(*byte)
         });
-        let core = Lifecycle::new(tunnel, LifecycleSettings::default());
+        let core = Lifecycle::new(tunnel, env.lifecycle.clone());
         let driver = Driver::new(
             core,
             env.clock,
@@ -156,24 +153,7 @@ impl Actor for Provisioner {
         message: ProvisionerMessage,
         state: &mut Box<State>,
     ) -> Result<(), ActorProcessingErr> {
-        let effects = match message {
-            ProvisionerMessage::Input(input) => state.give(*input),
-            ProvisionerMessage::Told(number) => match state.take_told(&myself, number) {
-                Some(update) => state.give(Input::Session(number, update)),
-                None => return Ok(()),
-            },
-            ProvisionerMessage::Alarm => state.driver.ring(),
-            ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
-            ProvisionerMessage::RestartSession(number) => {
-                return Box::pin(state.restart_session(&myself, number)).await;
-            }
-            ProvisionerMessage::RestartMulticast => return Box::pin(state.start_multicast(&myself)).await,
-            ProvisionerMessage::Learned(reply) => {
-                let _nobody_waits = reply.try_send((state.tunnel, state.driver.core().learned().clone()));
-                return Ok(());
-            }
-        };
-        state.carry_out(&myself, effects).await
+        Box::pin(state.handle(myself, message)).await
     }
 
     async fn handle_supervisor_evt(
@@ -182,22 +162,43 @@ impl Actor for Provisioner {
         event: SupervisionEvent,
         state: &mut Box<State>,
     ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorFailed(cell, error) => {
-                Box::pin(state.child_failed(&myself, &cell, &error.to_string())).await
-            }
+        let (cell, reason) = match event {
+            SupervisionEvent::ActorFailed(cell, error) => (cell, error.to_string()),
             SupervisionEvent::ActorTerminated(cell, None, reason) => {
-                Box::pin(state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())))
-                    .await
+                (cell, reason.unwrap_or_else(|| "killed".to_owned()))
             }
             SupervisionEvent::ActorTerminated(_, Some(_), _)
             | SupervisionEvent::ActorStarted(_)
-            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
-        }
+            | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
+        };
+        Box::pin(state.child_failed(myself, cell, reason)).await
     }
 }
 
 impl State {
+    async fn handle(
+        &mut self,
+        myself: ActorRef<ProvisionerMessage>,
+        message: ProvisionerMessage,
+    ) -> Result<(), ActorProcessingErr> {
+        let effects = match message {
+            ProvisionerMessage::Input(input) => self.give(*input),
+            ProvisionerMessage::Told(number) => match self.take_told(&myself, number) {
+                Some(update) => self.give(Input::Session(number, update)),
+                None => return Ok(()),
+            },
+            ProvisionerMessage::Alarm => self.driver.ring(),
+            ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
+            ProvisionerMessage::RestartSession(number) => return self.restart_session(&myself, number).await,
+            ProvisionerMessage::RestartMulticast => return self.start_multicast(&myself).await,
+            ProvisionerMessage::Learned(reply) => {
+                let _nobody_waits = reply.try_send((self.tunnel, self.driver.core().learned().clone()));
+                return Ok(());
+            }
+        };
+        self.carry_out(&myself, effects).await
+    }
+
     fn give(&mut self, input: Input) -> Vec<Effect> {
         self.telling.hear(&input);
         match &input {
@@ -391,7 +392,7 @@ impl State {
         spec: BgpSpec,
     ) -> Result<(), ActorProcessingErr> {
         if let Some(earlier) = self.session.take() {
-            self.end(earlier, false);
+            self.end(*earlier, false);
         }
         // The next session has the addresses of the one that is ending.
         self.last_words().await;
@@ -399,14 +400,14 @@ impl State {
         let actor = self.spawn_session(myself, number, &spec, told.clone()).await?;
         let awaited_since = Some(self.env.clock.now());
         self.peer = Some(spec.peer_address);
-        self.session = Some(Session {
+        self.session = Some(Box::new(Session {
             number,
             spec,
             actor: Some(actor),
             told,
             history: History::default(),
             awaited_since,
-        });
+        }));
         Ok(())
     }
 
@@ -444,7 +445,7 @@ impl State {
 
     fn stop_session(&mut self, number: SessionNumber, cease: bool) {
         if let Some(session) = self.session.take_if(|session| session.number == number) {
-            self.end(session, cease);
+            self.end(*session, cease);
         }
     }
 
@@ -476,11 +477,11 @@ impl State {
                 Ok(())
             }
             None => {
-                self.multicast = Some(Services {
+                self.multicast = Some(Box::new(Services {
                     run,
                     actor: None,
                     history: History::default(),
-                });
+                }));
                 self.start_multicast(myself).await
             }
         }
@@ -518,9 +519,9 @@ impl State {
 
     async fn child_failed(
         &mut self,
-        myself: &ActorRef<ProvisionerMessage>,
-        cell: &ActorCell,
-        reason: &str,
+        myself: ActorRef<ProvisionerMessage>,
+        cell: ActorCell,
+        reason: String,
     ) -> Result<(), ActorProcessingErr> {
         let is_it = |services: &Services| {
             services
@@ -529,7 +530,7 @@ impl State {
                 .is_some_and(|actor| actor.get_id() == cell.get_id())
         };
         let Some(services) = self.multicast.as_mut().filter(|services| is_it(services)) else {
-            return self.session_failed(myself, cell, reason).await;
+            return self.session_failed(&myself, &cell, &reason).await;
         };
         services.actor = None;
         match services.history.failed(
@@ -543,7 +544,7 @@ impl State {
             Decision::Restart { after, count } => {
                 self.env.count_restart(
                     multicast::SPEC.name,
-                    Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)),
+                    Some(restarted(multicast::SPEC.name, self.tunnel, &reason, count)),
                 );
                 myself.send_after(after, || ProvisionerMessage::RestartMulticast);
                 Ok(())

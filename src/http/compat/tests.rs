@@ -108,7 +108,7 @@ fn a_tunnel_without_a_link_is_not_provisioned_and_one_being_taken_down_still_is(
     ] {
         let snapshot = with(|report| {
             report.phase = phase;
-            report.failure = failed_in.map(failure);
+            report.failure = failed_in.map(failure).map(Box::new);
         });
         assert_eq!(
             provisioned(&snapshot)

@@ -328,13 +328,13 @@ impl Lifecycle {
             session: number,
             spec: Box::new(spec.clone()),
         });
-        self.session = Some(Session {
+        self.session = Some(Box::new(Session {
             number,
             spec,
             status: SessionStatus::Pending,
             detail: None,
             since: None,
-        });
+        }));
     }
 
     fn adopt(&mut self, mark: Option<Incarnation>, plan: &Plan, turn: &mut Turn<'_>) {

@@ -57,13 +57,13 @@ impl Lifecycle {
             });
         }
         let next = turn.now + self.repair_gap(repairs, turn);
-        self.contest = Some(Contest {
+        self.contest = Some(Box::new(Contest {
             repairs,
             steps,
             more,
             last: turn.now,
             next,
-        });
+        }));
     }
 
     fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> Duration {
@@ -81,7 +81,7 @@ impl Lifecycle {
     /// Set once something fights over the tunnel.
     pub(super) fn contest(&self) -> Option<&Contest> {
         self.contest
-            .as_ref()
+            .as_deref()
             .filter(|contest| contest.repairs > self.settings.repairs_at_once)
     }
 

@@ -78,7 +78,7 @@ impl Lifecycle {
     pub(super) fn stop_session(&mut self, cease: bool, turn: &mut Turn<'_>) {
         let Some(Session {
             number, spec, status, ..
-        }) = self.session.take()
+        }) = self.session.take().map(|session| *session)
         else {
             return;
         };

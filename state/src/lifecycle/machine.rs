@@ -36,10 +36,13 @@ use crate::{
 /// `Looking`, `Applying`, `Compensating` and `Draining` have exactly one operation of the dataplane under way. What
 /// arrives meanwhile is kept in mind and handled with the answer. The phase that is shown follows the work:
 /// `Linking`, `Addressing` and `Routing` while such steps are applied, `Failed` while waiting.
+///
+/// There are thousands of these, and most are settled: what is there for a while only has a place of its own.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Lifecycle {
     pub(super) tunnel: TunnelId,
-    pub(super) settings: LifecycleSettings,
+    /// Those of all tunnels.
+    pub(super) settings: Arc<LifecycleSettings>,
     pub(super) state: State,
     /// Since when the tunnel has its phase.
     pub(super) since: Monotonic,
@@ -54,18 +57,18 @@ pub struct Lifecycle {
     pub(super) incarnation: Incarnation,
     /// Rules of an earlier spec that may still be there.
     pub(super) old_rules: BTreeSet<Rule>,
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Box<Session>>,
     pub(super) sessions_started: u64,
     /// What the session has taught us.
     pub(super) rib: Rib,
     pub(super) services: Services,
     /// The endpoints change.
-    pub(super) moving: Option<Move>,
+    pub(super) moving: Option<Box<Move>>,
     pub(super) todo: Todo,
     pub(super) backoff: Backoff,
     pub(super) repairs: u64,
     /// The last of them, in a row.
-    pub(super) contest: Option<Contest>,
+    pub(super) contest: Option<Box<Contest>>,
     /// How many learned routes there were when they were told last.
     pub(super) told_counts: ToldCounts,
 }
@@ -75,7 +78,7 @@ pub struct Lifecycle {
 pub(super) struct Todo {
     pub(super) recheck: bool,
     pub(super) rebuild: bool,
-    pub(super) retire: Option<Retirement>,
+    pub(super) retire: Option<Box<Retirement>>,
     /// To be built once the removal is done.
     pub(super) assign: Option<Assignment>,
 }
@@ -112,10 +115,10 @@ impl Turn<'_> {
 impl Lifecycle {
     /// A tunnel of which nothing is known yet.
     #[must_use]
-    pub fn new(tunnel: TunnelId, settings: LifecycleSettings) -> Self {
+    pub fn new(tunnel: TunnelId, settings: impl Into<Arc<LifecycleSettings>>) -> Self {
+        let settings = settings.into();
         Self {
             tunnel,
-            settings,
             state: State::Pending,
             since: Monotonic::ZERO,
             spec: None,
@@ -131,6 +134,7 @@ impl Lifecycle {
             moving: None,
             todo: Todo::default(),
             backoff: Backoff::new(settings.retries(), settings.healthy_after),
+            settings,
             repairs: 0,
             contest: None,
             told_counts: ToldCounts::default(),

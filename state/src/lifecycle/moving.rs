@@ -75,7 +75,7 @@ impl Lifecycle {
                 fault: None,
             })
         };
-        self.moving = match self.moving.take() {
+        let moving = match self.moving.take().map(|one| *one) {
             Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
                 let (exclude, far_ends) = (spec.exclude.clone(), spec.far_ends.clone());
                 let stays = Arc::new(TunnelSpec {
@@ -83,7 +83,7 @@ impl Lifecycle {
                     far_ends,
                     ..TunnelSpec::clone(&now_in_force)
                 });
-                self.moving = Some(one);
+                self.moving = Some(Box::new(one));
                 return Some(stays).filter(|stays| *stays != now_in_force);
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
@@ -109,6 +109,7 @@ impl Lifecycle {
             })
             | None => None,
         };
+        self.moving = moving.map(Box::new);
         Some(spec)
     }
 
@@ -121,7 +122,7 @@ impl Lifecycle {
                     arrived: arrived @ false,
                 },
             ..
-        }) = &mut self.moving
+        }) = self.moving.as_deref_mut()
         else {
             return;
         };
@@ -135,7 +136,7 @@ impl Lifecycle {
     /// The session came up or went down: at the new end that ends the move, back at the old one it says whether it is worth
     /// staying there.
     pub(super) fn move_heard(&mut self, is_up: bool, now: Monotonic) {
-        match &mut self.moving {
+        match self.moving.as_deref_mut() {
             Some(Move {
                 stage: Stage::Trying { .. },
                 ..
@@ -179,7 +180,7 @@ impl Lifecycle {
             stage,
             fault,
             ..
-        }) = &mut self.moving
+        }) = self.moving.as_deref_mut()
         else {
             return;
         };
@@ -216,7 +217,7 @@ impl Lifecycle {
             stage: Stage::Trying { arrived: false, .. },
             fault: last,
             ..
-        }) = &mut self.moving
+        }) = self.moving.as_deref_mut()
         else {
             return false;
         };
@@ -261,7 +262,7 @@ impl Lifecycle {
 
     /// For reports.
     pub(super) fn postponed_move(&self) -> Option<PostponedMove> {
-        match self.moving.as_ref()? {
+        match self.moving.as_deref()? {
             Move {
                 new,
                 stage: Stage::Postponed { reason, retry_at, .. },

@@ -33,10 +33,12 @@ impl Lifecycle {
         self.moving = None;
         self.todo.assign = None;
         self.name.get_or_insert_with(|| link.clone());
-        let retire = self.todo.retire.get_or_insert_with(|| Retirement {
-            links: BTreeSet::new(),
-            rules: BTreeSet::new(),
-            reason,
+        let retire = self.todo.retire.get_or_insert_with(|| {
+            Box::new(Retirement {
+                links: BTreeSet::new(),
+                rules: BTreeSet::new(),
+                reason,
+            })
         });
         retire.links.insert(link);
         retire.rules.extend(rules);
@@ -57,7 +59,7 @@ impl Lifecycle {
 
     /// Starts the removal of everything that is this tunnel's.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> State {
-        let (mut links, mut rules, reason) = match self.todo.retire.take() {
+        let (mut links, mut rules, reason) = match self.todo.retire.take().map(|retire| *retire) {
             Some(Retirement { links, rules, reason }) => (links, rules, Some(reason)),
             None => (BTreeSet::new(), BTreeSet::new(), None),
         };

@@ -14,7 +14,7 @@ impl Lifecycle {
             incarnation: self.incarnation,
             phase: self.phase(),
             since: self.since,
-            failure: self.state.failure().cloned(),
+            failure: self.state.failure().cloned().map(Box::new),
             session: session.map_or(SessionStatus::Pending, |session| session.status),
             session_detail: session.and_then(|session| Some(session.detail.as_ref()?.text.clone())),
             session_cause: session.and_then(|session| Some(session.detail.as_ref()?.cause)),
@@ -24,9 +24,9 @@ impl Lifecycle {
             withheld_routes: self.rib.withheld_routes(),
             excluded_routes: counts.excluded,
             capturing_routes: self.rib.capturing_routes(),
-            postponed: self.postponed_move(),
+            postponed: self.postponed_move().map(Box::new),
             repairs: self.repairs,
-            contest: self.contest().cloned(),
+            contest: self.contest().cloned().map(Box::new),
             attempts: self.backoff.failures(),
         }
     }

@@ -25,7 +25,7 @@ struct Probe {
 /// What was last asked for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Services {
-    pub(super) multicast: Option<MulticastRun>,
+    pub(super) multicast: Option<Box<MulticastRun>>,
     watched: BTreeSet<Ipv4Net>,
     /// How they are watched.
     probe: Option<Probe>,
@@ -67,13 +67,14 @@ impl Lifecycle {
             }),
             (Some(_), Some(running)) => Some(MulticastRun {
                 announce,
-                ..running.clone()
+                ..MulticastRun::clone(running)
             }),
             (Some(_), None) | (None, _) => None,
         };
+        let run = run.map(Box::new);
         if run != self.services.multicast {
             self.services.multicast.clone_from(&run);
-            turn.emit(Effect::Multicast(run.map(Box::new)));
+            turn.emit(Effect::Multicast(run));
         }
     }
 

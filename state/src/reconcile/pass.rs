@@ -321,7 +321,9 @@ impl Reconciler {
     pub(super) fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
         let take = |slot: &mut Slot| {
             slot.names.insert(link.clone());
-            slot.endpoints.extend(endpoints);
+            endpoints
+                .into_iter()
+                .for_each(|endpoints| slot.endpoints.insert(endpoints));
         };
         if self.slots.edit(&tunnel, take).is_some() {
             self.names.entry(link).or_insert(tunnel);
@@ -330,12 +332,12 @@ impl Reconciler {
     }
 
     fn release(&mut self, tunnel: TunnelId, slot: &Slot) {
-        for name in &slot.names {
+        for name in slot.names.iter() {
             if self.names.get(name) == Some(&tunnel) {
                 self.names.remove(name);
             }
         }
-        for endpoints in &slot.endpoints {
+        for endpoints in slot.endpoints.iter() {
             if self.endpoints.get(endpoints) == Some(&tunnel) {
                 self.endpoints.remove(endpoints);
             }

@@ -11,6 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::few::Few;
 use crate::{LinkName, Monotonic, Phase, TunnelId, TunnelSpec, lifecycle::TunnelReport};
 
 /// All of them, by tunnel.
@@ -36,8 +37,8 @@ pub(super) struct Slot {
     pub(super) report: Option<Arc<TunnelReport>>,
     pub(super) recheck: Recheck,
     /// What no other tunnel gets before this provisioner ended.
-    pub(super) names: BTreeSet<LinkName>,
-    pub(super) endpoints: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
+    pub(super) names: Few<LinkName>,
+    pub(super) endpoints: Few<(Ipv4Addr, Ipv4Addr)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -188,8 +189,8 @@ impl Slot {
             stage,
             report: None,
             recheck: Recheck::default(),
-            names: BTreeSet::new(),
-            endpoints: BTreeSet::new(),
+            names: Few::default(),
+            endpoints: Few::default(),
         }
     }
 

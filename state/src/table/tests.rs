@@ -588,7 +588,7 @@ fn the_past_takes_no_more_than_its_bytes_and_the_newest_step_is_kept_whatever_it
         );
     }
     assert!(
-        (20..150).contains(&table.steps.len()) && (20..100).contains(&table.told.len()),
+        (20..250).contains(&table.steps.len()) && (20..100).contains(&table.told.len()),
         "{} {}",
         table.steps.len(),
         table.told.len()

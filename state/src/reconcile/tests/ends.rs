@@ -82,14 +82,14 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     assert_eq!(far_ends(&bench, 1), [elsewhere]);
     // Nobody answers there: it goes back, and tries again later.
     let mut back = TunnelReport::clone(bench.machine.slots[&id(2)].report.as_ref().unwrap());
-    back.postponed = Some(PostponedMove {
+    back.postponed = Some(Box::new(PostponedMove {
         link: spec.link.clone(),
         reason: MoveReason {
             why: MoveFault::Silence,
             back_at: spec.link.remote,
         },
         retry_at: bench.now,
-    });
+    }));
     Arc::make_mut(back.spec.as_mut().unwrap()).link.remote = MULTICAST_END;
     assert_eq!(
         bench.give(Input::Tunnel(Arc::new(back))),

@@ -179,7 +179,7 @@ impl Bench {
             incarnation: Incarnation(0),
             phase,
             since: self.now,
-            failure,
+            failure: failure.map(Box::new),
             session: SessionStatus::Up,
             session_detail: None,
             session_cause: None,
