@@ -1,5 +1,7 @@
 //! No file of a room that imports another one is, through whatever files, imported by it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -2,6 +2,9 @@
 //! start finds the switch that was acknowledged last, or the one that was being set.
 //!
 //! A sample of the points; all of them with `WARREN_WHOLE_CAMPAIGN` set. Skipped by name where strace is not there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
 #![allow(missing_docs)]
 
 #[allow(dead_code)]

@@ -1,4 +1,7 @@
 //! The systemd unit, as systemd itself sees it. Without `systemd-analyze` on the machine these tests say so and pass.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
 #![allow(missing_docs)]
 
 use std::{

@@ -1,5 +1,7 @@
 //! The house rule: who may know whom, transitively, over `cargo metadata`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,5 +1,6 @@
 //! The packaged unit, and the package, under a real systemd in a container (`e2e/systemd`). Where a container cannot be had, or what
 //! makes the package is missing, the trials are skipped by name.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
 #![allow(missing_docs)]
 
 use std::{

@@ -1,4 +1,6 @@
 //! Whose certificates the two programs trust, as processes: the system's store as the environment names it, and files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 #![allow(missing_docs)]
 
 #[allow(dead_code)]

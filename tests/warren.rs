@@ -1,4 +1,6 @@
 //! The command line as a process: its output and its exit codes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 #![allow(missing_docs)]
 
 #[allow(dead_code)]

@@ -1,4 +1,6 @@
 //! The daemon as a process: its flags, its start, its stop.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 #![allow(missing_docs)]
 
 #[allow(dead_code)]

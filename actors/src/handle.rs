@@ -228,7 +228,7 @@ impl Handle {
     /// What is true, at which position, and every step after the given one up to there.
     ///
     /// The steps are an error when some of them are no longer kept: go on from what is true now.
-    #[must_use]
+    #[must_use = "it only reads"]
     pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
         self.env.truth.read_since(position)
     }

@@ -239,7 +239,7 @@ impl State {
                 })?;
                 self.send(&mut stream, old)
             }
-            Fault::Lagging(slots) if self.requests.load(Ordering::Relaxed) % 2 == 0 => {
+            Fault::Lagging(slots) if self.requests.load(Ordering::Relaxed).is_multiple_of(2) => {
                 let answer = self.behind(&request, slots)?;
                 self.send(&mut stream, answer)
             }

@@ -233,7 +233,7 @@ impl Fetcher {
     pub fn rotation(&self) -> Option<Rotation> {
         let now = self.0.shared.source.in_use();
         let before = std::mem::replace(&mut *lock(&self.0.shared.endpoint), now.clone());
-        (before.number != now.number).then(|| Rotation {
+        (before.number != now.number).then_some(Rotation {
             from: before.endpoint,
             to: now.endpoint,
             detail: now.detail,

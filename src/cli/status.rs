@@ -177,16 +177,16 @@ pub async fn version(client: &Client, flags: &LedgerFlags, as_json: bool) -> any
 /// When standard output cannot be written.
 pub async fn as_the_reference(client: &Client, flags: &LedgerFlags) -> anyhow::Result<u8> {
     let mut lines = format!("client version:       {}\n", operator::text(version::PROGRAM));
-    if let Ok(operator) = Operator::new(flags, client).await {
-        if let Ok(Some(program)) = operator.program(soon()).await {
-            let (version, least) = (
-                operator::text(program.version),
-                operator::text(program.min_compatible),
-            );
-            lines.push_str(&format!(
-                "program version:      {version}\nmin required version: {least}\n"
-            ));
-        }
+    if let Ok(operator) = Operator::new(flags, client).await
+        && let Ok(Some(program)) = operator.program(soon()).await
+    {
+        let (version, least) = (
+            operator::text(program.version),
+            operator::text(program.min_compatible),
+        );
+        lines.push_str(&format!(
+            "program version:      {version}\nmin required version: {least}\n"
+        ));
     }
     output::text(&lines)
 }

@@ -53,6 +53,9 @@ pub(crate) struct State {
     ended: bool,
 }
 
+/// Starts a child afresh, under this supervisor.
+type Spawn = Box<dyn Fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>> + Send + Sync>;
+
 struct Child {
     /// In events and the log.
     name: String,
@@ -62,7 +65,7 @@ struct Child {
     rests_on: &'static [&'static str],
     last_words: Option<fn(Arc<Env>) -> Task<()>>,
     stop: Stop,
-    spawn: Box<dyn Fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>> + Send + Sync>,
+    spawn: Spawn,
     cell: Option<ActorCell>,
     history: History,
 }

@@ -1,6 +1,9 @@
 //! The users' program on a real ledger, through the builders, the sender and the decoder that `warren` uses. Each trial has a
 //! network of its own. `WARREN_E2E_LEDGER=agave` runs them on the real validator instead of surfpool.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
+
 mod feeds;
 mod multicast;
 mod proofs;

@@ -2,6 +2,8 @@
 //! own, on one shared ledger. `WARREN_E2E_DATAPLANE` chooses the dataplane (default `auto`). `WARREN_E2E_SAMPLE` in the
 //! environment leaves out what means the same on every dataplane: all but the first few scenarios of each group.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
+
 mod address;
 mod changes;
 mod connect;

@@ -205,12 +205,14 @@ impl LedgerClient {
             .to_vec();
         addresses.dedup();
         let found = self.accounts(&addresses, deadline).await?;
-        let of_kind = |(pubkey, account)| match account? {
-            Account::AccessPass(pass) => Some(Ok((pubkey, pass))),
-            _ => Some(Err(LookupError::Undecodable {
-                pubkey,
-                reason: "it is not an access pass".into(),
-            })),
+        let of_kind = |(pubkey, account): (Pubkey, Option<Account>)| {
+            let Account::AccessPass(pass) = account? else {
+                return Some(Err(LookupError::Undecodable {
+                    pubkey,
+                    reason: "it is not an access pass".into(),
+                }));
+            };
+            Some(Ok((pubkey, pass)))
         };
         addresses.into_iter().zip(found).filter_map(of_kind).collect()
     }

@@ -85,10 +85,10 @@ fn text(value: Value) -> Result<Option<String>, &'static str> {
 }
 
 fn labels(value: Value) -> Result<BTreeMap<String, String>, &'static str> {
-    match value {
-        Value::Null => Ok(BTreeMap::new()),
-        value => serde_yaml::from_value(value).map_err(|_| "is no list of addresses with a text each"),
+    if value.is_null() {
+        return Ok(BTreeMap::new());
     }
+    serde_yaml::from_value(value).map_err(|_| "is no list of addresses with a text each")
 }
 
 /// The keys of a file in its order, with repetitions.

@@ -130,15 +130,14 @@ async fn ask_one(routes: &Routes, server: SocketAddr, name: &str, kind: u16) -> 
     let question = question(id, name, kind)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no name of a host"))?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer");
-    let said = match timeout(PATIENCE, by_datagram(routes, server, &question))
+    let mut said = timeout(PATIENCE, by_datagram(routes, server, &question))
         .await
-        .map_err(late)??
-    {
-        Said::Truncated => timeout(PATIENCE, by_stream(routes, server, &question))
+        .map_err(late)??;
+    if matches!(said, Said::Truncated) {
+        said = timeout(PATIENCE, by_stream(routes, server, &question))
             .await
-            .map_err(late)??,
-        said => said,
-    };
+            .map_err(late)??;
+    }
     match said {
         Said::Addresses(addresses) => Ok(addresses),
         Said::NoSuchName => Ok(Vec::new()),

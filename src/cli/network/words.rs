@@ -77,7 +77,7 @@ fn capital(word: &str) -> String {
 pub(super) fn bandwidth(bits: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "Gbps"), (1_000_000, "Mbps"), (1_000, "Kbps")];
     match UNITS.into_iter().find(|(unit, _)| bits >= *unit) {
-        Some((unit, name)) if bits % unit == 0 => format!("{}{name}", bits / unit),
+        Some((unit, name)) if bits.is_multiple_of(unit) => format!("{}{name}", bits / unit),
         Some((unit, name)) => format!("{:.2}{name}", bits as f64 / unit as f64),
         None => format!("{bits}bps"),
     }

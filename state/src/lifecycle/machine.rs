@@ -197,9 +197,9 @@ impl Core for Lifecycle {
     }
 
     fn vouch(&self, change: &Change) -> Change {
-        match change {
-            Change::Tunnel(_) => Change::Tunnel(Arc::new(self.report())),
-            other => other.clone(),
+        if matches!(change, Change::Tunnel(_)) {
+            return Change::Tunnel(Arc::new(self.report()));
         }
+        change.clone()
     }
 }

@@ -42,9 +42,10 @@ impl Telling {
             told.change = Some(Change::Tunnel(report));
         }
         for effect in effects {
-            match effect {
-                Effect::Record(event) => told.events.push(event),
-                effect => told.effects.push(effect),
+            if let Effect::Record(event) = effect {
+                told.events.push(event);
+            } else {
+                told.effects.push(effect);
             }
         }
         told

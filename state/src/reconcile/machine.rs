@@ -244,11 +244,13 @@ impl Core for Reconciler {
     }
 
     fn vouch(&self, change: &Change) -> Change {
-        match change {
-            Change::Manual(_) => Change::Manual(Arc::new(self.manual().clone())),
-            Change::Reconciled(told) => Change::Reconciled(Arc::new(self.reconciled(told.inputs))),
-            other => other.clone(),
+        if let Change::Reconciled(told) = change {
+            return Change::Reconciled(Arc::new(self.reconciled(told.inputs)));
         }
+        if matches!(change, Change::Manual(_)) {
+            return Change::Manual(Arc::new(self.manual().clone()));
+        }
+        change.clone()
     }
 }
 

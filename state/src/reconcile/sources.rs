@@ -1,7 +1,7 @@
 //! The outer source addresses that the host chooses: asked for, used, and held while they are on the host.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::Ipv4Addr,
     sync::Arc,
 };
@@ -250,8 +250,8 @@ impl Reconciler {
 
 impl Sources {
     fn adopt(&mut self, source: Ipv4Addr, endpoint: Ipv4Addr) {
-        if !self.known.contains_key(&endpoint) {
-            self.known.insert(endpoint, Some(source));
+        if let Entry::Vacant(unknown) = self.known.entry(endpoint) {
+            unknown.insert(Some(source));
             self.adopted.insert(endpoint);
         }
     }

@@ -83,6 +83,7 @@ fn state_file(file: &Map<String, Value>) -> Result<(bool, Option<Ipv4Addr>), Str
 
 /// The reference reads a list of tunnels, each with its network, and takes one that does not read as no list at all. An entry
 /// that is null counts as read.
+#[expect(clippy::ptr_arg, reason = "the type that is read from the file")]
 fn lists_a_tunnel(list: &Vec<Value>) -> Result<bool, String> {
     let is_read = |entry: &Value| match entry {
         Value::Null => Ok(true),
