@@ -22,7 +22,7 @@ use warren_state::{
     table::{Bounds, Change, Disk, ExclusionStatus, Table, Tables},
     view::{User, UserStatus},
 };
-use warren_store::Store;
+use warren_store::{Store, journal::Journal};
 
 use crate::{
     lock::lock,
@@ -48,6 +48,8 @@ pub(crate) struct Env {
     pub(crate) node: NodeId,
     pub(crate) epoch: Epoch,
     store: Mutex<Option<Arc<Store>>>,
+    /// What happened, on disk.
+    pub(crate) journal: Arc<Journal>,
     /// The one way to the ledger.
     pub(crate) ledger: Fetcher,
     pub(crate) dataplane: Arc<dyn Dataplane>,
@@ -100,11 +102,13 @@ impl Env {
             backend: dataplane.capabilities().backend,
         }];
         events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
+        events.extend(store.recovered().events(epoch));
         let changes = vec![
             Change::Switch(switch),
             Change::Disk(Arc::new(disk)),
             Change::Owners(owners),
             Change::Excluded(Arc::new(excluded)),
+            Change::Journal(store.recovered().problem.clone()),
         ];
         let truth = Truth::new(table, recorder.clone());
         truth.append(events, changes);
@@ -122,6 +126,7 @@ impl Env {
             clock,
             node,
             epoch,
+            journal: store.journal().clone(),
             store: Mutex::new(Some(store)),
             dataplane,
             keeper: Requests::default(),

@@ -6,6 +6,7 @@
 //! root ─┬─ keeper            the enable switch on disk
 //!       ├─ status            the published snapshot
 //!       ├─ log               what happened, in words
+//!       ├─ journal           what happened, on disk
 //!       ├─ kernel_monitor    notices of the dataplane
 //!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
@@ -22,6 +23,7 @@
 mod env;
 mod errors;
 mod handle;
+mod journal;
 mod ledger_cache;
 mod lock;
 mod log;

@@ -4,7 +4,9 @@ use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use warren_ledger::{FetcherSettings, Way};
 use warren_protocols::{latency::LatencySettings, liveness::LivenessSettings};
-use warren_state::{Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings};
+use warren_state::{
+    Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings, journal::WriterSettings,
+};
 
 use crate::{
     supervision::policy::RestartPolicies,
@@ -53,6 +55,8 @@ pub struct Settings {
     pub publish_interval: Duration,
     /// Events that the journal keeps in memory.
     pub journal_capacity: usize,
+    /// When the journal on disk is written.
+    pub journal_writer: WriterSettings,
     /// How long an ordered stop may take before what is left is abandoned.
     pub stop_timeout: Duration,
     /// Where everything that happens is recorded; nowhere by default.
@@ -170,6 +174,7 @@ impl Settings {
             stuck_after: Duration::from_secs(30),
             publish_interval: Duration::from_millis(20),
             journal_capacity: 16_384,
+            journal_writer: WriterSettings::default(),
             stop_timeout: Duration::from_secs(30),
             record: None,
             seed: 0x5741_5252_454e,

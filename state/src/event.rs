@@ -24,12 +24,13 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Asn, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, ServiceKind,
-    SessionCause, SessionStatus, Slot, Switch, TunnelId,
+    Asn, Epoch, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, Sequence,
+    ServiceKind, SessionCause, SessionStatus, Slot, Switch, TunnelId,
     address::{FoundBecause, KeptBecause, Unusable},
     desired::Refusal,
     guard::HoldReason,
     invariant::Invariant,
+    journal::Interruption,
     lifecycle::{MoveReason, PhaseReason, RouteCounts},
     reconcile::ManualEnd,
     spec::SpecPart,
@@ -68,6 +69,63 @@ pub enum Event {
     },
     /// The store can be written again, all of it.
     StoreMended,
+    /// An earlier start of the daemon ended without saying that it stops.
+    Interrupted {
+        /// How.
+        reason: Interruption,
+        /// Which start.
+        in_epoch: Epoch,
+        /// When it began, in milliseconds since 1970.
+        since_unix_ms: u64,
+        /// When it was there last, as far as that is known.
+        until_unix_ms: u64,
+    },
+    /// A tunnel was in use when an earlier start of the daemon ended without saying that it stops. What became of it then is
+    /// not known; it may still be there, and be taken over.
+    TunnelInterrupted {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its incarnation.
+        incarnation: Incarnation,
+        /// What ended it.
+        reason: Interruption,
+        /// The start in which it began.
+        in_epoch: Epoch,
+        /// The event there with which it began.
+        since_sequence: Sequence,
+        /// When it began, in milliseconds since 1970.
+        since_unix_ms: u64,
+        /// When that start of the daemon was there last, as far as that is known.
+        until_unix_ms: u64,
+    },
+    /// What happens cannot be written to the journal on disk; it waits in memory.
+    JournalImpaired {
+        /// What the system says.
+        detail: String,
+    },
+    /// The journal on disk is written again, with what waited.
+    JournalMended {
+        /// How many entries are missing, because there was no room for them in memory either.
+        lost: u64,
+    },
+    /// The end of the journal on disk was no whole entry, and was cut off: a write that was not finished.
+    JournalCut {
+        /// How much of it.
+        bytes: u64,
+    },
+    /// Entries were dropped from the journal on disk that one of its readers had not read.
+    JournalDropped {
+        /// Whose cursor it is.
+        reader: String,
+        /// The place of the cursor: the start.
+        after_epoch: Epoch,
+        /// And the event there.
+        after_sequence: Sequence,
+        /// The place of the last entry that was dropped: the start.
+        to_epoch: Epoch,
+        /// And the event there.
+        to_sequence: Sequence,
+    },
     /// A view became the one in force.
     ViewAccepted {
         /// The ledger's slot that it is of.

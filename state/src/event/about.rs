@@ -52,6 +52,12 @@ impl Event {
                 class: Some(fault.class),
                 ..of(tunnel)
             },
+            Self::TunnelInterrupted {
+                tunnel, incarnation, ..
+            } => About {
+                incarnation: Some(*incarnation),
+                ..of(tunnel)
+            },
             Self::Adopted {
                 tunnel,
                 link,
@@ -112,6 +118,11 @@ impl Event {
             | Self::Stopping { .. }
             | Self::StoreImpaired { .. }
             | Self::StoreMended
+            | Self::Interrupted { .. }
+            | Self::JournalImpaired { .. }
+            | Self::JournalMended { .. }
+            | Self::JournalCut { .. }
+            | Self::JournalDropped { .. }
             | Self::ViewAccepted { .. }
             | Self::ViewHeld { .. }
             | Self::ViewRenewed { .. }

@@ -34,6 +34,10 @@ impl Event {
             | Self::ViewStale { .. }
             | Self::LedgerRestarted { .. }
             | Self::StoreImpaired { .. }
+            | Self::Interrupted { .. }
+            | Self::JournalImpaired { .. }
+            | Self::JournalCut { .. }
+            | Self::JournalDropped { .. }
             | Self::Refused { .. }
             | Self::StepFailed { .. }
             | Self::RoutesBlocked { .. }
@@ -62,6 +66,8 @@ impl Event {
             | Self::Started { .. }
             | Self::Stopping { .. }
             | Self::StoreMended
+            | Self::TunnelInterrupted { .. }
+            | Self::JournalMended { .. }
             | Self::ViewRenewed { .. }
             | Self::EndpointRotated { .. }
             | Self::LedgerWayChanged { .. }

@@ -24,6 +24,59 @@ impl Display for Event {
             Self::Stopping { remove: false } => f.write_str("stopping; tunnels stay as they are"),
             Self::StoreImpaired { detail } => write!(f, "the store cannot be written as it should: {detail}"),
             Self::StoreMended => f.write_str("the store can be written again"),
+            Self::Interrupted {
+                in_epoch,
+                since_unix_ms,
+                until_unix_ms,
+                reason: _,
+            } => write!(
+                f,
+                "start {in_epoch} of the daemon ended without a word; it was there for {} s at least",
+                until_unix_ms.saturating_sub(*since_unix_ms) / 1_000
+            ),
+            Self::TunnelInterrupted {
+                tunnel,
+                incarnation,
+                since_unix_ms,
+                until_unix_ms,
+                ..
+            } => write!(
+                f,
+                "tunnel {tunnel}, incarnation {incarnation}, was in use when the daemon ended without a word, for {} s at least",
+                until_unix_ms.saturating_sub(*since_unix_ms) / 1_000
+            ),
+            Self::JournalImpaired { detail } => {
+                write!(
+                    f,
+                    "the journal on disk cannot be written, entries wait in memory: {detail}"
+                )
+            }
+            Self::JournalMended { lost: 0 } => {
+                f.write_str("the journal on disk is written again; nothing is missing")
+            }
+            Self::JournalMended { lost } => {
+                write!(
+                    f,
+                    "the journal on disk is written again; {lost} entries are missing"
+                )
+            }
+            Self::JournalCut { bytes } => {
+                write!(
+                    f,
+                    "the journal on disk ended with a write that was not finished; {bytes} bytes were cut off"
+                )
+            }
+            Self::JournalDropped {
+                reader,
+                after_epoch,
+                after_sequence,
+                to_epoch,
+                to_sequence,
+            } => write!(
+                f,
+                "the journal on disk is too large or too old: {reader} had read up to {after_epoch}.{after_sequence}, \
+                 and it begins after {to_epoch}.{to_sequence} now"
+            ),
             Self::ViewAccepted {
                 slot,
                 users,

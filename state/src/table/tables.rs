@@ -49,6 +49,8 @@ pub enum Change {
     Switch(Switch),
     /// What is on disk beside the switch, and how writing it goes.
     Disk(Arc<Disk>),
+    /// Why the journal on disk cannot be written; none while it can.
+    Journal(Option<String>),
     /// Whose accounts count.
     Owners(Owners),
     /// This host's address, or why it is not known.
@@ -98,6 +100,8 @@ pub struct Tables {
     pub switch: Switch,
     /// What is on disk beside it.
     pub disk: Arc<Disk>,
+    /// Why the journal on disk cannot be written.
+    pub journal_problem: Option<String>,
     /// Which owners' accounts may name this host.
     pub owners: Owners,
     /// This host's address.
@@ -261,6 +265,7 @@ impl Change {
             | Self::NoTunnels
             | Self::Watch { .. }
             | Self::Disk(_)
+            | Self::Journal(_)
             | Self::Held(_)
             | Self::LedgerRestarted(_)
             | Self::Manual(_)
@@ -334,6 +339,7 @@ impl Tables {
             } => self.watch(at, *tunnel, added, removed),
             Change::Switch(switch) => self.switch = *switch,
             Change::Disk(disk) => self.disk = disk.clone(),
+            Change::Journal(problem) => self.journal_problem = problem.clone(),
             Change::Owners(owners) => self.owners = *owners,
             Change::Address(address) => self.address = address.clone(),
             Change::View(view) => (self.view, self.held) = (view.clone(), None),

@@ -49,7 +49,9 @@ impl Change {
             Self::View(view) => view
                 .as_ref()
                 .map_or(0, |in_force| in_force.accepted.own_users() * 4 * SMALL),
-            Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) => 4 * SMALL,
+            Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) | Self::Journal(_) => {
+                4 * SMALL
+            }
             Self::Session(_, standing) => {
                 size_of::<BgpStanding>()
                     + standing

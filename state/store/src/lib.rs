@@ -7,6 +7,8 @@
 //! that is, while the record has no newer number. A kill at any point leaves the last value that was acknowledged, or the
 //! one that was about to be.
 //!
+//! Beside them is the [`journal`]: what happened.
+//!
 //! When neither can be read the switch is [`Switch::Unknown`]. A store that cannot be written is no reason not to start: the
 //! daemon goes on with what it could read, and tells what is wrong.
 
@@ -15,7 +17,7 @@ use std::{
     io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -27,11 +29,13 @@ use warren_state::{
 
 mod database;
 mod files;
+pub mod journal;
 mod migrate;
 mod node;
 mod record;
 
 use database::{Database, Stored};
+use journal::{Journal, Limits, Recovered};
 use migrate::Legacy;
 use record::{Facts, Said};
 
@@ -114,6 +118,8 @@ pub struct SetAside {
 pub struct Store {
     directory: PathBuf,
     state: Mutex<State>,
+    journal: Arc<Journal>,
+    recovered: Recovered,
     _lock: File,
 }
 
@@ -148,7 +154,12 @@ impl Store {
             record::Found::Whole(facts) => Some(facts),
             record::Found::Absent | record::Found::Unreadable(_) => None,
         };
-        let count = |stored: Option<u64>| match stored.max(known.map(|facts| facts.epoch)) {
+        let (node, kept) = node::find(directory);
+        let (journal, recovered) = Journal::open(directory, node, Limits::default());
+        // Positions of a start that is counted nowhere any more are in the journal.
+        let journaled = Some(journal.last().epoch.0).filter(|epoch| *epoch > 0);
+        let counted = known.map(|facts| facts.epoch).max(journaled);
+        let count = |stored: Option<u64>| match stored.max(counted) {
             Some(last) => last + 1,
             None if had_state => seconds(),
             None => 1,
@@ -193,7 +204,6 @@ impl Store {
         };
         let facts = Facts { said, epoch };
         let first_start = origin == Origin::Fresh;
-        let (node, kept) = node::find(directory);
         let problem = problem.or(kept.err().map(|error| chain(&error)));
         let state = State {
             facts,
@@ -206,6 +216,8 @@ impl Store {
         let store = Self {
             directory: directory.to_owned(),
             state: Mutex::new(state),
+            journal: Arc::new(journal),
+            recovered,
             _lock: lock,
         };
         store.settle(stored, first_start);
@@ -269,6 +281,18 @@ impl Store {
     #[must_use]
     pub fn node(&self) -> NodeId {
         self.state().node
+    }
+
+    /// What happened, on disk.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// What was found of the journal when the store was opened.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// Whether nothing was found, neither of ours nor of the reference: then [`Self::begin`] decides.

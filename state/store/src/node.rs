@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{StoreError, files::sync_directory, io_error};
+use super::{StoreError, files::sync_directory, io_error, journal};
 use warren_state::position::NodeId;
 
 const NODE: &str = "node";
@@ -25,7 +25,8 @@ pub(super) fn find(directory: &Path) -> (NodeId, Result<(), StoreError>) {
     {
         return (node, Ok(()));
     }
-    match random() {
+    // What it wrote to the journal goes on to be its own.
+    match journal::find_node(directory).map_or_else(random, Ok) {
         Ok(node) => (node, write(directory, node)),
         Err(error) => (NodeId::default(), Err(error)),
     }

@@ -352,3 +352,28 @@ fn only_an_installation_that_begins_with_this_asks_whose_users_they_are() {
     store.set_enabled(true).unwrap();
     assert!(!store.own_users_only(), "its tunnels are of a time before");
 }
+
+#[test]
+fn no_start_has_the_epoch_of_one_that_the_journal_knows_whatever_else_is_lost() {
+    let dir = with_switch(true);
+    let (store, _) = open(dir.path());
+    let (node, epoch) = (store.node(), store.epoch());
+    assert_eq!(epoch, Epoch(2));
+    let entry = warren_state::journal::JournalEntry {
+        epoch: Epoch(9),
+        sequence: warren_state::Sequence(1),
+        unix_ms: 1,
+        event: warren_state::event::Event::StoreMended,
+    };
+    store.journal().append(&[(None, entry.into())], 1).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).0.epoch(), Epoch(10));
+    for lost in ["store", "switch", "initialised", "node"] {
+        let path = dir.path().join(lost);
+        let _gone = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+    }
+    let (store, _) = open(dir.path());
+    assert!(store.epoch() > Epoch(9), "{}", store.epoch());
+    assert_eq!(store.node(), node, "what is in the journal goes on to be its own");
+    assert_eq!(store.journal().status().entries, 1);
+}
