@@ -53,6 +53,7 @@ impl Event {
             | Self::ExclusionHoldOver { .. }
             | Self::SpecChanged { .. }
             | Self::GroupsChanged { .. }
+            | Self::TunnelDrained { .. }
             | Self::Adopted { .. }
             | Self::Repaired { .. }
             | Self::Contested { .. }

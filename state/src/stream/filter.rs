@@ -88,8 +88,17 @@ impl Kind {
     #[must_use]
     pub fn topic(self) -> Topic {
         match self {
-            Self::Started | Self::Stopping | Self::ActorRestarted | Self::InvariantBroken => Topic::Daemon,
-            Self::StoreImpaired | Self::StoreMended => Topic::Store,
+            Self::Started
+            | Self::Stopping
+            | Self::Interrupted
+            | Self::ActorRestarted
+            | Self::InvariantBroken => Topic::Daemon,
+            Self::StoreImpaired
+            | Self::StoreMended
+            | Self::JournalImpaired
+            | Self::JournalMended
+            | Self::JournalCut
+            | Self::JournalDropped => Topic::Store,
             Self::Switched | Self::SwitchUnknown | Self::OwnersChanged | Self::OwnerNamed => Topic::Switch,
             Self::ViewAccepted
             | Self::ViewHeld
@@ -126,7 +135,8 @@ impl Kind {
             | Self::ContestOver
             | Self::MovePostponed
             | Self::MoveOver
-            | Self::TunnelDrained => Topic::Tunnel,
+            | Self::TunnelDrained
+            | Self::TunnelInterrupted => Topic::Tunnel,
             Self::SessionChanged | Self::SessionCauseChanged => Topic::Session,
             Self::ExclusionChanged
             | Self::ExclusionHeld

@@ -55,6 +55,7 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Stopping => is_in_the_head = true,
             Change::Multicast(..)
             | Change::Watch { .. }
+            | Change::Journal(_)
             | Change::LedgerRestarted(_)
             | Change::Manual(_)
             | Change::Noticed(_)
