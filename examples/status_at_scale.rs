@@ -5,56 +5,33 @@
 
 #![allow(clippy::print_stdout)]
 
+mod published;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::Ipv4Addr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use async_trait::async_trait;
 use axum::{Router, routing::get};
-use warren::http::{self, Api, Engine, compat, peer, server, socket};
-use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
-use warren_api::{client::Client, compat::V2Status, v3::Process};
-use warren_config as config;
-use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
+use warren::http::{self, Api, Engine, compat, server, socket};
+use warren_actors::Snapshot;
+use warren_api::{client::Client, compat::V2Status};
 use warren_state::{
-    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed,
-    Phase, Plan, Pubkey, Sequence, ServiceKind, SessionStatus, Slot, Switch, TunnelId, TunnelSpec, View,
-    desired::ManualRequest,
-    journal::JournalEntry,
+    Monotonic, Pubkey, Sequence, ServiceKind, SessionStatus, Slot, Switch, View,
     lifecycle::TunnelReport,
     reconcile::Role,
     standing::BgpStanding,
     view::{Device, Exchange, RawNet, User, UserStatus},
 };
 
+use published::{Published, api, id, report};
+
 const DEVICE: Pubkey = Pubkey([200; 32]);
 const CHANGE: Duration = Duration::from_millis(100);
-
-/// A daemon whose state is what was published last.
-struct Published(Mutex<Arc<Snapshot>>, Fetcher);
-
-/// A ledger that nobody can read.
-struct Nowhere;
-
-#[async_trait]
-impl LedgerSource for Nowhere {
-    async fn read(&self, _: &Query, _: tokio::time::Instant) -> Result<View, ReadError> {
-        Err(ReadError::Unavailable("there is no ledger".into()))
-    }
-
-    fn watch(&self, _: Query) -> tokio::sync::mpsc::Receiver<()> {
-        tokio::sync::mpsc::channel(1).1
-    }
-
-    fn health(&self) -> LedgerHealth {
-        LedgerHealth::default()
-    }
-}
 
 fn main() -> anyhow::Result<()> {
     let mut words = std::env::args()
@@ -66,10 +43,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(tunnels: u32, span: Duration) -> anyhow::Result<()> {
-    let engine = Arc::new(Published(
-        Mutex::new(Arc::new(snapshot(tunnels))),
-        Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
-    ));
+    let engine = Arc::new(Published::new(snapshot(tunnels)));
     let path = std::env::temp_dir().join(format!("warren-status-{}.sock", std::process::id()));
     let (listener, _file) = socket::bind(&path)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
@@ -77,7 +51,8 @@ async fn measure(tunnels: u32, span: Duration) -> anyhow::Result<()> {
     let before = Router::new()
         .route("/before", get(before))
         .with_state(api.clone());
-    let slots = server::Slots::new(server::Limits::default(), nix::unistd::geteuid().as_raw());
+    let slots = server::Slots::new(server::Limits::default(), nix::unistd::geteuid().as_raw())
+        .with_streams(server::Limits::of_streams());
     let served = tokio::spawn(server::serve(
         listener,
         before.fallback_service(http::router(api)),
@@ -184,29 +159,6 @@ async fn change(engine: Arc<Published>, tunnels: u32) {
     }
 }
 
-fn api(engine: Arc<dyn Engine>) -> anyhow::Result<Api> {
-    let words = [
-        "-env=localnet".to_owned(),
-        "-ledger-url=http://127.0.0.1:1".to_owned(),
-    ];
-    let mut layer = config::flags::parse(words)?.layer;
-    layer.config = Some(PathBuf::from("/dev/null"));
-    Ok(Api {
-        engine,
-        config: Arc::new(config::load(layer, |_| None)?),
-        guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
-        shared: Arc::default(),
-        rendered: Arc::default(),
-        process: Arc::new(Process::default()),
-    })
-}
-
-fn id(number: u32) -> TunnelId {
-    let mut bytes = [1; 32];
-    bytes[..4].copy_from_slice(&number.to_be_bytes());
-    TunnelId(Pubkey(bytes))
-}
-
 fn snapshot(tunnels: u32) -> Snapshot {
     let device = Device {
         code: "dz1".into(),
@@ -260,128 +212,5 @@ fn user(number: u32) -> User {
         publishers: vec![],
         subscribers: vec![],
         tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
-    }
-}
-
-fn report(number: u32) -> TunnelReport {
-    let began = Monotonic::from_elapsed(Duration::from_secs(60));
-    TunnelReport {
-        tunnel: id(number),
-        spec: LinkName::new(format!("dzt{number}"))
-            .ok()
-            .map(|name| Arc::new(spec(number, name))),
-        incarnation: Incarnation(1),
-        phase: Phase::Active,
-        since: began,
-        failure: None,
-        session: SessionStatus::Up,
-        session_detail: None,
-        session_cause: None,
-        session_since: Some(began),
-        learned_routes: 1,
-        blocked_routes: Default::default(),
-        withheld_routes: Default::default(),
-        excluded_routes: 0,
-        capturing_routes: Default::default(),
-        postponed: None,
-        repairs: 0,
-        contest: None,
-        attempts: 0,
-    }
-}
-
-fn spec(number: u32, name: LinkName) -> TunnelSpec {
-    let far = Ipv4Addr::from(0x1400_0000 + number);
-    TunnelSpec {
-        id: id(number),
-        kind: ServiceKind::Ibrl,
-        link: LinkSpec {
-            name,
-            local: Ipv4Addr::new(198, 51, 100, 9),
-            remote: far,
-            ttl: 64,
-            mtu: 1476,
-        },
-        dz_ip: Some(far),
-        addresses: BTreeSet::new(),
-        routes: BTreeSet::new(),
-        rules: BTreeSet::new(),
-        bgp: Some(BgpSpec {
-            local_address: Ipv4Addr::new(169, 254, 0, 0),
-            peer_address: Ipv4Addr::new(169, 254, 0, 1),
-            local_asn: Asn(65_001),
-            peer_asn: Asn(65_000),
-            advertise: BTreeSet::new(),
-            install: None,
-            policy: ImportPolicy {
-                max_prefixes: 100,
-                protected: BTreeSet::new(),
-            },
-        }),
-        multicast: None,
-        exclude: Default::default(),
-        far_ends: Default::default(),
-    }
-}
-
-#[async_trait]
-impl Engine for Published {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.0
-            .lock()
-            .map(|published| published.clone())
-            .unwrap_or_default()
-    }
-
-    fn recent(&self, _tunnel: TunnelId, _most: usize) -> Vec<Arc<JournalEntry>> {
-        Vec::new()
-    }
-
-    fn recording(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn progress(&self) -> bool {
-        true
-    }
-
-    async fn set_enabled(&self, _enabled: bool) -> Result<(), SwitchError> {
-        Err(SwitchError::Unanswered)
-    }
-
-    async fn enable(&self, _pin: Option<Ipv4Addr>, _owner: Option<Pubkey>) -> Result<(), EnableError> {
-        Err(SwitchError::Unanswered.into())
-    }
-
-    async fn provision(&self, _request: ManualRequest) -> Result<(), ManualError> {
-        Err(ManualError::Unanswered)
-    }
-
-    async fn remove(&self, _tunnel: TunnelId) -> Result<(), RemoveError> {
-        Err(RemoveError::Unanswered)
-    }
-
-    async fn plan(&self) -> Result<Plan, PlanError> {
-        Err(PlanError::Stopping)
-    }
-
-    async fn wait_converged(&self, _within: Duration) -> bool {
-        false
-    }
-
-    async fn observe(&self) -> Result<Observed, Fault> {
-        Ok(Observed::default())
-    }
-
-    async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes> {
-        BTreeMap::new()
-    }
-
-    async fn resolve_source(&self, _dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        Ok(None)
-    }
-
-    fn ledger(&self) -> &Fetcher {
-        &self.1
     }
 }

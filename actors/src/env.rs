@@ -28,6 +28,7 @@ use crate::{
     lock::lock,
     settings::{RoleSettings, Settings},
     snapshot::Snapshot,
+    streams::Streams,
     supervision::{
         clock::Clock,
         exit::{ExitReason, SwitchError},
@@ -60,6 +61,8 @@ pub(crate) struct Env {
     pub(crate) truth: Arc<Truth>,
     /// Records what happens.
     pub(crate) recorder: Arc<Recorder>,
+    /// What readers outside the daemon follow.
+    pub(crate) streams: Arc<Streams>,
     pub(crate) published: watch::Sender<Arc<Snapshot>>,
     pub(crate) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -112,6 +115,8 @@ impl Env {
         ];
         let truth = Truth::new(table, recorder.clone());
         truth.append(events, changes);
+        let truth = Arc::new(truth);
+        let streams = Arc::new(Streams::new(truth.clone(), clock, settings.pseudonyms));
         let snapshot = Snapshot {
             node,
             epoch,
@@ -132,8 +137,9 @@ impl Env {
             keeper: Requests::default(),
             pulses: Arc::default(),
             mailboxes: Mailboxes::default(),
-            truth: Arc::new(truth),
+            truth,
             recorder,
+            streams,
             published: watch::Sender::new(Arc::new(snapshot)),
             exit: watch::Sender::new(None),
         }

@@ -20,6 +20,7 @@ use crate::{
     env::Env,
     settings::{ClientSettings, RoleSettings},
     snapshot::Snapshot,
+    streams::Streams,
     supervision::{
         clock::Clock,
         exit::{EnableError, ExitReason, PlanError, StopMode, SwitchError},
@@ -231,6 +232,12 @@ impl Handle {
     #[must_use = "it only reads"]
     pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
         self.env.truth.read_since(position)
+    }
+
+    /// What readers outside the daemon follow.
+    #[must_use]
+    pub fn streams(&self) -> &Arc<Streams> {
+        &self.env.streams
     }
 
     /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it

@@ -7,6 +7,7 @@
 //!       ├─ status            the published snapshot
 //!       ├─ log               what happened, in words
 //!       ├─ journal           what happened, on disk
+//!       ├─ streams           what readers outside follow
 //!       ├─ kernel_monitor    notices of the dataplane
 //!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
@@ -33,6 +34,7 @@ mod probes;
 pub mod settings;
 pub mod snapshot;
 mod status;
+pub mod streams;
 mod supervision;
 mod sys;
 mod tree;

@@ -9,6 +9,7 @@ use warren_state::{
 };
 
 use crate::{
+    streams::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{
         connection::{Dialer, TcpDialer},
@@ -61,6 +62,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// Where everything that happens is recorded; nowhere by default.
     pub record: Option<RecordSettings>,
+    /// What stands in the place of addresses for those who may not see them.
+    pub pseudonyms: Pseudonyms,
     /// Seeds the jitter; the daemon takes it from the operating system.
     pub seed: u64,
 }
@@ -177,6 +180,7 @@ impl Settings {
             journal_writer: WriterSettings::default(),
             stop_timeout: Duration::from_secs(30),
             record: None,
+            pseudonyms: Pseudonyms::default(),
             seed: 0x5741_5252_454e,
         }
     }

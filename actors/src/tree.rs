@@ -15,7 +15,7 @@ use crate::{
     journal, log,
     probes::{client_ip, latency, liveness, monitor, watcher},
     settings::Settings,
-    status,
+    status, streams,
     supervision::{
         clock::Clock,
         exit::{ExitReason, StartError},
@@ -33,6 +33,7 @@ const ACTORS: &[Spec] = &[
     status::SPEC,
     log::SPEC,
     journal::SPEC,
+    streams::SPEC,
     monitor::SPEC,
     liveness::SPEC,
     tunnels::SPEC,

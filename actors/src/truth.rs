@@ -6,7 +6,7 @@ use std::{
 };
 
 use warren_state::{
-    Sequence, TunnelId,
+    Position, Sequence, TunnelId,
     event::Event,
     journal::{Gap, JournalEntry},
     recording::MachineNumber,
@@ -113,6 +113,21 @@ impl Truth {
     /// What is true now, and the position of that.
     pub(crate) fn snapshot(&self) -> (Sequence, Tables) {
         self.inner().table.snapshot()
+    }
+
+    /// The position of the last step.
+    pub(crate) fn position(&self) -> Position {
+        self.inner().table.position()
+    }
+
+    /// What happened after a position, the oldest first: at most so much of it.
+    ///
+    /// # Errors
+    /// When some of it is no longer kept, or the position is of another start.
+    pub(crate) fn told_page(&self, after: Position, most: usize) -> Result<Vec<Arc<JournalEntry>>, Gap> {
+        let inner = self.inner();
+        let after = inner.table.resume(after)?;
+        Ok(inner.table.told_since(after)?.take(most).cloned().collect())
     }
 
     /// How far the reader of this name has come, also one that failed meanwhile.

@@ -4,7 +4,7 @@ mod paths;
 
 use utoipa::OpenApi;
 
-use paths::{control, devices, latency, manual, reads, recording, routes};
+use paths::{control, devices, latency, manual, reads, recording, routes, streams};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,9 @@ use paths::{control, devices, latency, manual, reads, recording, routes};
         reads::v3_tunnel,
         devices::v3_devices,
         recording::recording,
+        streams::events,
+        streams::connections,
+        streams::status,
         latency::latency,
         latency::v2_latency,
         latency::v3_latency,

@@ -5,6 +5,7 @@ mod latency;
 mod page;
 mod routes;
 mod standing;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
 pub use routes::{Liveness, RouteState, Routes};
 pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
+pub use streams::{ConnectionsQuery, EventsQuery, ReaderBehind, StatusStreamQuery, StreamsState};
 
 /// Goes up when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -123,6 +125,9 @@ pub struct Status {
     /// How far devices are; none while that is not measured.
     #[serde(default)]
     pub latency: Option<LatencyState>,
+    /// Who follows the streams, and who is behind.
+    #[serde(default)]
+    pub streams: StreamsState,
     /// What the kernel shows of the daemon's process.
     pub process: Process,
 }

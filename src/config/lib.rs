@@ -120,6 +120,8 @@ pub struct ApiLayer {
     pub metrics_enable: Option<bool>,
     /// The host and port that metrics are served on.
     pub metrics_addr: Option<String>,
+    /// Whose members may see the addresses of those who are connected.
+    pub address_group: Option<String>,
 }
 
 /// What one source sets about the log.
@@ -207,6 +209,8 @@ pub struct ApiConfig {
     pub metrics_enable: bool,
     /// The host and port that metrics are served on.
     pub metrics_addr: String,
+    /// Whose members may see the addresses of those who are connected, beside who may change things.
+    pub address_group: Option<String>,
 }
 
 /// How we log.
@@ -372,6 +376,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
             metrics_addr: upper.api.metrics_addr.or(lower.api.metrics_addr),
+            address_group: upper.api.address_group.or(lower.api.address_group),
         },
         log: LogLayer {
             format: upper.log.format.or(lower.log.format),
@@ -424,6 +429,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
             )?,
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),
             metrics_addr: address(layer.api.metrics_addr.unwrap_or_else(|| "localhost:0".into()))?,
+            address_group: layer.api.address_group,
         },
         log: LogConfig {
             format: layer.log.format.unwrap_or_default(),

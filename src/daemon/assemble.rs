@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
-use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings};
+use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings, streams::Pseudonyms};
 use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode};
 use warren_dataplane::{
     Dataplane,
@@ -67,6 +67,7 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
 pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyhow::Result<Handle> {
     let settings = Settings {
         exclusion,
+        pseudonyms: pseudonyms(config),
         ..settings(config, parts.way)?
     };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
@@ -113,6 +114,20 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         seed: seed(),
         ..Settings::new(role)
     })
+}
+
+/// They stay over starts, as long as the state directory can be written once.
+fn pseudonyms(config: &Config) -> Pseudonyms {
+    let secret = warren_store::secret(&config.state_dir).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the secret behind pseudonyms cannot be kept: they last until the next start");
+        let mut octets = [0; 32];
+        let mut random = SplitMix64::new(seed());
+        octets
+            .chunks_mut(8)
+            .for_each(|some| some.copy_from_slice(&random.next_u64().to_ne_bytes()));
+        octets
+    });
+    Pseudonyms::new(secret)
 }
 
 /// Different for each start: it only spreads retries.

@@ -100,7 +100,8 @@ fn supervise<D: server::Door>(
     router: Router,
     limits: server::Limits,
 ) {
-    let slots = server::Slots::new(limits, nix::unistd::geteuid().as_raw());
+    let slots = server::Slots::new(limits, nix::unistd::geteuid().as_raw())
+        .with_streams(server::Limits::of_streams());
     let serve = move || {
         let (door, router, slots) = (door(), router.clone(), slots.clone());
         let service = async move {

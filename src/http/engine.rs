@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use warren_actors::{EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_actors::{
+    EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError, streams::Streams,
+};
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
 use warren_state::{
@@ -55,6 +57,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The daemon's way to the ledger, through the one cache.
     fn ledger(&self) -> &Fetcher;
+
+    /// What can be followed.
+    fn streams(&self) -> &Arc<Streams>;
 }
 
 #[async_trait]
@@ -113,5 +118,9 @@ impl Engine for Handle {
 
     fn ledger(&self) -> &Fetcher {
         Handle::ledger(self)
+    }
+
+    fn streams(&self) -> &Arc<Streams> {
+        Handle::streams(self)
     }
 }

@@ -6,6 +6,7 @@ mod liveness;
 mod page;
 mod process;
 mod standing;
+mod streams;
 
 use warren_api::version;
 
@@ -44,6 +45,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     ledger_cache(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     standing::write(&mut page, snapshot)?;
+    streams::write(&mut page, &api.engine.streams().standing())?;
     daemon(&mut page, snapshot)?;
     process::write(&mut page)?;
     page.text()

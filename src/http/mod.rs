@@ -17,6 +17,7 @@ pub mod routes;
 pub mod server;
 pub mod shared;
 pub mod socket;
+pub mod streams;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -89,6 +90,9 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/tunnels", get(v3::page::tunnels))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .route("/v3/recording", get(recording::recording))
+        .route("/v3/events", get(streams::events))
+        .route("/v3/connections/events", get(streams::connections))
+        .route("/v3/status/stream", get(streams::status))
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

@@ -58,6 +58,19 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// Whether the peer may see the addresses of those who are connected: who may change things, and members of this group.
+    pub async fn may_see_addresses(self: Arc<Self>, peer: Peer, group: Option<String>) -> bool {
+        let decision = tokio::task::spawn_blocking(move || {
+            let named = group.and_then(|name| Group::from_name(&name).ok().flatten());
+            let mut allowed = privileged_groups();
+            allowed.extend(named.map(|group| group.gid.as_raw()));
+            decide(peer, self.own_uid, &allowed, memberships)
+        });
+        decision.await.unwrap_or(false)
+    }
+}
+
 /// The decision, with everything that the system knows as an argument. `memberships` is only asked when it matters.
 fn decide(
     peer: Peer,

@@ -17,6 +17,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::Notify,
 };
 
 use super::Peer;
@@ -54,12 +55,32 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Of streams, which last: they have a budget of their own, so that short requests always find room.
+    #[must_use]
+    pub fn of_streams() -> Self {
+        Self {
+            per_user: 16,
+            ..Self::default()
+        }
+    }
+}
+
 /// Hands out the connections that are allowed. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Slots {
     limits: Limits,
     own_uid: u32,
     taken: Arc<Mutex<Taken>>,
+    streams: Option<Box<Slots>>,
+}
+
+/// What a request may do with the connection that it came over.
+#[derive(Clone, Debug)]
+pub struct Leash {
+    slot: Arc<Mutex<Option<Slot>>>,
+    streams: Option<Box<Slots>>,
+    cut: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +106,15 @@ impl Slots {
             limits,
             own_uid,
             taken: Arc::default(),
+            streams: None,
         }
+    }
+
+    /// The same, where connections may become streams, within limits of their own.
+    #[must_use]
+    pub fn with_streams(self, limits: Limits) -> Self {
+        let streams = Some(Box::new(Self::new(limits, self.own_uid)));
+        Self { streams, ..self }
     }
 
     /// Room for one more connection of this caller, when there is any.
@@ -113,6 +142,43 @@ impl Slots {
             taken: Arc::clone(&self.taken),
             user,
         })
+    }
+}
+
+impl Leash {
+    fn new(slot: Slot, slots: &Slots) -> Self {
+        Self {
+            slot: Arc::new(Mutex::new(Some(slot))),
+            streams: slots.streams.clone(),
+            cut: Arc::default(),
+        }
+    }
+
+    /// Of a connection that nobody keeps count of.
+    #[cfg(test)]
+    pub(crate) fn of_a_test() -> Self {
+        let slots = Slots::new(Limits::default(), 0).with_streams(Limits::of_streams());
+        let nobody = Peer { uid: None, gid: None };
+        slots
+            .take(nobody)
+            .map(|slot| Self::new(slot, &slots))
+            .expect("room")
+    }
+
+    /// From now on the connection counts among the streams, as long as what this gives is there; nothing when there is no
+    /// room for one.
+    #[must_use]
+    pub fn become_stream(&self, peer: Peer) -> Option<Slot> {
+        let place = self.streams.as_ref()?.take(peer)?;
+        drop(lock(&self.slot).take());
+        Some(place)
+    }
+
+    /// Ends the connection when it is called, whatever it is doing.
+    #[must_use]
+    pub fn cutter(&self) -> Box<dyn Fn() + Send + Sync> {
+        let cut = Arc::clone(&self.cut);
+        Box::new(move || cut.notify_one())
     }
 }
 
@@ -183,12 +249,14 @@ pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
     loop {
         match door.accept().await {
             Ok((stream, peer)) => match slots.take(peer) {
-                Some(slot) => attend(
-                    stream,
-                    router.clone().layer(Extension(ConnectInfo(peer))),
-                    slot,
-                    slots.limits.head,
-                ),
+                Some(slot) => {
+                    let leash = Leash::new(slot, &slots);
+                    let router = router
+                        .clone()
+                        .layer(Extension(ConnectInfo(peer)))
+                        .layer(Extension(leash.clone()));
+                    attend(stream, router, leash, slots.limits.head);
+                }
                 None => D::refuse(stream),
             },
             Err(error) => {
@@ -202,7 +270,7 @@ pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
 fn attend(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    slot: Slot,
+    leash: Leash,
     head: Duration,
 ) {
     let mut http = http1::Builder::new();
@@ -211,15 +279,19 @@ fn attend(
         .max_buf_size(BUFFER);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::spawn(async move {
-        let _until_the_end = slot;
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            ended = connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            }
+            () = leash.cut.notified() => tracing::debug!("a connection is cut off"),
         }
     });
 }
 
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -260,6 +332,38 @@ mod tests {
         assert!(slots.take(of(0)).is_none(), "five in all");
         drop(second);
         assert!(slots.take(of(1000)).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn a_connection_that_becomes_a_stream_makes_room_for_a_short_one_and_streams_have_limits_of_their_own() {
+        let streams = Limits {
+            per_user: 2,
+            ..Limits::of_streams()
+        };
+        let slots = slots().with_streams(streams);
+        let connect = || Leash::new(slots.take(of(1000)).unwrap(), &slots);
+        let first = connect();
+        let _first = first.become_stream(of(1000)).unwrap();
+        let second = connect();
+        let place = second.become_stream(of(1000)).unwrap();
+        let third = connect();
+        assert!(
+            third.become_stream(of(1000)).is_none(),
+            "two streams for one user"
+        );
+        let _other_user = connect();
+        assert!(
+            slots.take(of(1000)).is_none(),
+            "who did not become a stream is a short one still"
+        );
+        drop(third);
+        assert!(slots.take(of(1000)).is_some());
+        drop(place);
+        assert!(connect().become_stream(of(1000)).is_some(), "there is room again");
+        assert_eq!(
+            (Limits::of_streams().connections, Limits::of_streams().per_user),
+            (256, 16)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -15,14 +15,16 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
+use warren_actors::streams::{Alone, Streams};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_api::{client::Client, v3::Process};
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
-    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec,
-    Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol,
-    Sequence, ServiceKind, SessionStatus, Slot, Switch, TableId, TunnelId, TunnelSpec, View,
+    Asn, BgpSpec, Epoch, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName,
+    LinkSpec, Monotonic, NodeId, Observed, ObservedLink, ObservedTunnel, Owner, Phase, Plan, Position,
+    Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch, TableId, TunnelId,
+    TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
@@ -43,6 +45,7 @@ pub struct Cardboard {
     pub observed: Observed,
     pub learned: BTreeMap<TunnelId, LearnedRoutes>,
     pub limits: server::Limits,
+    pub streams_limits: server::Limits,
     pub converges: bool,
     pub switch_fails: bool,
     /// Why an address is not pinned, and whether this version pins any.
@@ -55,6 +58,8 @@ pub struct Cardboard {
     /// What was asked for past the ledger, and whether that fails.
     pub manual: Arc<Mutex<Manual>>,
     pub ledger: Fetcher,
+    /// What can be followed, from the first time that somebody does.
+    pub alone: Arc<OnceLock<Alone>>,
 }
 
 /// A ledger that nobody can read.
@@ -90,6 +95,7 @@ impl Cardboard {
             observed: Observed::default(),
             learned: BTreeMap::new(),
             limits: server::Limits::default(),
+            streams_limits: server::Limits::of_streams(),
             converges: true,
             switch_fails: false,
             pin_fails: None,
@@ -98,6 +104,7 @@ impl Cardboard {
             observations: Arc::default(),
             manual: Arc::default(),
             ledger: Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
+            alone: Arc::default(),
         }
     }
 }
@@ -205,6 +212,19 @@ impl Engine for Cardboard {
     fn ledger(&self) -> &Fetcher {
         &self.ledger
     }
+
+    fn streams(&self) -> &Arc<Streams> {
+        &self.alone.get_or_init(|| Alone::start(start())).streams
+    }
+}
+
+/// The position at which its table begins.
+pub fn start() -> Position {
+    Position {
+        node: NodeId(0xab),
+        epoch: Epoch(3),
+        sequence: Sequence(0),
+    }
 }
 
 /// A served API; the socket goes with it.
@@ -232,7 +252,8 @@ pub async fn serve_with(engine: Cardboard, words: &[&str]) -> Served {
     let path = directory.path().join("w.sock");
     let (listener, file) = socket::bind(&path).unwrap();
     let listener = tokio::net::UnixListener::from_std(listener).unwrap();
-    let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw());
+    let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw())
+        .with_streams(engine.streams_limits);
     let server = tokio::spawn(server::serve(
         listener,
         router(api_with(Arc::new(engine), words)),

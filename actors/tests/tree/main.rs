@@ -21,6 +21,7 @@ mod restart;
 mod scale;
 mod standing;
 mod stop;
+mod streams;
 mod switch;
 mod table;
 mod world;

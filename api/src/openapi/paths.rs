@@ -167,3 +167,37 @@ pub mod latency {
     #[utoipa::path(get, path = "/v3/latency", responses((status = 200, body = v3::V3Latency), (status = 404, content_type = "text/plain", body = String)))]
     pub fn v3_latency() {}
 }
+
+/// Streams.
+pub mod streams {
+    use crate::{compat, v3};
+
+    /// What is true, and then what changes and what happens, as server-sent events: `snapshot`, then `event` and `change`, with `resumed`,
+    /// `reset`, `gap`, `heartbeat` (each 15 s) and, at the end, `shutdown`. The data of each is a JSON object in one line; an `id` is the
+    /// position to go on from.
+    #[utoipa::path(get, path = "/v3/events", params(v3::EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "as `since`, which it wins over")), responses(
+    (status = 200, description = "frames, until the daemon ends or the reader goes", body = String, content_type = "text/event-stream"),
+    (status = 400, description = "a topic, a tunnel or a position that makes no sense", body = compat::Outcome),
+    (status = 503, description = "no room: `Retry-After` says when to try again", body = compat::Outcome),
+))]
+    pub fn events() {}
+
+    /// Who is connected, as server-sent events: `snapshot`, the open ones, and then a frame for each that comes (`"state":1`) or goes
+    /// (`-1`), and `tunnel.drained` for all of a tunnel that is taken down. Addresses are shown to who may change something and to members
+    /// of `address_group`; others see pseudonyms that stay.
+    #[utoipa::path(get, path = "/v3/connections/events", params(v3::ConnectionsQuery, ("Last-Event-ID" = Option<String>, Header, description = "as `since`, which it wins over")), responses(
+    (status = 200, description = "frames, until the daemon ends or the reader goes", body = String, content_type = "text/event-stream"),
+    (status = 400, description = "a position that makes no sense", body = compat::Outcome),
+    (status = 503, description = "no room: `Retry-After` says when to try again", body = compat::Outcome),
+))]
+    pub fn connections() {}
+
+    /// The life of each tunnel, as server-sent events: `snapshot`, and then `status` for each that changed, of which the latest wins. A
+    /// reason is there only where it is proven.
+    #[utoipa::path(get, path = "/v3/status/stream", responses(
+    (status = 200, description = "frames, until the daemon ends or the reader goes", body = String, content_type = "text/event-stream"),
+    (status = 400, description = "there is nothing to ask for", body = compat::Outcome),
+    (status = 503, description = "no room: `Retry-After` says when to try again", body = compat::Outcome),
+))]
+    pub fn status() {}
+}

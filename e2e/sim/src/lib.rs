@@ -23,6 +23,7 @@ mod script;
 mod services;
 mod sessions;
 mod trace;
+mod watcher;
 mod world;
 
 pub use run::{Failure, Outcome, Stats, run_seed, run_seeds, shrink};

@@ -139,5 +139,6 @@ impl World {
         if let Some(detail) = wrong {
             self.breach(Invariant::ChangesFoldIntoTheTable, || detail);
         }
+        self.check_watcher();
     }
 }

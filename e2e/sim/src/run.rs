@@ -26,6 +26,8 @@ pub struct Stats {
     pub copies: u64,
     /// Those that had to begin anew, because what they missed was not kept.
     pub gaps: u64,
+    /// Tunnels whose end was summed up for those who go by the frames of the streams.
+    pub drained: u64,
 }
 
 /// A run that broke something.
@@ -144,6 +146,7 @@ impl Stats {
         self.seconds += other.seconds;
         self.copies += other.copies;
         self.gaps += other.gaps;
+        self.drained += other.drained;
     }
 }
 

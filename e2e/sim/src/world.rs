@@ -22,6 +22,7 @@ use crate::{
     readers::{Reader, Seen},
     run::Stats,
     script::{Script, USERS},
+    watcher::Watcher,
 };
 
 /// What is on disk.
@@ -115,6 +116,7 @@ pub(crate) struct World {
     pub(crate) readers_saw: Seen,
     /// The position that the readers were shown last.
     pub(crate) readers_at: Position,
+    pub(crate) watcher: Option<Watcher>,
     /// The next start cannot read the switch.
     pub(crate) switch_is_lost: bool,
     pub(crate) crash_after: Option<u8>,
@@ -174,6 +176,7 @@ impl World {
             reader_chance: Chance::new(seed, 4),
             readers_saw: Seen::default(),
             readers_at: Position::default(),
+            watcher: Watcher::of(seed),
             switch_is_lost: false,
             crash_after: None,
             kill_at: None,
@@ -244,6 +247,7 @@ impl World {
             seconds: self.now.since(begin).as_secs(),
             copies,
             gaps,
+            drained: self.watcher.as_ref().map_or(0, |watcher| watcher.drained),
         }
     }
 

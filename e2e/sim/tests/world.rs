@@ -18,6 +18,10 @@ fn a_thousand_seeds_keep_every_invariant_and_converge() {
         stats.copies > 100_000 && stats.gaps > 1_000,
         "the table's readers have too easy a life: {stats:?}"
     );
+    assert!(
+        stats.drained > 100,
+        "too few tunnels end under somebody's eyes: {stats:?}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use warren_api::{
     v3::{Health, PlanReply, Status, Tunnel},
 };
 
-use super::check::Check;
+use super::{check::Check, streams};
 use crate::{notes, output};
 
 /// Without a daemon.
@@ -38,6 +38,7 @@ pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, 
     checks.push(conflicts(status, plan));
     checks.push(tunnels(status));
     checks.push(refused(status));
+    checks.push(streams::check(status));
     checks.push(self_check(status));
     checks
 }
@@ -364,6 +365,7 @@ mod tests {
             "client address",
             "conflicts",
             "users",
+            "streams",
             "self-check",
         ] {
             assert_eq!(outcome(&healthy, name), Outcome::Pass, "{name}");
@@ -449,6 +451,16 @@ mod tests {
         assert_eq!(
             outcome(&status(|s| s["tunnels"] = json!([others])), "users"),
             Outcome::Warn
+        );
+        let behind = |seconds: u64| {
+            let reader = json!({"reader": 4, "stream": "events", "uid": 7, "frames": 9, "seconds": seconds, "gaps": 1});
+            status(|s| s["streams"] = json!({"readers": 1, "gaps": 1, "behind": [reader]}))
+        };
+        assert_eq!(outcome(&behind(30), "streams"), Outcome::Warn);
+        assert_eq!(
+            outcome(&behind(0), "streams"),
+            Outcome::Pass,
+            "frames wait for a moment"
         );
         assert_eq!(
             outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"),

@@ -16,6 +16,7 @@ mod path;
 pub mod process;
 pub mod root;
 pub mod settings;
+mod streams;
 mod sys;
 mod underlay;
 

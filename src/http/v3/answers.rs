@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use warren_actors::{KnownAnswer, Snapshot, latency::LatencyStatus};
+use warren_actors::{
+    KnownAnswer, Snapshot,
+    latency::LatencyStatus,
+    streams::{ReaderStanding, StreamsStanding},
+};
 use warren_api::v3::{
     Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
-    PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply,
-    ViewState,
+    PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion, SCHEMA, Status, Step, StreamsState,
+    Tunnel, TunnelReply, ViewState,
 };
 use warren_state::{
     Monotonic, Plan, Position, Pubkey, TunnelId,
@@ -21,6 +25,8 @@ use crate::http::{Api, compat};
 
 /// The journal's newest entries that are shown for one tunnel.
 const RECENT: usize = 32;
+/// Readers of streams that are named because they are behind.
+const BEHIND: usize = 16;
 
 /// The body of `/v3/status`.
 #[must_use]
@@ -76,6 +82,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         restarts: by_name(&snapshot.restarts),
         invariants_broken: by_name(&snapshot.invariants_broken),
         latency: snapshot.latency.as_deref().map(latency),
+        streams: streams(snapshot, &api.engine.streams().standing()),
         process: Process::clone(&api.process),
     }
 }
@@ -371,6 +378,34 @@ fn latency(status: &LatencyStatus) -> LatencyState {
             .socket_error
             .clone()
             .or_else(|| status.devices_error.clone()),
+    }
+}
+
+fn streams(snapshot: &Snapshot, standing: &StreamsStanding) -> StreamsState {
+    let seconds = |reader: &ReaderStanding| {
+        reader
+            .waits_since
+            .map_or(0, |since| snapshot.at.since(since).as_secs())
+    };
+    let mut behind: Vec<ReaderBehind> = standing
+        .readers
+        .iter()
+        .filter(|reader| reader.behind > 0 || seconds(reader) > 0)
+        .map(|reader| ReaderBehind {
+            reader: reader.reader,
+            stream: reader.stream.to_owned(),
+            uid: reader.uid,
+            frames: reader.behind,
+            seconds: seconds(reader),
+            gaps: reader.gaps,
+        })
+        .collect();
+    behind.sort_by_key(|reader| std::cmp::Reverse((reader.seconds, reader.frames)));
+    behind.truncate(BEHIND);
+    StreamsState {
+        readers: standing.readers.len(),
+        gaps: standing.gaps,
+        behind,
     }
 }
 

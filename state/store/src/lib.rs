@@ -33,6 +33,7 @@ pub mod journal;
 mod migrate;
 mod node;
 mod record;
+mod secret;
 
 use database::{Database, Stored};
 use journal::{Journal, Limits, Recovered};
@@ -40,6 +41,7 @@ use migrate::Legacy;
 use record::{Facts, Said};
 
 pub use migrate::Origin;
+pub use secret::secret;
 
 const INITIALISED: &str = "initialised";
 const CLIENT_IP: &[u8] = b"client_ip";

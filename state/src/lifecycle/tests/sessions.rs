@@ -55,6 +55,86 @@ fn news_of_an_earlier_session_change_nothing() {
     assert_eq!(bench.machine.report().learned_routes, 2);
 }
 
+/// Each kind of signal, of a session that was stopped while its words were on their way, and of operations that nobody waits for.
+#[test]
+fn no_late_signal_of_whatever_kind_changes_anything() {
+    let old = SessionNumber(1);
+    let session = |update| Input::Session(old, update);
+    let routes = SessionUpdate::Routes {
+        announced: vec![net("198.18.7.0/24")],
+        withdrawn: vec![net("198.18.0.0/24")],
+    };
+    let fault = Fault {
+        class: FaultClass::Permanent,
+        operation: "observe".into(),
+        detail: "too late".into(),
+    };
+    let kinds = || {
+        [
+            session(SessionUpdate::Status(SessionStatus::Down, None)),
+            session(SessionUpdate::Status(SessionStatus::Up, None)),
+            session(routes.clone()),
+            session(SessionUpdate::Synced),
+            session(SessionUpdate::Closed),
+            Input::Observed(Err(fault.clone())),
+            Input::Applied(ApplyReport {
+                generation: Generation(1),
+                steps: vec![],
+                managed: [].into(),
+            }),
+            Input::Removed(RemovalReport::default()),
+            Input::Timeout,
+        ]
+    };
+    // A tunnel that was taken down and built again: another incarnation, with another session.
+    let mut bench = Bench::active();
+    let first = bench.machine.report().incarnation;
+    bench.retire();
+    bench.assign(spec(1, "t0"));
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.routes(&["198.18.0.0/24", "198.18.1.0/24"], &[]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    let report = bench.machine.report();
+    assert!(
+        report.incarnation > first && bench.machine.sessions_started > old.0,
+        "{report:?}"
+    );
+    for late in kinds() {
+        assert_eq!(bench.give(late.clone()), [], "{late:?}");
+        assert_eq!(bench.machine.report(), report, "{late:?}");
+    }
+    // One that is being taken down.
+    bench.retire();
+    let report = bench.machine.report();
+    for late in kinds()
+        .into_iter()
+        .filter(|late| matches!(late, Input::Session(..) | Input::Applied(_) | Input::Observed(_)))
+    {
+        assert_eq!(bench.give(late.clone()), [], "{late:?}");
+        assert_eq!(bench.machine.report(), report, "{late:?}");
+    }
+}
+
+#[test]
+fn a_tunnel_that_is_to_go_is_told_once_with_its_incarnation_and_before_its_session_ends() {
+    let mut bench = Bench::active();
+    let incarnation = bench.machine.report().incarnation;
+    bench.retire();
+    bench.retire();
+    bench.run();
+    let told: Vec<&str> = bench.events().iter().map(|event| event.name()).collect();
+    assert_eq!(
+        told[..3],
+        ["tunnel_drained", "session_changed", "phase_changed"],
+        "{told:?}"
+    );
+    assert_eq!(told.iter().filter(|name| **name == "tunnel_drained").count(), 1);
+    let is_so = |event: &&Event| matches!(event, Event::TunnelDrained { incarnation: one, open_sessions: 1, .. } if *one == incarnation);
+    assert!(bench.events().iter().any(is_so), "{:?}", bench.events());
+}
+
 #[test]
 fn announced_and_withdrawn_routes_reach_the_kernel_without_a_look() {
     let mut bench = Bench::active();

@@ -1,0 +1,131 @@
+//! What readers outside the daemon follow: frames of what is true and what happened, made once for all of them.
+//!
+//! The actor makes frames of what is new while anybody reads, and looks after readers that take nothing any more. Readers go by the
+//! frames at their own pace, and never wait for it but for more.
+
+mod hub;
+mod pseudonym;
+mod readers;
+mod snapshots;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::{
+    env::Env,
+    supervision::{
+        pulse::Watch,
+        spec::{Order, Spec, Task, linked},
+    },
+    truth::{Following, Wants},
+};
+
+pub use hub::{Alone, Asked, Since, Sort, Streams};
+pub use pseudonym::Pseudonyms;
+pub use readers::{Cut, ReaderStanding, StreamTotals, StreamsStanding};
+pub use stream::Stream;
+
+pub(crate) const SPEC: Spec = Spec {
+    last_words: Some(say_goodbye),
+    ..Spec::new("streams", Order::Reader, |env, root| {
+        linked(StreamsActor, env, root)
+    })
+};
+
+/// From one look for readers that take nothing to the next.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Readers may take so long to take the last frames when the daemon ends.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(crate) struct StreamsActor;
+
+pub(crate) enum StreamsMessage {
+    /// Somebody reads.
+    Awake,
+    /// Something is new.
+    Poked,
+    /// Time to look after the readers.
+    Sweep,
+}
+
+pub(crate) struct State {
+    env: Arc<Env>,
+    watch: Watch,
+    /// While anybody reads.
+    following: Option<Following>,
+}
+
+impl Actor for StreamsActor {
+    type Msg = StreamsMessage;
+    type State = State;
+    type Arguments = Arc<Env>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<StreamsMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let waker = myself.clone();
+        env.streams.waker.attach(move || {
+            let _gone = waker.cast(StreamsMessage::Awake);
+        });
+        myself.send_interval(SWEEP, || StreamsMessage::Sweep);
+        Ok(State {
+            env,
+            watch,
+            following: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<StreamsMessage>,
+        message: StreamsMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let streams = state.env.streams.clone();
+        state.watch.pulse.busy(Some(state.env.clock.now()));
+        match message {
+            StreamsMessage::Awake => {
+                streams.waker.answer();
+                if streams.is_awake() && state.following.is_none() {
+                    state.following = Some(state.env.truth.follow(Wants::Everything, move || {
+                        let _gone = myself.cast(StreamsMessage::Poked);
+                    }));
+                }
+            }
+            StreamsMessage::Poked => {
+                if let Some(following) = &state.following {
+                    following.answer();
+                }
+                streams.catch_up();
+                // What comes meanwhile is told together.
+                tokio::time::sleep(streams.pause()).await;
+            }
+            StreamsMessage::Sweep => {
+                if streams.sweep() {
+                    state.following = None;
+                }
+            }
+        }
+        state.watch.pulse.busy(None);
+        Ok(())
+    }
+}
+
+/// Whoever follows is told all of it, and that this was all.
+fn say_goodbye(env: Arc<Env>) -> Task<()> {
+    Box::pin(async move {
+        let why = if env.truth.tables().stopping {
+            "the daemon stops"
+        } else {
+            "the daemon fails"
+        };
+        env.streams.end(why, GOODBYE).await;
+    })
+}

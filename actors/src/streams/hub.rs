@@ -1,0 +1,336 @@
+//! What readers and the actor share.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+use warren_state::{
+    Position, Sequence, TunnelId,
+    event::Event,
+    journal::JournalEntry,
+    stream::{Feed, Filter, Reader, Ring, Start},
+    table::{Bounds, Change, Table},
+};
+
+use super::{Cut, Pseudonyms, Stream, StreamsStanding, readers::Readers, snapshots::Snapshots};
+use crate::{
+    lock::lock,
+    supervision::{clock::Clock, poke::Poke, recorder::Recorder},
+    truth::{Truth, Wants},
+};
+
+/// What each ring keeps, in bytes.
+const RING: usize = 4 << 20;
+/// Steps of which frames are made before readers have their turn.
+const AT_ONCE: usize = 64;
+/// The least time between two wakings of readers: what comes meanwhile is told together.
+const PAUSE: Duration = Duration::from_millis(4);
+/// With many readers it is longer: by so much for each.
+const PAUSE_EACH: Duration = Duration::from_micros(40);
+/// Nobody has read for so long: what is new is not followed any more.
+const ASLEEP: Duration = Duration::from_secs(60);
+
+/// Everything that can be followed.
+pub struct Streams {
+    pub(super) truth: Arc<Truth>,
+    pub(super) clock: Clock,
+    start: Start,
+    pseudonyms: Pseudonyms,
+    /// Only while somebody reads, and a while beyond.
+    pub(super) feed: Mutex<Option<Feed>>,
+    pub(super) news: watch::Sender<News>,
+    pub(super) readers: Readers,
+    pub(super) snapshots: Snapshots,
+    /// Somebody reads.
+    pub(crate) waker: Poke,
+    /// Since when nobody does.
+    left: Mutex<Option<warren_state::Monotonic>>,
+}
+
+/// What readers wait for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    /// Goes up when there is more.
+    pub(super) turn: u64,
+    /// Why there will be no more.
+    pub(super) over: Option<&'static str>,
+}
+
+/// What can be followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sort {
+    /// What is true and what happened.
+    Events,
+    /// Who is connected.
+    Connections,
+    /// The same, with pseudonyms in the place of addresses.
+    Pseudonyms,
+    /// The lives of tunnels; of each the latest.
+    Status,
+}
+
+/// What a reader asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// What.
+    pub sort: Sort,
+    /// Which of it.
+    pub filter: Filter,
+    /// What it had last, if it is not new.
+    pub since: Option<Since>,
+    /// Whose it is.
+    pub uid: Option<u32>,
+}
+
+/// What a reader had last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// Everything up to here.
+    Position(Position),
+    /// A part of the step at this position.
+    Part(Position),
+}
+
+impl Streams {
+    pub(crate) fn new(truth: Arc<Truth>, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+        let position = truth.position();
+        let elapsed = u64::try_from(clock.now().elapsed().as_millis()).unwrap_or(u64::MAX);
+        let start = Start {
+            node: position.node,
+            epoch: position.epoch,
+            started_unix_ms: Clock::unix_ms().saturating_sub(elapsed),
+        };
+        Self {
+            truth,
+            clock,
+            start,
+            pseudonyms,
+            feed: Mutex::new(None),
+            news: watch::Sender::default(),
+            readers: Readers::default(),
+            snapshots: Snapshots::default(),
+            waker: Poke::default(),
+            left: Mutex::new(None),
+        }
+    }
+
+    /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
+    #[must_use]
+    pub fn open(self: &Arc<Self>, asked: Asked, cut: Cut) -> Stream {
+        let now = self.clock.now();
+        let entry = self.readers.enter(asked.sort, &asked.filter, asked.uid, cut, now);
+        *lock(&self.left) = None;
+        lock(&self.feed).get_or_insert_with(|| {
+            Feed::new(self.start, self.truth.snapshot(), self.pseudonyms.mask(), RING)
+        });
+        self.waker.ring();
+        let Asked {
+            sort, filter, since, ..
+        } = asked;
+        tracing::debug!(reader = entry.number, stream = sort.name(), uid = ?entry.uid, ?filter, ?since, "a reader came");
+        let reader = match (sort, since) {
+            (Sort::Status, _) => Reader::of_the_latest(now),
+            (_, Some(Since::Part(asked))) => Reader::after_a_part(filter, asked, now),
+            (_, Some(Since::Position(position))) => Reader::new(filter, Some(position), now),
+            (_, None) => Reader::new(filter, None, now),
+        };
+        Stream::new(self.clone(), sort, entry, reader)
+    }
+
+    /// Who reads, and how they fare.
+    #[must_use]
+    pub fn standing(&self) -> StreamsStanding {
+        self.readers.standing()
+    }
+
+    /// The tunnel with this link now.
+    #[must_use]
+    pub fn tunnel_named(&self, link: &str) -> Option<TunnelId> {
+        let tables = self.truth.tables();
+        let is_named = |name: &warren_state::LinkName| name.as_str() == link;
+        let found = tables
+            .tunnels
+            .values()
+            .find(|report| report.spec.as_ref().is_some_and(|spec| is_named(&spec.link.name)));
+        found.map(|report| report.tunnel)
+    }
+
+    /// All of a position.
+    pub(super) fn start(&self) -> Start {
+        self.start
+    }
+
+    /// Whether frames are to be made.
+    pub(crate) fn is_awake(&self) -> bool {
+        lock(&self.feed).is_some()
+    }
+
+    /// Makes frames of what is new, and wakes who waits for them.
+    pub(crate) fn catch_up(&self) {
+        let Some(at) = lock(&self.feed).as_ref().map(|feed| feed.state().0) else {
+            return;
+        };
+        let (now, tables, steps) = self.truth.read_since(at);
+        match steps {
+            Ok(steps) => {
+                for some in steps.chunks(AT_ONCE) {
+                    if let Some(feed) = lock(&self.feed).as_mut() {
+                        let unix_ms = Clock::unix_ms();
+                        let at = feed.state().0;
+                        some.iter()
+                            .filter(|step| step.sequence > at)
+                            .for_each(|step| feed.take(step, unix_ms));
+                    }
+                }
+            }
+            Err(gap) => {
+                tracing::debug!(
+                    from = gap.asked.0,
+                    to = now.0,
+                    "more changed at once than the table keeps: readers begin anew"
+                );
+                if let Some(feed) = lock(&self.feed).as_mut() {
+                    feed.leap((now, tables));
+                }
+            }
+        }
+        self.news.send_modify(|news| news.turn += 1);
+    }
+
+    /// The time to wait before readers are woken again.
+    pub(crate) fn pause(&self) -> Duration {
+        let readers = u32::try_from(self.readers.len()).unwrap_or(u32::MAX);
+        PAUSE.max(PAUSE_EACH.saturating_mul(readers))
+    }
+
+    /// Looks after readers; says whether nobody has read for so long that what is new need not be followed.
+    pub(crate) fn sweep(&self) -> bool {
+        let now = self.clock.now();
+        self.readers.cut_stalled(now);
+        if self.readers.len() > 0 {
+            return false;
+        }
+        let since = *lock(&self.left).get_or_insert(now);
+        let mut feed = lock(&self.feed);
+        let sleeps = now.since(since) >= ASLEEP && self.readers.len() == 0;
+        if sleeps {
+            *feed = None;
+        }
+        sleeps
+    }
+
+    /// Gives all readers what is left and the last frame, and waits until they have gone, or for so long.
+    pub(crate) async fn end(&self, why: &'static str, patience: Duration) {
+        self.catch_up();
+        self.news
+            .send_modify(|news| (news.turn, news.over) = (news.turn + 1, Some(why)));
+        let gone = async {
+            while self.readers.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _late = timeout(patience, gone).await;
+    }
+
+    /// Of what happened after a position and up to another one of this start, so many of the first; and whether that is all.
+    ///
+    /// # Errors
+    /// When some of it is not known.
+    pub(super) fn history(
+        &self,
+        after: Position,
+        up_to: Sequence,
+        most: usize,
+    ) -> Result<(Vec<(Position, Arc<JournalEntry>)>, bool), String> {
+        let page = self.truth.told_page(after, most).map_err(|gap| {
+            match after == self.start.position(after.sequence) {
+                true => gap.to_string(),
+                false => "it is of another start of the daemon".to_owned(),
+            }
+        })?;
+        let is_full = page.len() == most;
+        let wanted: Vec<(Position, Arc<JournalEntry>)> = page
+            .into_iter()
+            .filter(|entry| entry.sequence <= up_to)
+            .map(|entry| (self.start.position(entry.sequence), entry))
+            .collect();
+        let is_all = !is_full || wanted.len() < most;
+        Ok((wanted, is_all))
+    }
+}
+
+impl Sort {
+    /// The name in metrics and status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Connections | Self::Pseudonyms => "connections",
+            Self::Status => "status",
+        }
+    }
+
+    /// Whether what happened can be told again.
+    pub(super) fn has_history(self) -> bool {
+        self == Self::Events
+    }
+
+    pub(super) fn ring(self, feed: &Feed) -> &Ring {
+        match self {
+            Self::Events => &feed.events,
+            Self::Connections => &feed.connections,
+            Self::Pseudonyms => &feed.masked,
+            Self::Status => &feed.statuses,
+        }
+    }
+}
+
+/// Streams without a daemon: for benches, and for tests of what serves them.
+pub struct Alone {
+    truth: Arc<Truth>,
+    /// What can be followed.
+    pub streams: Arc<Streams>,
+}
+
+impl Alone {
+    /// Of an empty table of this start. Runs until it is dropped.
+    #[must_use]
+    pub fn start(at: Position) -> Self {
+        let table = Table::new(at.node, at.epoch, Bounds::of_events(16_384));
+        let truth = Arc::new(Truth::new(table, Recorder::without_a_file(at.epoch)));
+        let streams = Arc::new(Streams::new(truth.clone(), Clock::start(), Pseudonyms::default()));
+        let bell = Arc::new(tokio::sync::Notify::new());
+        let ringer = bell.clone();
+        let following = truth.follow(Wants::Everything, move || ringer.notify_one());
+        let weak = Arc::downgrade(&streams);
+        tokio::spawn(async move {
+            loop {
+                bell.notified().await;
+                following.answer();
+                let Some(streams) = weak.upgrade() else { return };
+                streams.catch_up();
+                let pause = streams.pause();
+                drop(streams);
+                tokio::time::sleep(pause).await;
+            }
+        });
+        Self { truth, streams }
+    }
+
+    /// Appends what happened and what changed with it.
+    pub fn append(&self, events: Vec<Event>, changes: Vec<Change>) {
+        self.truth.append(events, changes);
+    }
+
+    /// As at the end of the daemon.
+    pub async fn end(&self, why: &'static str, patience: Duration) {
+        self.streams.end(why, patience).await;
+    }
+
+    /// Looks after readers as at this time.
+    pub fn sweep(&self) {
+        self.streams.sweep();
+    }
+}

@@ -1,0 +1,99 @@
+//! The states that streams begin with: rendered once for all who ask while frames go on from there.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use warren_state::{
+    Sequence, TunnelId,
+    stream::{Connections, Mask, Start, Text, state_frame, status_snapshot},
+    table::Tables,
+};
+
+use super::{Sort, Streams};
+use crate::{lock::lock, supervision::clock::Clock};
+
+/// A state of more tunnels is rendered beside the runtime.
+const FEW: usize = 64;
+/// A state is used as long as the frames after it take no more than it, or than this.
+const SMALL: usize = 16 * 1024;
+
+/// The newest of each.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    kept: [Mutex<Option<(Sequence, Text)>>; 4],
+}
+
+/// What is needed to render one.
+struct Work {
+    sort: Sort,
+    start: Start,
+    at: Sequence,
+    tables: Tables,
+    open: Connections,
+    mask: Mask,
+    only: Option<TunnelId>,
+}
+
+impl Streams {
+    /// A state and its position, from which the ring goes on. One at a time is rendered: whoever waited takes that one.
+    pub(super) async fn state(&self, sort: Sort, only: Option<TunnelId>) -> Option<(Sequence, Text)> {
+        if only.is_some() {
+            return Some(render(self.work(sort, only)?).await);
+        }
+        let mut kept = self.snapshots.kept[sort as usize].lock().await;
+        if let Some(fresh) = kept.as_ref().filter(|kept| self.is_fresh(sort, kept)) {
+            return Some(fresh.clone());
+        }
+        let rendered = render(self.work(sort, None)?).await;
+        *kept = Some(rendered.clone());
+        Some(rendered)
+    }
+
+    fn is_fresh(&self, sort: Sort, (at, text): &(Sequence, Text)) -> bool {
+        let feed = lock(&self.feed);
+        let ring = feed.as_ref().map(|feed| sort.ring(feed));
+        ring.and_then(|ring| Some(ring.bytes_from(ring.number_after(*at)?)))
+            .is_some_and(|bytes| bytes <= text.len().max(SMALL))
+    }
+
+    fn work(&self, sort: Sort, only: Option<TunnelId>) -> Option<Work> {
+        let feed = lock(&self.feed);
+        let feed = feed.as_ref()?;
+        let (at, tables) = feed.state();
+        let open = match sort {
+            Sort::Connections | Sort::Pseudonyms => feed.open().clone(),
+            Sort::Events | Sort::Status => Connections::default(),
+        };
+        let (tables, mask) = (tables.clone(), Arc::clone(feed.mask()));
+        Some(Work {
+            sort,
+            start: feed.start(),
+            at,
+            tables,
+            open,
+            mask,
+            only,
+        })
+    }
+}
+
+async fn render(work: Work) -> (Sequence, Text) {
+    let at = work.at;
+    if work.only.is_some() || work.tables.tunnels.len() <= FEW {
+        return (at, work.text());
+    }
+    let text = tokio::task::spawn_blocking(move || work.text()).await;
+    (at, text.unwrap_or_else(|_panic| Text::default()))
+}
+
+impl Work {
+    fn text(&self) -> Text {
+        let position = self.start.position(self.at);
+        match self.sort {
+            Sort::Events => state_frame(self.start, self.at, Clock::unix_ms(), &self.tables, self.only),
+            Sort::Connections => self.open.snapshot(position, None),
+            Sort::Pseudonyms => self.open.snapshot(position, Some(&self.mask)),
+            Sort::Status => status_snapshot(position, &self.tables),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One reader's stream, as bytes.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use warren_state::{
+    Position, Sequence,
+    stream::{Frame, Next, Reader, Text, heartbeat},
+};
+
+use super::{Sort, Streams, hub::News, readers::Entry};
+use crate::{lock::lock, supervision::clock::Clock};
+
+/// Events of the past that are looked at before other readers have their turn.
+const PAGE: usize = 256;
+
+/// One reader's stream. Dropping it ends it.
+pub struct Stream {
+    streams: Arc<Streams>,
+    sort: Sort,
+    entry: Arc<Entry>,
+    reader: Reader,
+    news: watch::Receiver<News>,
+    /// A state that is given once the past up to it was told.
+    at_hand: Option<(Sequence, Text)>,
+    ready: VecDeque<Bytes>,
+}
+
+impl Stream {
+    pub(super) fn new(streams: Arc<Streams>, sort: Sort, entry: Arc<Entry>, reader: Reader) -> Self {
+        let news = streams.news.subscribe();
+        Self {
+            streams,
+            sort,
+            entry,
+            reader,
+            news,
+            at_hand: None,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// What is sent next; nothing when it is over. Asking for more says that what was given before was taken.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        self.entry.waits(None);
+        let next = self.find().await;
+        self.entry.waits(next.as_ref().map(|_| self.streams.clock.now()));
+        next
+    }
+
+    async fn find(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(bytes);
+            }
+            let over = self.news.borrow_and_update().over;
+            match self.step(over)? {
+                Next::Text(text) => self.ready.push_back(shared(text)),
+                Next::Frames(frames) => self.ready.extend(together(&frames)),
+                Next::State => self.give_state().await?,
+                Next::History(after) => self.tell_history(after).await?,
+                Next::Heartbeat => {
+                    let position = self.streams.start().position(self.reader.at());
+                    self.ready
+                        .push_back(shared(heartbeat(position, Clock::unix_ms())));
+                }
+                Next::Wait(until) => {
+                    let until = self.streams.clock.instant(until);
+                    tokio::select! {
+                        _ = self.news.changed() => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
+                }
+                Next::Over => return None,
+            }
+        }
+    }
+
+    fn step(&mut self, over: Option<&str>) -> Option<Next> {
+        let now = self.streams.clock.now();
+        let feed = lock(&self.streams.feed);
+        let feed = feed.as_ref()?;
+        let ring = self.sort.ring(feed);
+        let behind = self.reader.behind(ring);
+        let next = self.reader.next(ring, feed.start(), feed.state().0, now, over);
+        self.entry.note(self.reader.kept, self.reader.at(), behind);
+        Some(next)
+    }
+
+    async fn give_state(&mut self) -> Option<()> {
+        let (at, text) = match self.at_hand.take() {
+            Some(at_hand) => at_hand,
+            None => self.streams.state(self.sort, self.reader.filter().tunnel).await?,
+        };
+        let now = self.streams.clock.now();
+        let feed = lock(&self.streams.feed);
+        let feed = feed.as_ref()?;
+        let why = self.reader.given(at, self.sort.ring(feed), feed.start(), now);
+        self.ready.extend(why.into_iter().chain([text]).map(shared));
+        Some(())
+    }
+
+    async fn tell_history(&mut self, after: Position) -> Option<()> {
+        if self.at_hand.is_none() {
+            self.at_hand = Some(self.streams.state(self.sort, self.reader.filter().tunnel).await?);
+        }
+        let up_to = self.at_hand.as_ref()?.0;
+        let page = if self.sort.has_history() {
+            self.streams.history(after, up_to, PAGE)
+        } else {
+            Err("what came since then is not kept".to_owned())
+        };
+        self.ready
+            .extend(self.reader.replay(page).into_iter().map(shared));
+        Some(())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let kept = self.streams.readers.leave(&self.entry);
+        let (at, stream) = (self.reader.at().0, self.sort.name());
+        tracing::debug!(reader = self.entry.number, stream, uid = ?self.entry.uid, at, ?kept, "a reader left");
+    }
+}
+
+fn shared(text: Text) -> Bytes {
+    Bytes::from_owner(text)
+}
+
+/// One alone is sent as it is; several are put together.
+fn together(frames: &[Arc<Frame>]) -> Option<Bytes> {
+    match frames {
+        [] => None,
+        [one] => Some(shared(one.text.clone())),
+        several => {
+            let length = several.iter().map(|frame| frame.text.len()).sum();
+            let mut all = Vec::with_capacity(length);
+            several
+                .iter()
+                .for_each(|frame| all.extend_from_slice(&frame.text));
+            Some(all.into())
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Somebody outside who follows a daemon by the frames of its streams.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout;
+use warren_actors::{
+    StopMode,
+    streams::{Asked, Since, Sort, Stream},
+};
+use warren_state::{
+    Position,
+    stream::{Filter, merge},
+};
+
+use crate::world::{PATIENCE, World, id};
+
+struct Follower {
+    stream: Stream,
+    text: String,
+    state: Value,
+    at: Option<Position>,
+    /// Each frame's name, and the kind of what happened.
+    seen: Vec<String>,
+}
+
+impl Follower {
+    fn of(world: &World, sort: Sort, since: Option<Position>) -> Self {
+        let asked = Asked {
+            sort,
+            filter: Filter::default(),
+            since: since.map(Since::Position),
+            uid: None,
+        };
+        let stream = world.handle().streams().open(asked, Box::new(|| ()));
+        Self {
+            stream,
+            text: String::new(),
+            state: Value::Null,
+            at: None,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The next frame's data; nothing at the end.
+    async fn frame(&mut self) -> Option<Value> {
+        let frame = loop {
+            if let Some((frame, rest)) = self.text.split_once("\n\n") {
+                let frame = frame.to_owned();
+                self.text = rest.to_owned();
+                break frame;
+            }
+            let more = timeout(PATIENCE, self.stream.next()).await.expect("in time")?;
+            self.text.push_str(std::str::from_utf8(&more).unwrap());
+        };
+        let field = |name: &str| {
+            frame
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_default()
+        };
+        let data: Value = serde_json::from_str(field("data: ")).unwrap();
+        if let Ok(position) = field("id: ").parse() {
+            self.at = Some(position);
+        }
+        match field("event: ") {
+            "snapshot" => self.state = data["state"].clone(),
+            "event" | "change" => merge(
+                &mut self.state,
+                data.get("patch").unwrap_or(&Value::Object(Default::default())),
+            ),
+            _ => {}
+        }
+        self.seen.push(
+            format!(
+                "{} {}",
+                field("event: "),
+                data["kind"].as_str().unwrap_or_default()
+            )
+            .trim()
+            .to_owned(),
+        );
+        Some(data)
+    }
+
+    async fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) {
+        while !is_so(&self.state) {
+            assert!(self.frame().await.is_some(), "{what}: never; {:?}", self.seen);
+        }
+    }
+}
+
+fn phase(state: &Value) -> Option<&str> {
+    state["tunnels"][id(0).to_string()]["phase"].as_str()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_and_of_the_end() {
+    let mut world = World::client().enabled().await;
+    let mut events = Follower::of(&world, Sort::Events, None);
+    let mut open = Follower::of(&world, Sort::Connections, None);
+    events
+        .until("it is active", |state| phase(state) == Some("active"))
+        .await;
+    world.converged().await;
+    let tables = world.handle().read_since(warren_state::Sequence(0)).1;
+    let now = warren_state::stream::snapshot(&tables, None);
+    events
+        .until("its copy is what is true", |state| {
+            state["tunnels"] == now["tunnels"]
+        })
+        .await;
+    world.handle().set_enabled(false).await.unwrap();
+    events.until("it is gone", |state| phase(state).is_none()).await;
+    let drained = events
+        .seen
+        .iter()
+        .position(|seen| seen == "event tunnel_drained")
+        .expect("it is told");
+    assert!(
+        !events.seen[drained..]
+            .iter()
+            .any(|seen| seen == "event session_changed"),
+        "{:?}",
+        events.seen
+    );
+    let mut sum = 0;
+    while sum == 0 {
+        let frame = open.frame().await.expect("more");
+        assert_ne!(frame["state"], -1, "a single end: {frame}");
+        sum = frame["open_sessions"].as_u64().unwrap_or(0);
+    }
+    assert_eq!(sum, 2, "the tunnel and its session");
+    let at = events.at.expect("a position");
+    world.stop(StopMode::Detach).await;
+    while events.frame().await.is_some() {}
+    assert_eq!(events.seen.last().map(String::as_str), Some("shutdown"));
+    assert!(
+        events.seen.iter().any(|seen| seen == "event stopping"),
+        "{:?}",
+        events.seen
+    );
+    // Of an earlier start nothing is known yet when the daemon begins anew.
+    world.start().await;
+    let mut again = Follower::of(&world, Sort::Connections, Some(at));
+    again.frame().await;
+    again.frame().await;
+    assert_eq!(again.seen, ["reset", "snapshot"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lives_of_tunnels_are_told_to_the_end() {
+    let world = World::client().enabled().await;
+    let mut lives = Follower::of(&world, Sort::Status, None);
+    let mut phases: Vec<String> = Vec::new();
+    let told = async {
+        while phases.last().map(String::as_str) != Some("removed") {
+            let data = lives.frame().await.expect("more");
+            phases.extend(data["phase"].as_str().map(str::to_owned));
+            if phases.last().map(String::as_str) == Some("active") {
+                world.handle().set_enabled(false).await.unwrap();
+            }
+        }
+    };
+    timeout(PATIENCE + Duration::from_secs(5), told)
+        .await
+        .expect("to the end");
+    assert!(phases.contains(&"active".to_owned()), "{phases:?}");
+}

@@ -1,0 +1,55 @@
+//! What a request for a stream asks for.
+
+use axum::http::HeaderMap;
+use warren_actors::streams;
+use warren_api::v3::EventsQuery;
+use warren_state::{Position, TunnelId, stream::Filter};
+
+use crate::http::Api;
+
+/// Browsers send it when they come back.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// # Errors
+/// What makes no sense, for people.
+pub(super) fn filter(query: &EventsQuery, api: &Api) -> Result<Filter, String> {
+    let tunnel = query
+        .tunnel
+        .as_deref()
+        .map(|name| tunnel(api, name))
+        .transpose()?;
+    Filter::parse(query.topics.as_deref(), tunnel).map_err(|unknown| unknown.to_string())
+}
+
+fn tunnel(api: &Api, name: &str) -> Result<TunnelId, String> {
+    let named = || api.engine.streams().tunnel_named(name);
+    name.parse().ok().or_else(named).ok_or_else(|| {
+        let name: String = name.chars().take(100).collect();
+        format!("tunnel is the account of a tunnel, or the name of a link that is in use, and not {name:?}")
+    })
+}
+
+/// What the reader had last: the header wins, which a browser sends by itself.
+///
+/// # Errors
+/// When that is no position, for people.
+pub(super) fn since(query: Option<&str>, headers: &HeaderMap) -> Result<Option<streams::Since>, String> {
+    let header = headers
+        .get(LAST_EVENT_ID)
+        .map(|value| value.to_str().unwrap_or("?"));
+    let Some(text) = header.or(query).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let (position, part) = match text.split_once('~') {
+        Some((position, part)) => (position, Some(part)),
+        None => (text, None),
+    };
+    let position: Position = position.parse().map_err(|invalid| format!("since: {invalid}"))?;
+    match part.map(str::parse::<u32>) {
+        None => Ok(Some(streams::Since::Position(position))),
+        Some(Ok(_)) => Ok(Some(streams::Since::Part(position))),
+        Some(Err(_)) => Err(format!(
+            "since: {position} is followed by what is no number of a part"
+        )),
+    }
+}
