@@ -29,6 +29,25 @@ fn each_defect_of_the_reference_has_a_test_that_exists_or_a_reason() {
     }
 }
 
+/// How many weaknesses of streams are known.
+const WEAKNESSES: usize = 12;
+
+#[test]
+fn each_weakness_of_streams_elsewhere_has_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = fs::read_to_string(root.join("e2e/README.md")).unwrap();
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| W")).collect();
+    assert_eq!(rows.len(), WEAKNESSES);
+    for (number, row) in rows.into_iter().enumerate() {
+        assert!(row.starts_with(&format!("| W{} |", number + 1)), "{row}");
+        let tests = tests_of(row);
+        assert!(!tests.is_empty(), "{row}");
+        tests
+            .into_iter()
+            .for_each(|(file, name)| exists(root, file, name));
+    }
+}
+
 #[test]
 fn each_part_of_the_surface_names_a_test_that_exists_or_says_that_there_is_none() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
