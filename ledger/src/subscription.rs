@@ -28,7 +28,7 @@ use warren_state::{Pubkey, View};
 
 use crate::{
     Query,
-    backoff::Backoff,
+    backoff::Retries,
     pda::Pda,
     project::relevant_digest,
     rpc::{Endpoint, Seen, counters::Counters, unpack, user_filters},
@@ -111,7 +111,7 @@ impl Watcher {
     async fn keep_watching(&self) {
         let endpoints = &self.settings.endpoints;
         let mut not_before = vec![Instant::now(); endpoints.len()];
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+        let mut retries = Retries::new(Duration::from_millis(250), Duration::from_secs(10));
         let mut index = 0;
         loop {
             let started = Instant::now();
@@ -123,7 +123,7 @@ impl Watcher {
             tracing::debug!(endpoint = %endpoints[index].shown(), %reason, "the subscription ended");
             self.counters.watch_failed(reason);
             if started.elapsed() >= self.settings.heartbeat {
-                backoff.reset();
+                retries.reset();
             }
             let now = Instant::now();
             not_before[index] = now + ended.wait.unwrap_or_default().min(LONGEST_WAIT);
@@ -132,7 +132,7 @@ impl Watcher {
             index = next
                 .min_by_key(|index| not_before[*index].max(now))
                 .unwrap_or_default();
-            let until = (now + backoff.next()).max(not_before[index]);
+            let until = (now + retries.next()).max(not_before[index]);
             tokio::select! {
                 () = self.wake.closed() => break,
                 () = tokio::time::sleep_until(until) => {}

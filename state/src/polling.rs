@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Core, Deadline, Monotonic,
+    backoff::{Backoff, Jitter, Waits},
     guard::Verdict,
-    random::{Random, jittered},
+    random::Random,
 };
 
 /// The intervals between reads of the ledger.
@@ -68,9 +69,9 @@ pub enum Effect {
 pub struct Polling {
     settings: PollSettings,
     state: State,
-    failures: u32,
+    failures: Backoff,
     /// Reads since the last good one that must be confirmed.
-    unconfirmed: u32,
+    unconfirmed: Backoff,
     ended_at: Option<Monotonic>,
 }
 
@@ -94,11 +95,18 @@ impl Polling {
     /// Reads nothing until [`Input::Start`].
     #[must_use]
     pub fn new(settings: PollSettings) -> Self {
+        // Two thirds of the interval plus jitter are at most the whole interval.
+        let most = settings.interval * 2 / 3;
+        let waits = |first: Duration, longest: Duration| Waits {
+            first,
+            longest: longest.min(most),
+            jitter: Jitter::HALF_AROUND,
+        };
         Self {
             settings,
             state: State::Idle,
-            failures: 0,
-            unconfirmed: 0,
+            failures: Backoff::until_success(waits(FIRST_RETRY, LONGEST_RETRY)),
+            unconfirmed: Backoff::until_success(waits(settings.confirm_after, most)),
             ended_at: None,
         }
     }
@@ -113,12 +121,12 @@ impl Core for Polling {
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         match (input, &self.state) {
             (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => {
-                self.unconfirmed = 0;
+                self.unconfirmed.forget();
                 self.read()
             }
             (Input::WakeUp, State::Idle) => Vec::new(),
             // The ledger fails: the next try sees what the wake-up is about.
-            (Input::WakeUp, State::Waiting { .. }) if self.failures > 0 => Vec::new(),
+            (Input::WakeUp, State::Waiting { .. }) if self.failures.failures() > 0 => Vec::new(),
             (Input::WakeUp, State::Waiting { until, .. }) => {
                 let earliest = self.ended_at.map_or(now, |ended| ended + LEAST_GAP);
                 if earliest <= now {
@@ -168,16 +176,14 @@ impl Polling {
 
     fn ended(&mut self, now: Monotonic, input: Input, again: bool, random: &mut dyn Random) {
         self.ended_at = Some(now);
-        self.failures = if input == Input::Failed {
-            self.failures.saturating_add(1)
-        } else {
-            0
-        };
+        if input != Input::Failed {
+            self.failures.forget();
+        }
         let (wait, why) = match input {
-            Input::Failed => (self.retry(random), Why::Retry),
-            Input::Unconfirmed => (self.confirm(random), Why::Confirm),
+            Input::Failed => (self.failures.fail(random), Why::Retry),
+            Input::Unconfirmed => (self.unconfirmed.fail(random), Why::Confirm),
             Input::Start | Input::WakeUp | Input::Good | Input::Timeout => {
-                self.unconfirmed = 0;
+                self.unconfirmed.forget();
                 (self.settings.interval, Why::Poll)
             }
         };
@@ -191,22 +197,6 @@ impl Polling {
             why,
         };
     }
-
-    /// The wait after a failure. Two thirds of the interval plus jitter are at most the whole interval.
-    fn retry(&self, random: &mut dyn Random) -> Duration {
-        let span = doubled(FIRST_RETRY, self.failures.saturating_sub(1));
-        jittered(
-            span.min(LONGEST_RETRY).min(self.settings.interval * 2 / 3),
-            random,
-        )
-    }
-
-    /// The wait for the read that is to confirm the last one. A node that is stuck at one slot confirms nothing.
-    fn confirm(&mut self, random: &mut dyn Random) -> Duration {
-        let span = doubled(self.settings.confirm_after, self.unconfirmed);
-        self.unconfirmed = self.unconfirmed.saturating_add(1);
-        jittered(span.min(self.settings.interval * 2 / 3), random)
-    }
 }
 
 impl Why {
@@ -218,10 +208,6 @@ impl Why {
             Self::WakeUp => "wake-up",
         }
     }
-}
-
-fn doubled(span: Duration, times: u32) -> Duration {
-    span.saturating_mul(1 << times.min(10))
 }
 
 #[cfg(test)]

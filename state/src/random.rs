@@ -1,7 +1,5 @@
 //! Randomness as an argument.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 /// A source of random numbers. The daemon seeds one from the operating system, the simulated world from its seed.
@@ -14,11 +12,6 @@ pub trait Random {
         // 53 bits are what an f64 holds exactly.
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
-}
-
-/// Half of the span, plus up to as much again.
-pub fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
-    span.mul_f64(0.5 + random.fraction())
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, good enough for jitter and for schedules; not for secrets.

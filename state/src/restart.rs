@@ -4,7 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Monotonic;
+use crate::{
+    Monotonic,
+    backoff::{Jitter, Waits},
+};
 
 /// How often an actor is restarted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -61,12 +64,13 @@ impl History {
         if self.failures.len() > policy.restarts {
             return Decision::Escalate { count };
         }
-        let doublings = (count - 1).min(20);
+        let delays = Waits {
+            first: policy.first_delay,
+            longest: policy.longest_delay,
+            jitter: Jitter::NONE,
+        };
         Decision::Restart {
-            after: policy
-                .first_delay
-                .saturating_mul(1 << doublings)
-                .min(policy.longest_delay),
+            after: delays.full(count),
             count,
         }
     }

@@ -13,8 +13,9 @@ use warren_state::{
         Addresses, Chosen, FoundBecause, InPlace, Look as Seeing, Outcome, PinNews, Seen, Source, Unusable,
         is_public,
     },
+    backoff::{Backoff, Jitter, Waits},
     event::Event,
-    random::{SplitMix64, jittered},
+    random::SplitMix64,
     table::{Change, HostAddress, Tables},
 };
 
@@ -31,8 +32,11 @@ pub(crate) const SPEC: Spec = Spec {
     ..Spec::new("client_ip", Order::Source, |env, root| linked(Finder, env, root))
 };
 
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+const RETRIES: Waits = Waits {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(30),
+    jitter: Jitter::HALF_AROUND,
+};
 /// From a change of the host's network to the look, and from one look to the one that confirms it.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Looks from one question to the address service to the next.
@@ -62,7 +66,7 @@ pub(crate) struct State {
     /// Something changed, and is waited out.
     settling: bool,
     settings: ClientSettings,
-    retry: Duration,
+    retries: Backoff,
     random: SplitMix64,
     addresses: Addresses,
     /// Looks since the address service was asked.
@@ -98,14 +102,14 @@ impl Actor for Finder {
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
         let read = env.tables();
         let addresses = Addresses::new(read.address.in_force, remembered);
-        let (retry, unasked, pin_problem) = (FIRST_RETRY, SERVICE_EVERY, None);
+        let (unasked, pin_problem) = (SERVICE_EVERY, None);
         Ok(State {
             env,
             following,
             read,
             settling: false,
             settings,
-            retry,
+            retries: Backoff::until_success(RETRIES),
             random,
             addresses,
             unasked,
@@ -307,7 +311,7 @@ impl State {
             return Ok(());
         }
         if outcome.changed.is_some() {
-            self.retry = FIRST_RETRY;
+            self.retries.forget();
             if source != Source::Pin {
                 self.remember(chosen).await?;
             }
@@ -383,9 +387,7 @@ impl State {
                 ..self.to_publish()
             },
         );
-        let wait = jittered(self.retry, &mut self.random);
-        self.retry = (self.retry * 2).min(LONGEST_RETRY);
-        wait
+        self.retries.fail(&mut self.random)
     }
 
     async fn see(&mut self) -> Result<Seeing, String> {

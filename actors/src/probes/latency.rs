@@ -9,6 +9,7 @@ use warren_ledger::{AllDevices, Devices, Fetched, ReadError};
 use warren_protocols::latency::{self as protocol, Output, Prober};
 pub use warren_state::latency::LatencyStatus;
 use warren_state::{
+    backoff::{Backoff, Jitter, Waits},
     latency::{PassReport, TargetReport},
     random::{Random, SplitMix64},
     table::Change,
@@ -43,8 +44,12 @@ const PUBLISH: Duration = Duration::from_millis(200);
 const REOPEN: Duration = Duration::from_secs(30);
 /// The dataplane is asked for its routes before each pass, and not waited for longer than this.
 const OBSERVE: Duration = Duration::from_secs(1);
-/// Waits after failed reads of the list begin here and double.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Waits after failed reads of the list.
+const RETRIES: Waits = Waits {
+    first: Duration::from_secs(1),
+    longest: SOON,
+    jitter: Jitter::around(10),
+};
 /// No list without targets is kept for longer than this, and no wait after a failure is longer.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -72,7 +77,7 @@ pub(crate) struct State {
     socket: Option<Arc<Socket>>,
     reader: Option<AbortOnDrop>,
     reading: Option<AbortOnDrop>,
-    retry: Duration,
+    retries: Backoff,
     devices: Option<Arc<Devices>>,
     paths: Paths,
     status: LatencyStatus,
@@ -121,7 +126,7 @@ impl Actor for Probing {
             socket: None,
             reader: None,
             reading: None,
-            retry: FIRST_RETRY,
+            retries: Backoff::until_success(RETRIES),
             devices: None,
             paths: Paths::default(),
             status: LatencyStatus::default(),
@@ -176,7 +181,7 @@ impl State {
     async fn listed(&mut self, myself: &ActorRef<LatencyMessage>, list: Result<Fetched<Devices>, ReadError>) {
         let wait = match list {
             Ok(list) => {
-                self.retry = FIRST_RETRY;
+                self.retries.forget();
                 self.status.devices = list.value.len();
                 self.status.devices_read_at = Some(self.env.clock.now() - list.age());
                 self.status.devices_error = None;
@@ -196,12 +201,11 @@ impl State {
                     tracing::info!(%error, "the list of devices to probe cannot be read");
                 }
                 self.status.devices_error = Some(error.to_string());
-                let wait = self.retry;
-                self.retry = (wait * 2).min(SOON);
-                wait
+                self.retries.failed();
+                self.retries.full_wait()
             }
         };
-        let wait = wait.mul_f64(0.9 + 0.2 * self.random.fraction());
+        let wait = RETRIES.jitter.of(wait, &mut self.random);
         myself.send_after(wait, || LatencyMessage::List);
     }
 

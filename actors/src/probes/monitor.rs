@@ -6,7 +6,11 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 use warren_dataplane::Notice;
-use warren_state::{FaultClass, table::Change};
+use warren_state::{
+    FaultClass,
+    backoff::{Backoff, Jitter, Waits},
+    table::Change,
+};
 
 use crate::{
     env::Env,
@@ -21,10 +25,13 @@ pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |env,
     linked(KernelMonitor, env, root)
 });
 
-const FIRST_RETRY: Duration = Duration::from_millis(100);
+const RETRIES: Waits = Waits {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(30),
+    jitter: Jitter::NONE,
+};
 /// How long subscribing may take.
 const SUBSCRIBE: Duration = Duration::from_secs(10);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 pub(crate) struct KernelMonitor;
 
@@ -37,7 +44,7 @@ pub(crate) enum MonitorMessage {
 
 pub(crate) struct State {
     env: Arc<Env>,
-    retry: Duration,
+    retries: Backoff,
     pump: Option<AbortOnDrop>,
 }
 
@@ -54,7 +61,7 @@ impl Actor for KernelMonitor {
     ) -> Result<State, ActorProcessingErr> {
         let mut state = State {
             env,
-            retry: FIRST_RETRY,
+            retries: Backoff::until_success(RETRIES),
             pump: None,
         };
         state.subscribe(&myself).await;
@@ -83,7 +90,7 @@ impl State {
         let subscribed = timeout(SUBSCRIBE, self.env.dataplane.events()).await;
         match subscribed.unwrap_or_else(|_late| Err(late("subscribe to notices".to_owned()))) {
             Ok(notices) => {
-                self.retry = FIRST_RETRY;
+                self.retries.forget();
                 let (env, myself) = (self.env.clone(), myself.clone());
                 self.pump = Some(AbortOnDrop(tokio::spawn(pump(env, notices, myself))));
                 // What changed while nobody listened is not known.
@@ -100,8 +107,8 @@ impl State {
     }
 
     fn retry_later(&mut self, myself: &ActorRef<MonitorMessage>) {
-        myself.send_after(self.retry, || MonitorMessage::Subscribe);
-        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+        self.retries.failed();
+        myself.send_after(self.retries.full_wait(), || MonitorMessage::Subscribe);
     }
 }
 

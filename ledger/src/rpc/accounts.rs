@@ -21,7 +21,7 @@ use super::{
     failure::Failure,
     sender::failure_of,
 };
-use crate::backoff::Backoff;
+use crate::backoff::Retries;
 
 /// The largest account that a ledger of this kind holds.
 const LARGEST_ACCOUNT: usize = 10 * 1024 * 1024;
@@ -122,7 +122,7 @@ impl Accounts<'_> {
             When::Preferably(slot) => (slot, true),
             When::NotBefore(slot) => (slot, false),
         };
-        let mut backoff = Backoff::new(self.first_wait, self.first_wait * 4);
+        let mut retries = Retries::new(self.first_wait, self.first_wait * 4);
         let mut client = self.client;
         let mut behind = Failure::Behind;
         for tried in 1..=TRIES_TO_CATCH_UP {
@@ -134,7 +134,7 @@ impl Accounts<'_> {
             }
             client = self.fresh;
             if tried < TRIES_TO_CATCH_UP {
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(retries.next()).await;
             }
         }
         if last_resort {

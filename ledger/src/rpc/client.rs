@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     accounts::{AccessPass, Account, AccountType, USER_CLIENT_IP_OFFSET, decode},
-    backoff::Backoff,
+    backoff::Retries,
     pda::Pda,
     send::{Blockhash, Fate, Lamports, Reply, Request, RetryAdvice, RpcFailure, Signed, TransactionRpc},
 };
@@ -306,7 +306,7 @@ impl LedgerClient {
         deadline: Instant,
         read: impl AsyncFn(&Lane) -> Result<T, Failure>,
     ) -> Result<T, LookupError> {
-        let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
+        let mut retries = Retries::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let (mut attempt, mut refusals) = (1, 0);
         loop {
             let lane = self.lanes.allowed(deadline).await.map_err(unavailable)?;
@@ -326,7 +326,7 @@ impl LedgerClient {
                     refusals += 1;
                     soonest
                 }
-                Retry::After(_) => backoff.next().max(soonest),
+                Retry::After(_) => retries.next().max(soonest),
             };
             if refusals >= self.lanes.count()
                 || attempt >= self.settings.attempts

@@ -42,7 +42,7 @@ use tokio::{
 use warren_state::{Pubkey, View};
 
 use crate::{
-    Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription, way::Way,
+    Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Retries, subscription, way::Way,
 };
 pub(crate) use accounts::unpack;
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
@@ -197,7 +197,7 @@ impl RpcSource {
 
     /// Tries until a read succeeds, every endpoint has refused, or the attempts are used up.
     async fn try_read(&self, query: &Query, deadline: Instant) -> Result<View, Failure> {
-        let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
+        let mut retries = Retries::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let (mut attempt, mut refusals) = (1, 0);
         let seen = self.memory.of(*query);
         self.probe(query, &seen);
@@ -220,7 +220,7 @@ impl RpcSource {
                     }
                     self.lanes.soonest(Instant::now()).1
                 }
-                Retry::After(_) => backoff.next().max(self.lanes.soonest(Instant::now()).1),
+                Retry::After(_) => retries.next().max(self.lanes.soonest(Instant::now()).1),
             };
             if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
                 self.counters.exhausted();

@@ -11,7 +11,10 @@
 
 use std::time::Duration;
 
-use warren_state::{Pubkey, Slot};
+use warren_state::{
+    Pubkey, Slot,
+    backoff::{Jitter, Waits},
+};
 
 use super::{
     Blockhash, Confirmed, Fate, MessageError, Progress, Reply, Request, RetryAdvice, RpcFailure, SendError,
@@ -341,9 +344,13 @@ impl<'a> Submission<'a> {
                 return;
             }
         };
-        let wait = self.settings.first_backoff * (1 << self.failures.min(3));
-        self.failures += 1;
-        self.not_before = now + wait.max(named.unwrap_or_default());
+        self.failures = self.failures.saturating_add(1);
+        let waits = Waits {
+            first: self.settings.first_backoff,
+            longest: self.settings.first_backoff * 8,
+            jitter: Jitter::NONE,
+        };
+        self.not_before = now + waits.full(self.failures).max(named.unwrap_or_default());
         self.progress.push(Progress::Retrying(failure.message));
     }
 

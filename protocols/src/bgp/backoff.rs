@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use warren_state::random::Random;
+use warren_state::{
+    Monotonic,
+    backoff::{Backoff, Jitter, Waits},
+    random::Random,
+};
 
 use super::{codec::Notification, interface::Timers};
 
@@ -27,54 +31,50 @@ impl Severity {
 }
 
 /// Attempts in a row without a stable session.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Backoff {
-    attempts: u32,
-    first: Duration,
-    longest: Duration,
-    longest_lasting: Duration,
-    stable: Duration,
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Attempts {
+    passing: Backoff,
+    lasting: Waits,
 }
 
-/// After a lasting error the first wait is this many doublings longer.
-const LASTING_HEAD_START: u32 = 3;
+/// After a lasting error the first wait is this many times longer.
+const LASTING_HEAD_START: u32 = 8;
 
-impl Backoff {
+impl Attempts {
     pub(super) fn new(timers: &Timers) -> Self {
-        Self {
-            attempts: 0,
+        let jitter = Jitter::UP_TO_HALF_OFF;
+        let passing = Waits {
             first: timers.retry_first,
             longest: timers.retry_longest,
-            longest_lasting: timers.retry_longest_misconfigured,
-            stable: timers.stable,
+            jitter,
+        };
+        let lasting = Waits {
+            first: timers.retry_first.saturating_mul(LASTING_HEAD_START),
+            longest: timers.retry_longest_misconfigured,
+            jitter,
+        };
+        Self {
+            passing: Backoff::new(passing, timers.stable),
+            lasting,
         }
     }
 
     pub(super) fn attempt(&mut self) {
-        self.attempts = self.attempts.saturating_add(1);
+        self.passing.failed();
     }
 
-    /// An established session ended after this long.
-    pub(super) fn ended(&mut self, lasted: Duration) {
-        if lasted >= self.stable {
-            self.attempts = 0;
-        }
+    /// A session that was established then is over now.
+    pub(super) fn ended(&mut self, established_at: Monotonic, now: Monotonic) {
+        self.passing.well(established_at);
+        self.passing.unwell(now);
     }
 
-    /// Zero for "at once"; else doubled for each attempt, with jitter down to half of it.
+    /// Zero for "at once".
     pub(super) fn wait(&self, severity: Severity, random: &mut dyn Random) -> Duration {
-        let (doublings, longest) = match severity {
-            Severity::Passing if self.attempts == 0 => return Duration::ZERO,
-            Severity::Passing => (self.attempts - 1, self.longest),
-            Severity::Lasting => (
-                self.attempts.saturating_sub(1).saturating_add(LASTING_HEAD_START),
-                self.longest_lasting,
-            ),
-        };
-        let factor = 1_u32.checked_shl(doublings.min(20)).unwrap_or(u32::MAX);
-        self.first
-            .saturating_mul(factor)
-            .min(longest)
-            .mul_f64(0.5 + random.fraction() / 2.0)
+        match (severity, self.passing.failures()) {
+            (Severity::Passing, 0) => Duration::ZERO,
+            (Severity::Passing, _) => self.passing.wait(random),
+            (Severity::Lasting, attempts) => self.lasting.after(attempts, random),
+        }
     }
 }

@@ -11,7 +11,7 @@ use warren_state::{
 };
 
 use super::{
-    backoff::{Backoff, Severity},
+    backoff::{Attempts, Severity},
     codec::{Framer, MessageKind, Notification, Open, Update, keepalive, update},
     health::Health,
     interface::{ConnectionNumber, Input, Output, SessionConfig},
@@ -42,7 +42,7 @@ pub struct Session {
     state: State,
     connection: ConnectionNumber,
     framer: Framer,
-    backoff: Backoff,
+    attempts: Attempts,
     health: Health,
     counters: BgpCounters,
     refused: Refused,
@@ -81,7 +81,7 @@ impl Session {
             state: State::Idle,
             connection: ConnectionNumber::default(),
             framer: Framer::default(),
-            backoff: Backoff::new(&config.timers),
+            attempts: Attempts::new(&config.timers),
             health: Health::new(config.timers.report),
             counters: BgpCounters::default(),
             refused: Refused::new(),
@@ -400,7 +400,7 @@ impl Session {
     fn connect(&mut self, cx: &mut Context<'_>) -> State {
         self.connection.0 += 1;
         self.framer = Framer::default();
-        self.backoff.attempt();
+        self.attempts.attempt();
         cx.out.push(Output::Connect(self.connection));
         State::Connecting {
             give_up_at: cx.now + self.config.timers.connect,
@@ -528,15 +528,15 @@ impl Session {
         if ending.close {
             cx.out.push(Output::Disconnect(self.connection));
         }
-        match state.table().map(|table| cx.now.since(table.established_at())) {
-            Some(lasted) => {
-                self.backoff.ended(lasted);
+        match state.table().map(Table::established_at) {
+            Some(established_at) => {
+                self.attempts.ended(established_at, cx.now);
                 self.health.down(cx.now, ending.why, &mut cx.out);
                 cx.out.push(Output::Closed);
             }
             None => self.health.failed_attempt(ending.why, &mut cx.out),
         }
-        match self.backoff.wait(ending.severity, cx.random) {
+        match self.attempts.wait(ending.severity, cx.random) {
             Duration::ZERO => self.connect(cx),
             wait => State::Waiting {
                 retry_at: cx.now + wait,
@@ -565,7 +565,7 @@ impl Session {
 
     fn stopped(&mut self, cx: &mut Context<'_>) -> State {
         self.health.stopped();
-        self.backoff = Backoff::new(&self.config.timers);
+        self.attempts = Attempts::new(&self.config.timers);
         cx.out.push(Output::Stopped);
         State::Idle
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Core, Deadline, Monotonic, Pubkey, random::Random};
+use warren_state::{Core, Deadline, Monotonic, Pubkey, backoff::Jitter, random::Random};
 
 use super::{
     Counters, Drop, PassReport, Target, TargetReport,
@@ -390,7 +390,7 @@ impl Prober {
 
 /// A span, give or take a tenth.
 fn about(span: Duration, random: &mut dyn Random) -> Duration {
-    span.mul_f64(0.9 + 0.2 * random.fraction())
+    Jitter::around(10).of(span, random)
 }
 
 fn nonce(random: &mut dyn Random) -> Nonce {

@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use warren_state::{LinkName, LivenessMode, Monotonic, lifecycle::Usability, random::Random};
+use warren_state::{
+    LinkName, LivenessMode, Monotonic,
+    backoff::{Jitter, Waits},
+    lifecycle::Usability,
+    random::Random,
+};
 
 use super::{DownReason, Drop, LivenessSettings, Packet, Release, SessionReport, SessionState};
 
@@ -210,7 +215,7 @@ impl Session {
         }
         self.last_tx = Some(now);
         // Up to a tenth earlier, never later: hosts that started together drift apart.
-        self.next_tx = now + self.interval(settings).mul_f64(0.9 + 0.1 * random.fraction());
+        self.next_tx = now + Jitter::up_to(10).of(self.interval(settings), random);
         if self.state == SessionState::Down {
             self.backoff = self.backoff.saturating_add(1);
         }
@@ -233,9 +238,14 @@ impl Session {
             .max(self.heard.map_or(Duration::ZERO, |heard| heard.rx))
             .clamp(settings.floor, settings.ceiling);
         match self.state {
-            SessionState::Down => agreed
-                .saturating_mul(1 << self.backoff.min(16))
-                .min(settings.backoff_max.max(agreed)),
+            SessionState::Down => {
+                let slower = Waits {
+                    first: agreed,
+                    longest: settings.backoff_max.max(agreed),
+                    jitter: Jitter::NONE,
+                };
+                slower.full(self.backoff.saturating_add(1))
+            }
             SessionState::AdminDown | SessionState::Init | SessionState::Up => agreed,
         }
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Action, Edit, LinkName, Observed, ObservedTunnel, Part, Phase, RouteProtocol, TunnelId,
+    backoff::{Jitter, Waits},
     lifecycle::RetireReason,
     plan::{Limits, plan_keeping},
     random::{Random as _, SplitMix64},
@@ -95,13 +96,13 @@ impl Reconciler {
             *looked = true;
             self.finish_shutdown(turn);
         }
-        let doublings = self.looking.failures.saturating_sub(1).min(30);
-        let wait = self
-            .settings
-            .observe_retry_min
-            .saturating_mul(1 << doublings)
-            .min(self.settings.observe_retry_max);
-        self.looking.retry_at = Some(turn.now + wait.mul_f64(0.8 + 0.4 * turn.random.fraction()));
+        let waits = Waits {
+            first: self.settings.observe_retry_min,
+            longest: self.settings.observe_retry_max,
+            jitter: Jitter::around(20),
+        };
+        let wait = waits.after(self.looking.failures, turn.random);
+        self.looking.retry_at = Some(turn.now + wait);
         self.looking.resync_at = None;
     }
 
