@@ -421,6 +421,9 @@ pub struct PlanReply {
     pub steps: Vec<Step>,
     /// Tunnels that cannot be built as things are.
     pub conflicts: Vec<Conflict>,
+    /// Rules of the daemon that lead into no tunnel: they go first.
+    #[serde(default)]
+    pub stray_rules: Vec<String>,
 }
 
 /// A step of a plan.

@@ -95,7 +95,7 @@ async fn measure(options: &Options) -> ExitCode {
     let (up, ()) = timed(build(&dataplane, options.count)).await;
     let (observe_all, observed) = timed(async { dataplane.observe(Scope::All).await.unwrap() }).await;
     assert_eq!(observed.ours().count(), usize::from(options.count));
-    let (observe_one, _) = timed(async { dataplane.observe(Scope::Link(name(0))).await.unwrap() }).await;
+    let (observe_one, _) = timed(async { dataplane.observe(Scope::of(tunnel(0))).await.unwrap() }).await;
     let routes: Vec<_> = (0..options.routes).map(route).collect();
     let (put, outcomes) = timed(dataplane.apply(routes.clone())).await;
     assert!(
@@ -110,7 +110,7 @@ async fn measure(options: &Options) -> ExitCode {
         outcomes.last()
     );
     let (observe_routes, observed) = timed(async { dataplane.observe(Scope::All).await.unwrap() }).await;
-    assert_eq!(observed.links[&name(0)].routes.len(), options.routes as usize);
+    assert_eq!(observed.tunnels[&tunnel(0)].routes.len(), options.routes as usize);
     let (one_down, report) = timed(remove(&dataplane, 0)).await;
     assert_eq!(report, 3 + u64::from(options.routes));
     let (down, counts) = timed(join_all((1..options.count).map(|n| remove(&dataplane, n)))).await;
@@ -141,9 +141,8 @@ async fn build(dataplane: &Arc<dyn Dataplane>, count: u16) {
 
 async fn remove(dataplane: &Arc<dyn Dataplane>, n: u16) -> u64 {
     let report = dataplane
-        .remove(Removal {
+        .remove(Removal::Tunnel {
             tunnel: tunnel(n),
-            link: name(n),
             rules: Default::default(),
         })
         .await;

@@ -1,44 +1,49 @@
 //! The contract that every backend keeps, and that one conformance suite checks.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+pub use warren_state::Notice;
 use warren_state::{
     Capabilities, Fault, LinkName, Observed, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId,
 };
 
-/// How much to observe.
+/// What a question is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// Every interface; companions of ours.
+    /// Every tunnel of ours, and what else is on the host.
     All,
-    /// This link with its companions, and our rules. An absent link gives an observation without it.
-    Link(LinkName),
+    /// One tunnel. When there is nothing of it, the answer is without it.
+    Tunnel {
+        /// Which.
+        tunnel: TunnelId,
+        /// The interface name that it is to have: whoever else has it is observed too. A dataplane without an interface for
+        /// each tunnel has no use for it.
+        name: Option<LinkName>,
+    },
 }
 
 /// What to take down.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Removal {
-    /// The owner: a link with another tunnel's mark, or without a mark, is not touched and is a `Conflict`.
-    pub tunnel: TunnelId,
-    /// The link, and with it all that is on it.
-    pub link: LinkName,
-    /// Rules of this tunnel.
-    pub rules: BTreeSet<Rule>,
+pub enum Removal {
+    /// A tunnel: whatever there is of it goes.
+    Tunnel {
+        /// Whose: nothing that carries another tunnel's mark, or no mark, is touched.
+        tunnel: TunnelId,
+        /// Rules of this tunnel.
+        rules: BTreeSet<Rule>,
+    },
+    /// Rules of ours that lead into no tunnel.
+    Rules(BTreeSet<Rule>),
 }
 
-/// Something changed in the kernel, by whomever.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Notice {
-    /// A link, an address or a route on it, or, with `None`, something that no link can be told of (a rule).
-    Changed(Option<LinkName>),
-    /// Notices were lost: observe everything.
-    Overrun,
-}
-
-/// Bytes and packets since the link was made.
+/// Bytes and packets since the tunnel was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Received by this host over the tunnel.
@@ -51,13 +56,31 @@ pub struct Counters {
     pub tx_packets: u64,
 }
 
-/// A rate limit, for both directions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Rate {
-    /// From the network to this host, in bytes per second.
-    pub rx_bytes_per_second: u64,
-    /// From this host to the network, in bytes per second.
-    pub tx_bytes_per_second: u64,
+impl Scope {
+    /// One tunnel, whatever its name.
+    #[must_use]
+    pub fn of(tunnel: TunnelId) -> Self {
+        Self::Tunnel { tunnel, name: None }
+    }
+}
+
+impl fmt::Display for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel { tunnel, .. } => write!(f, "remove {tunnel}"),
+            Self::Rules(_) => f.write_str("remove rules"),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts what another part of the same tunnel has carried.
+    pub fn add(&mut self, other: Self) {
+        self.rx_bytes += other.rx_bytes;
+        self.rx_packets += other.rx_packets;
+        self.tx_bytes += other.tx_bytes;
+        self.tx_packets += other.tx_packets;
+    }
 }
 
 /// How this host's own packets leave towards a destination.
@@ -67,15 +90,19 @@ pub enum Outlet {
     Usual,
     /// The host's routes lead over a tunnel of ours; a socket that is bound to the uplink goes past it.
     Past {
-        /// The name of the tunnel's link that is on the way.
-        tunnel: LinkName,
-        /// The link that the routes would lead over without our tunnels.
+        /// Which.
+        tunnel: TunnelId,
+        /// The interface that they would leave by.
+        link: LinkName,
+        /// The interface that the routes would lead over without our tunnels.
         uplink: LinkName,
     },
     /// Only over a tunnel of ours.
     Only {
-        /// The name of the tunnel's link that is on the way.
-        tunnel: LinkName,
+        /// Which.
+        tunnel: TunnelId,
+        /// The interface that they leave by.
+        link: LinkName,
     },
 }
 
@@ -101,11 +128,8 @@ pub trait Dataplane: Send + Sync + 'static {
     /// Removes the tunnel with all companions, in reverse order, past failures.
     async fn remove(&self, removal: Removal) -> RemovalReport;
 
-    /// Reads the counters of the link.
-    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault>;
-
-    /// Limits the link's rate, or lifts the limit.
-    async fn shape(&self, link: &LinkName, rate: Option<Rate>) -> Result<(), Fault>;
+    /// What tunnels have carried, all that are asked for in one call. A tunnel that is not there is not in the answer.
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault>;
 
     /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;

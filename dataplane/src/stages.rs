@@ -209,7 +209,7 @@ mod tests {
                 .observe(Scope::All)
                 .await
                 .expect("alive")
-                .links
+                .tunnels
                 .is_empty()
         );
     }

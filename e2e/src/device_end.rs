@@ -143,9 +143,8 @@ async fn carry_out(dataplane: &dyn Dataplane, order: Order) -> Result<()> {
     match order {
         Order::Add(end) => add(dataplane, &end).await,
         Order::Remove(end) => {
-            let removal = Removal {
+            let removal = Removal::Tunnel {
                 tunnel: identity(&end),
-                link: LinkName::new(end.name)?,
                 rules: BTreeSet::new(),
             };
             let report = dataplane.remove(removal).await;

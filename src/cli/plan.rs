@@ -28,7 +28,9 @@ fn text(plan: &v3::PlanReply) -> String {
             output::tame(&conflict.reason)
         )
     });
-    let mut text: String = steps.chain(conflicts).collect();
+    let strays = plan.stray_rules.iter();
+    let strays = strays.map(|rule| format!("- rule {}\n", output::tame(rule)));
+    let mut text: String = strays.chain(steps).chain(conflicts).collect();
     if text.is_empty() {
         text.push_str("Nothing to do: the tunnels are as they should be.\n");
     }

@@ -18,12 +18,12 @@ impl Underlay for Routes {
     async fn outlet(&self, dst: Ipv4Addr) -> Outlet {
         match timeout(PATIENCE, self.0.outlet(dst)).await {
             Ok(Ok(Found::Usual)) => Outlet::Usual,
-            Ok(Ok(Found::Past { tunnel, uplink })) => Outlet::Past {
-                tunnel: tunnel.to_string(),
+            Ok(Ok(Found::Past { link, uplink, .. })) => Outlet::Past {
+                tunnel: link.to_string(),
                 uplink: uplink.to_string(),
             },
-            Ok(Ok(Found::Only { tunnel })) => Outlet::Only {
-                tunnel: tunnel.to_string(),
+            Ok(Ok(Found::Only { link, .. })) => Outlet::Only {
+                tunnel: link.to_string(),
             },
             Ok(Err(fault)) => {
                 tracing::debug!(%dst, %fault, "the host's routes are not known");

@@ -21,10 +21,9 @@ use warren_api::{client::Client, v3::Process};
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
-    Asn, BgpSpec, Epoch, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName,
-    LinkSpec, Monotonic, NodeId, Observed, ObservedLink, ObservedTunnel, Owner, Phase, Plan, Position,
-    Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch, TableId, TunnelId,
-    TunnelSpec, View,
+    Asn, BgpSpec, Epoch, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkName, LinkSpec,
+    Monotonic, NodeId, Observed, ObservedLink, ObservedTunnel, Phase, Plan, Position, Pubkey, Route,
+    RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch, TableId, TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
@@ -392,15 +391,9 @@ pub fn observed() -> Observed {
             [169, 254, 0, 9],
         ),
     ]);
-    let owner = Owner::Ours {
-        tunnel: TunnelId(key(1)),
-        incarnation: Incarnation(1),
-    };
     let link = ObservedLink {
-        index: 5,
-        name: name.clone(),
-        kind: LinkKind::Gre,
-        owner,
+        name,
+        usable: true,
         local: None,
         remote: None,
         ttl: None,
@@ -408,9 +401,10 @@ pub fn observed() -> Observed {
         up: true,
     };
     Observed {
-        links: [(
-            name,
+        tunnels: [(
+            TunnelId(key(1)),
             ObservedTunnel {
+                incarnation: Incarnation(1),
                 link,
                 addresses: BTreeSet::new(),
                 routes,

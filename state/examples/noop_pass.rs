@@ -8,8 +8,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
-    Asn, Core, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey,
-    ServiceKind, Switch, TunnelSpec, View,
+    Asn, Core, Incarnation, Monotonic, Observed, ObservedLink, ObservedTunnel, Pubkey, ServiceKind, Switch,
+    TunnelSpec, View,
     guard::AcceptedView,
     random::SplitMix64,
     reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
@@ -100,27 +100,23 @@ fn realised(effects: &[Effect]) -> Observed {
         | Effect::ResolveSources(_)
         | Effect::MeasureUnderlay(_)
         | Effect::Retire { .. }
+        | Effect::RemoveRules(_)
         | Effect::Recheck(_)
         | Effect::Detach(_)
         | Effect::Record(_)
         | Effect::Finished => None,
     });
-    let links = specs.map(|(spec, incarnation)| (spec.link.name.clone(), tunnel(spec, incarnation)));
+    let tunnels = specs.map(|(spec, incarnation)| (spec.id, tunnel(spec, incarnation)));
     Observed {
-        links: links.collect(),
+        tunnels: tunnels.collect(),
         ..Observed::default()
     }
 }
 
 fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
     let link = ObservedLink {
-        index: 1,
         name: spec.link.name.clone(),
-        kind: LinkKind::Gre,
-        owner: Owner::Ours {
-            tunnel: spec.id,
-            incarnation,
-        },
+        usable: true,
         local: Some(spec.link.local),
         remote: Some(spec.link.remote),
         ttl: Some(spec.link.ttl),
@@ -128,6 +124,7 @@ fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
         up: true,
     };
     ObservedTunnel {
+        incarnation,
         link,
         addresses: spec.addresses.clone(),
         routes: spec.routes.clone(),

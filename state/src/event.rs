@@ -310,6 +310,13 @@ pub enum Event {
         /// Its link, where there is one.
         link: Option<LinkName>,
     },
+    /// Rules of ours that led into no tunnel were removed, or not all of them.
+    RulesRemoved {
+        /// How many.
+        removed: u64,
+        /// Why others were not.
+        fault: Option<Fault>,
+    },
     /// What an operator asked for past the ledger is over: from now on the ledger alone says which tunnels there are.
     ManualOver {
         /// The reason, in words for people.

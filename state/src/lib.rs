@@ -50,7 +50,7 @@ pub mod view;
 pub use crate::core::Core;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
-pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
+pub use observed::{ForeignLink, Notice, Observed, ObservedLink, ObservedTunnel, Stray};
 pub use outcome::{
     ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome,
 };

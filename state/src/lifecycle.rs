@@ -21,7 +21,7 @@ mod telling;
 mod tests;
 mod told;
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -161,10 +161,8 @@ pub enum Input {
     Recheck,
     /// Take the tunnel down, for this reason.
     Retire {
-        /// The link that carries the tunnel's mark; when the machine knows of another one too, both go.
+        /// The name of the link that is seen to carry its mark, for people: all that carries the mark goes.
         link: LinkName,
-        /// Rules of ours to remove, beside those of the spec.
-        rules: Vec<Rule>,
         /// The reason, in words for people.
         reason: RetireReason,
     },
@@ -220,9 +218,9 @@ impl SessionUpdate {
 /// What the shell is to do, in order.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub enum Effect {
-    /// Observe this tunnel's link, companions and our rules; answer with [`Input::Observed`].
+    /// Observe what there is of this tunnel, and our rules; answer with [`Input::Observed`].
     Observe {
-        /// The name of the tunnel's link.
+        /// The interface name that it is to have: who else has it is observed too.
         link: LinkName,
     },
     /// Take these steps in order, stopping at the first failure; answer with [`Input::Applied`].
@@ -232,12 +230,10 @@ pub enum Effect {
         /// The number of the plan that this is part of.
         generation: Generation,
     },
-    /// Remove the link with all that is on it, and these rules; answer with [`Input::Removed`].
+    /// Remove the tunnel with all that is on it, and these rules; answer with [`Input::Removed`].
     Remove {
-        /// The link, when it is ours.
-        link: LinkName,
         /// Our rules of this tunnel.
-        rules: Vec<Rule>,
+        rules: BTreeSet<Rule>,
     },
     /// Start a BGP session and report what it says.
     StartSession {

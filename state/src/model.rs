@@ -16,20 +16,67 @@ use std::{
 use ipnet::Ipv4Net;
 
 use crate::{
-    Action, Address, Edit, Fault, FaultClass, Incarnation, LinkAction, LinkKind, LinkName, LinkSpec,
-    Observed, ObservedLink, ObservedTunnel, Owner, Part, PlannedStep, RemovalReport, Route, Rule,
-    StepOutcome, TableId, TunnelId,
+    Action, Address, Edit, Fault, FaultClass, ForeignLink, Incarnation, LinkAction, LinkName, LinkSpec,
+    Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, RemovalReport, Route, Rule, StepOutcome,
+    TableId, TunnelId,
 };
 
 /// A kernel in memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Model {
-    observed: Observed,
+    links: BTreeMap<LinkName, Interface>,
+    /// The names of what carries a tunnel's mark.
+    marked: BTreeMap<TunnelId, BTreeSet<LinkName>>,
+    rules: BTreeSet<Rule>,
+    /// IPv4 addresses on links that are not ours.
+    host: BTreeSet<Ipv4Addr>,
+    /// Those on links that are down.
+    idle: BTreeSet<Ipv4Addr>,
     next_index: u32,
     /// How many GRE links are between two ends.
     ends: BTreeMap<Ends, usize>,
     /// Places of routes that somebody else has taken.
     taken: BTreeSet<(TableId, Ipv4Net)>,
+}
+
+/// A network interface, with what is on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interface {
+    /// Distinguishes it from every other one that there is or was, whatever their names.
+    pub index: u32,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Whose it is; of one that is not ours only the link counts.
+    pub owner: Owner,
+    /// The link.
+    pub link: ObservedLink,
+    /// Addresses on it, when it is ours.
+    pub addresses: BTreeSet<Address>,
+    /// Routes of ours over it.
+    pub routes: BTreeSet<Route>,
+}
+
+/// The kind of an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkKind {
+    /// A GRE tunnel.
+    Gre,
+    /// Anything else, by the kernel's name for the kind.
+    Other(String),
+}
+
+/// Whose an interface is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Made by Warren.
+    Ours {
+        /// For this tunnel.
+        tunnel: TunnelId,
+        /// As this incarnation of it.
+        incarnation: Incarnation,
+    },
+    /// Made by somebody else.
+    Foreign,
 }
 
 impl Default for Model {
@@ -42,30 +89,78 @@ impl Model {
     /// A host without links.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Observed::default())
+        Self {
+            links: BTreeMap::new(),
+            marked: BTreeMap::new(),
+            rules: BTreeSet::new(),
+            host: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            next_index: 1,
+            ends: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+
+    /// All links, ours and others.
+    #[must_use]
+    pub fn links(&self) -> &BTreeMap<LinkName, Interface> {
+        &self.links
+    }
+
+    /// The rules that carry our marks.
+    #[must_use]
+    pub fn rules(&self) -> &BTreeSet<Rule> {
+        &self.rules
+    }
+
+    /// IPv4 addresses on links that are not ours.
+    #[must_use]
+    pub fn host(&self) -> &BTreeSet<Ipv4Addr> {
+        &self.host
+    }
+
+    /// The tunnel whose mark is on this link.
+    #[must_use]
+    pub fn owner(&self, link: &LinkName) -> Option<TunnelId> {
+        self.links.get(link)?.owner.tunnel()
     }
 
     /// Everything, as a full observation gives it.
     #[must_use]
-    pub fn observed(&self) -> &Observed {
-        &self.observed
+    pub fn observed(&self) -> Observed {
+        Observed {
+            host: self.host.clone(),
+            idle: self.idle.clone(),
+            ..self.observe(self.links.values())
+        }
     }
 
-    /// One link with its companions when there is such a link, and our rules.
+    /// What there is of one tunnel, who else has its name, and our rules.
     #[must_use]
-    pub fn observe_link(&self, link: &LinkName) -> Observed {
-        let links: BTreeMap<_, _> = self
-            .observed
-            .links
-            .get_key_value(link)
-            .map(|(name, tunnel)| (name.clone(), tunnel.clone()))
-            .into_iter()
-            .collect();
-        Observed {
-            links,
-            rules: self.observed.rules.clone(),
+    pub fn observe_tunnel(&self, tunnel: TunnelId, name: Option<&LinkName>) -> Observed {
+        let names: BTreeSet<&LinkName> = self.names_of(tunnel).chain(name).collect();
+        self.observe(names.into_iter().filter_map(|name| self.links.get(name)))
+    }
+
+    fn names_of(&self, tunnel: TunnelId) -> impl Iterator<Item = &LinkName> {
+        self.marked.get(&tunnel).into_iter().flatten()
+    }
+
+    fn observe<'a>(&self, interfaces: impl Iterator<Item = &'a Interface>) -> Observed {
+        let mut observed = Observed {
+            rules: self.rules.clone(),
             ..Observed::default()
+        };
+        for have in interfaces {
+            match have.owner {
+                Owner::Ours { tunnel, incarnation } => observed.add(tunnel, have.observed(incarnation)),
+                Owner::Foreign => {
+                    let holds = ForeignLink { holds: ends(have) };
+                    observed.foreign.insert(have.link.name.clone(), holds);
+                }
+            }
         }
+        observed
     }
 
     /// Takes one step, as the kernel would.
@@ -103,32 +198,15 @@ impl Model {
         outcomes
     }
 
-    /// Removes a tunnel's link with all that is on it, and rules. Goes on past a failure.
-    pub fn remove(&mut self, tunnel: TunnelId, link: &LinkName, rules: &BTreeSet<Rule>) -> RemovalReport {
-        let mut report = RemovalReport::default();
-        for rule in rules {
-            let there = self.observed.rules.remove(rule);
-            *(if there {
-                &mut report.removed
-            } else {
-                &mut report.already_gone
-            }) += 1;
+    /// Removes all that there is of a tunnel, and rules. Goes on past a failure.
+    pub fn remove(&mut self, tunnel: TunnelId, rules: &BTreeSet<Rule>) -> RemovalReport {
+        let mut report = self.remove_rules(rules);
+        let links: Vec<LinkName> = self.names_of(tunnel).cloned().collect();
+        if links.is_empty() {
+            report.already_gone += 1;
         }
-        let companions = self
-            .observed
-            .links
-            .get(link)
-            .map_or(0, |have| have.addresses.len() + have.routes.len());
-        match self.take_link(tunnel, link) {
-            Ok(true) => report.removed += 1 + companions as u64,
-            Ok(false) => report.already_gone += 1,
-            Err((class, detail)) => {
-                report.failed.push(Fault {
-                    class,
-                    operation: format!("remove link {link}"),
-                    detail: detail.to_owned(),
-                });
-            }
+        for gone in links.iter().filter_map(|name| self.pull(name)) {
+            report.removed += 1 + (gone.addresses.len() + gone.routes.len()) as u64;
         }
         report
     }
@@ -151,7 +229,7 @@ impl Model {
                 self.ours(step.tunnel, &step.link)
                     .and_then(|tunnel| put_route(tunnel, *route, taken))
             }
-            Part::Rule(rule) => Ok(self.observed.rules.insert(*rule)),
+            Part::Rule(rule) => Ok(self.rules.insert(*rule)),
         }
     }
 
@@ -163,15 +241,25 @@ impl Model {
             Part::Route(route) => self
                 .ours(step.tunnel, &step.link)
                 .map(|tunnel| tunnel.routes.remove(route)),
-            Part::Rule(rule) => Ok(self.observed.rules.remove(rule)),
+            Part::Rule(rule) => Ok(self.rules.remove(rule)),
         };
         taken.or_else(absent_is_fine)
     }
 
+    /// Removes rules.
+    pub fn remove_rules(&mut self, rules: &BTreeSet<Rule>) -> RemovalReport {
+        let there = rules.iter().filter(|rule| self.rules.remove(rule)).count();
+        RemovalReport {
+            removed: there as u64,
+            already_gone: (rules.len() - there) as u64,
+            failed: Vec::new(),
+        }
+    }
+
     fn create(&mut self, tunnel: TunnelId, spec: &LinkSpec, incarnation: Incarnation) -> Attempt {
         let owner = Owner::Ours { tunnel, incarnation };
-        if let Some(have) = self.observed.links.get(&spec.name) {
-            let same = have.link.owner == owner
+        if let Some(have) = self.links.get(&spec.name) {
+            let same = have.owner == owner
                 && have.link.local == Some(spec.local)
                 && have.link.remote == Some(spec.remote);
             return if same {
@@ -183,17 +271,16 @@ impl Model {
         if self.ends_are_taken(spec.local, spec.remote) {
             return Err((FaultClass::Conflict, "another link has these endpoints"));
         }
-        self.insert(ObservedLink {
-            index: 0,
+        let link = ObservedLink {
             name: spec.name.clone(),
-            kind: LinkKind::Gre,
-            owner,
+            usable: true,
             local: Some(spec.local),
             remote: Some(spec.remote),
             ttl: Some(spec.ttl),
             mtu: u32::from(spec.mtu),
             up: true,
-        });
+        };
+        self.insert(LinkKind::Gre, owner, link);
         Ok(true)
     }
 
@@ -207,22 +294,40 @@ impl Model {
         Ok(self.edit(&spec.name, |have| change(have, spec)))
     }
 
-    fn insert(&mut self, link: ObservedLink) {
-        let link = ObservedLink {
+    fn insert(&mut self, kind: LinkKind, owner: Owner, link: ObservedLink) {
+        let interface = Interface {
             index: self.next_index,
-            ..link
+            kind,
+            owner,
+            link,
+            addresses: BTreeSet::new(),
+            routes: BTreeSet::new(),
         };
         self.next_index += 1;
-        let name = link.name.clone();
-        self.count(&link, true);
-        self.observed.links.insert(
-            name,
-            ObservedTunnel {
-                link,
-                addresses: BTreeSet::new(),
-                routes: BTreeSet::new(),
-            },
-        );
+        self.plug_in(interface);
+    }
+
+    fn plug_in(&mut self, interface: Interface) {
+        let name = interface.link.name.clone();
+        self.count(ends(&interface), true);
+        if let Some(tunnel) = interface.owner.tunnel() {
+            self.marked.entry(tunnel).or_default().insert(name.clone());
+        }
+        self.links.insert(name, interface);
+    }
+
+    fn pull(&mut self, name: &LinkName) -> Option<Interface> {
+        let interface = self.links.remove(name)?;
+        self.count(ends(&interface), false);
+        if let Some(tunnel) = interface.owner.tunnel()
+            && let Some(names) = self.marked.get_mut(&tunnel)
+        {
+            names.remove(name);
+            if names.is_empty() {
+                self.marked.remove(&tunnel);
+            }
+        }
+        Some(interface)
     }
 
     fn take_link(&mut self, tunnel: TunnelId, link: &LinkName) -> Attempt {
@@ -232,11 +337,11 @@ impl Model {
         }
     }
 
-    fn ours(&mut self, tunnel: TunnelId, link: &LinkName) -> Result<&mut ObservedTunnel, Failure> {
-        let Some(have) = self.observed.links.get_mut(link) else {
+    fn ours(&mut self, tunnel: TunnelId, link: &LinkName) -> Result<&mut Interface, Failure> {
+        let Some(have) = self.links.get_mut(link) else {
             return Err((FaultClass::Gone, "no such link"));
         };
-        match have.link.owner {
+        match have.owner {
             Owner::Ours { tunnel: marked, .. } if marked == tunnel => Ok(have),
             Owner::Ours { .. } => Err((FaultClass::Conflict, "the link belongs to another tunnel")),
             Owner::Foreign => Err((FaultClass::Conflict, "the link is not ours")),
@@ -247,9 +352,9 @@ impl Model {
         self.ends.contains_key(&(local, remote))
     }
 
-    /// A link came or went, or has other ends now.
-    fn count(&mut self, link: &ObservedLink, there: bool) {
-        let Some(ends) = ends(link) else { return };
+    /// A link with these ends came or went.
+    fn count(&mut self, ends: Option<Ends>, there: bool) {
+        let Some(ends) = ends else { return };
         let links = self.ends.entry(ends).or_default();
         *links = if there {
             *links + 1
@@ -262,11 +367,39 @@ impl Model {
     }
 }
 
+impl Owner {
+    /// The tunnel, when it is ours.
+    #[must_use]
+    pub fn tunnel(self) -> Option<TunnelId> {
+        match self {
+            Self::Ours { tunnel, .. } => Some(tunnel),
+            Self::Foreign => None,
+        }
+    }
+}
+
+impl Interface {
+    fn observed(&self, incarnation: Incarnation) -> ObservedTunnel {
+        ObservedTunnel {
+            incarnation,
+            link: ObservedLink {
+                usable: self.kind == LinkKind::Gre,
+                ..self.link.clone()
+            },
+            addresses: self.addresses.clone(),
+            routes: self.routes.clone(),
+        }
+    }
+}
+
 type Ends = (Ipv4Addr, Ipv4Addr);
 
 /// What no two links may have.
-fn ends(link: &ObservedLink) -> Option<Ends> {
-    Some((link.local?, link.remote?)).filter(|_| link.kind == LinkKind::Gre)
+fn ends(have: &Interface) -> Option<Ends> {
+    have.link
+        .local
+        .zip(have.link.remote)
+        .filter(|_| have.kind == LinkKind::Gre)
 }
 
 type Failure = (FaultClass, &'static str);
@@ -282,7 +415,7 @@ fn absent_is_fine(failure: Failure) -> Attempt {
     }
 }
 
-fn change(tunnel: &mut ObservedTunnel, spec: &LinkSpec) -> bool {
+fn change(tunnel: &mut Interface, spec: &LinkSpec) -> bool {
     let before = tunnel.link.clone();
     (tunnel.link.local, tunnel.link.remote) = (Some(spec.local), Some(spec.remote));
     tunnel.link.ttl = Some(spec.ttl);
@@ -291,7 +424,7 @@ fn change(tunnel: &mut ObservedTunnel, spec: &LinkSpec) -> bool {
     tunnel.link != before
 }
 
-fn put_address(tunnel: &mut ObservedTunnel, address: Address) -> Attempt {
+fn put_address(tunnel: &mut Interface, address: Address) -> Attempt {
     let same = |have: &&Address| (have.address, have.prefix_len) == (address.address, address.prefix_len);
     match tunnel.addresses.iter().find(same) {
         Some(have) if *have == address => Ok(false),
@@ -300,7 +433,7 @@ fn put_address(tunnel: &mut ObservedTunnel, address: Address) -> Attempt {
     }
 }
 
-fn take_address(tunnel: &mut ObservedTunnel, address: &Address) -> bool {
+fn take_address(tunnel: &mut Interface, address: &Address) -> bool {
     let there = tunnel.addresses.remove(address);
     if there
         && !tunnel
@@ -315,7 +448,7 @@ fn take_address(tunnel: &mut ObservedTunnel, address: &Address) -> bool {
     there
 }
 
-fn put_route(tunnel: &mut ObservedTunnel, route: Route, taken: bool) -> Attempt {
+fn put_route(tunnel: &mut Interface, route: Route, taken: bool) -> Attempt {
     if !tunnel.link.up {
         return Err((FaultClass::Transient, "the link is down"));
     }

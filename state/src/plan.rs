@@ -10,162 +10,184 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
-    Action, Desired, LinkName, LinkSpec, Observed, ObservedTunnel, Owner, Plan, PlannedStep, Pubkey, Rule,
-    TableId, TunnelId, TunnelWant,
+    Action, Desired, LinkName, LinkSpec, Observed, ObservedTunnel, Plan, PlannedStep, Rule, TunnelId,
+    TunnelWant, observed::Holder,
 };
-use draft::{Draft, Endpoints, is_between, may_carry};
-
-/// Bounds of one plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// The most steps; the next plan takes the rest.
-    pub steps: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { steps: usize::MAX }
-    }
-}
+use draft::{Draft, Endpoints, is_between, tables};
 
 impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.stray_rules.is_empty()
     }
 }
 
 /// The steps that make the whole host as desired. What carries our mark and belongs to no desired tunnel goes.
 #[must_use]
-pub fn plan(desired: &Desired, observed: &Observed, limits: &Limits) -> Plan {
-    plan_keeping(desired, &BTreeSet::new(), observed, limits)
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    plan_keeping(desired, &BTreeSet::new(), observed)
 }
 
-/// As [`plan`], but links that carry the mark of one of `keep` stay as they are: it is not known what they should be.
+/// As [`plan`], but what carries the mark of one of `keep` stays as it is: it is not known what it should be.
 /// Rules without a known owner stay as long as there is such a tunnel.
 #[must_use]
-pub fn plan_keeping(
-    desired: &Desired,
-    keep: &BTreeSet<TunnelId>,
-    observed: &Observed,
-    limits: &Limits,
-) -> Plan {
-    let mut draft = Draft::default();
-    let mut leaving: BTreeSet<&LinkName> = BTreeSet::new();
-    for (id, _, link) in observed.ours() {
-        let wanted = desired
-            .tunnels
-            .get(&id)
-            .is_some_and(|want| want.spec.link.name == link.link.name);
-        if !wanted && !keep.contains(&id) {
-            draft.delete_link(id, &link.link.name);
-            leaving.insert(&link.link.name);
-        }
-    }
-    let wanted_rules = wanted_rules(desired);
-    let (mut missing, mut moving) = (Vec::new(), Vec::new());
-    for (id, want) in &desired.tunnels {
-        let name = &want.spec.link.name;
-        draft.remove_rules(want, observed, &wanted_rules);
-        match fit(want, observed) {
-            Fit::Right(have) => draft.mend(want, have, observed),
-            Fit::Elsewhere(have) => moving.push((want, have)),
-            Fit::Wrong => {
-                draft.delete_link(*id, name);
-                leaving.insert(name);
-                missing.push(want);
-            }
-            Fit::Missing => missing.push(want),
-            Fit::Marked(_) if leaving.contains(name) => missing.push(want),
-            Fit::Marked(other) => draft.conflict(want, name, format!("{name} is the link of tunnel {other}")),
-            Fit::Foreign => draft.conflict(want, name, format!("{name} exists and was not made by warren")),
-        }
-    }
+pub fn plan_keeping(desired: &Desired, keep: &BTreeSet<TunnelId>, observed: &Observed) -> Plan {
+    let wants: Vec<&TunnelWant> = desired.tunnels.values().collect();
+    let mut plan = steps(&wants, &Others::Undesired { keep }, observed);
     if keep.is_empty() {
-        draft.remove_stray_rules(desired, observed, &wanted_rules);
+        plan.stray_rules = stray_rules(&wants, observed);
     }
-    let endpoints = move_all(&mut draft, &moving, &mut missing, observed, &mut leaving);
-    create_all(&mut draft, &missing, observed, endpoints);
-    draft.finish(limits)
+    plan
 }
 
-/// The steps that make one tunnel as wanted. Other tunnels' links are none of its business, unless one is in the way: a
-/// link of ours under the wanted name goes, so the caller makes sure that no other tunnel wants that name.
+/// The steps that make one tunnel as wanted. Other tunnels are none of its business, unless one is in the way: what
+/// has the wanted name goes, so the caller makes sure that no other tunnel wants that name.
 #[must_use]
 pub fn plan_tunnel(want: &TunnelWant, observed: &Observed) -> Plan {
-    plan_one(want, observed, false)
+    steps(&[want], &Others::Stay { anew: false }, observed)
 }
 
 /// As [`plan_tunnel`], for a dataplane that cannot move links: one between other endpoints goes, and another takes its place.
 #[must_use]
 pub fn plan_tunnel_anew(want: &TunnelWant, observed: &Observed) -> Plan {
-    plan_one(want, observed, true)
+    steps(&[want], &Others::Stay { anew: true }, observed)
 }
 
-fn plan_one(want: &TunnelWant, observed: &Observed, anew: bool) -> Plan {
+/// What becomes of tunnels that are not among the wanted.
+enum Others<'a> {
+    /// They go, but for these.
+    Undesired { keep: &'a BTreeSet<TunnelId> },
+    /// They stay, unless one has the wanted name.
+    Stay {
+        /// Links are not moved.
+        anew: bool,
+    },
+}
+
+impl Others<'_> {
+    /// Whether it goes that nobody wants this tunnel.
+    fn go(&self, tunnel: &TunnelId) -> bool {
+        matches!(self, Self::Undesired { .. }) && !self.keeps(tunnel)
+    }
+
+    fn keeps(&self, tunnel: &TunnelId) -> bool {
+        matches!(self, Self::Undesired { keep } if keep.contains(tunnel))
+    }
+}
+
+/// The one loop: removals of what is too much, then each wanted tunnel by how it fits. `wants` are in the order of identity.
+fn steps(wants: &[&TunnelWant], others: &Others<'_>, observed: &Observed) -> Plan {
     let mut draft = Draft::default();
-    let name = &want.spec.link.name;
-    let mut leaving: BTreeSet<&LinkName> = BTreeSet::new();
-    for (id, _, link) in observed.ours() {
-        if id == want.spec.id && link.link.name != *name {
-            draft.delete_link(id, &link.link.name);
-            leaving.insert(&link.link.name);
-        }
-    }
-    draft.remove_rules(want, observed, &want.spec.rules);
+    let mut leaving = remove_too_much(&mut draft, wants, others, observed);
+    let rules: BTreeSet<Rule> = wants.iter().flat_map(|want| &want.spec.rules).copied().collect();
+    let holders = OnceCell::new();
     let (mut missing, mut moving) = (Vec::new(), Vec::new());
-    match fit(want, observed) {
-        Fit::Right(have) => draft.mend(want, have, observed),
-        Fit::Elsewhere(have) if !anew => moving.push((want, have)),
-        Fit::Wrong | Fit::Elsewhere(_) => {
-            draft.delete_link(want.spec.id, name);
-            leaving.insert(name);
-            missing.push(want);
+    for &want in wants {
+        let name = &want.spec.link.name;
+        draft.remove_rules(want, observed, &rules);
+        match (fit(want, observed, &holders), others) {
+            (Fit::Right(have), _) => draft.mend(want, have, observed),
+            (Fit::Elsewhere(have), Others::Undesired { .. } | Others::Stay { anew: false }) => {
+                moving.push((want, have));
+            }
+            (Fit::Wrong, _) | (Fit::Elsewhere(_), Others::Stay { anew: true }) => {
+                draft.delete_link(want.spec.id, name);
+                leaving.insert(name);
+                missing.push(want);
+            }
+            (Fit::Marked(other), Others::Stay { .. }) => {
+                draft.delete_link(other, name);
+                leaving.insert(name);
+                missing.push(want);
+            }
+            (Fit::Missing, _) => missing.push(want),
+            (Fit::Marked(_), Others::Undesired { .. }) if leaving.contains(name) => missing.push(want),
+            (Fit::Marked(other), Others::Undesired { .. }) => {
+                draft.conflict(want, name, format!("{name} is the link of tunnel {other}"));
+            }
+            (Fit::Foreign, _) => {
+                draft.conflict(want, name, format!("{name} exists and was not made by warren"));
+            }
         }
-        Fit::Marked(other) => {
-            draft.delete_link(other, name);
-            leaving.insert(name);
-            missing.push(want);
-        }
-        Fit::Missing => missing.push(want),
-        Fit::Foreign => draft.conflict(want, name, format!("{name} exists and was not made by warren")),
     }
-    let endpoints = move_all(&mut draft, &moving, &mut missing, observed, &mut leaving);
-    create_all(&mut draft, &missing, observed, endpoints);
-    draft.finish(&Limits::default())
+    if !(missing.is_empty() && moving.is_empty()) {
+        let endpoints = move_all(&mut draft, &moving, &mut missing, observed, &mut leaving);
+        create_all(&mut draft, &missing, observed, endpoints);
+    }
+    draft.finish()
 }
 
-/// How the link under the wanted name fits.
+/// Removes undesired tunnels, and of wanted ones whatever is not under the wanted name. Gives the names that become free.
+fn remove_too_much<'a>(
+    draft: &mut Draft,
+    wants: &[&TunnelWant],
+    others: &Others<'_>,
+    observed: &'a Observed,
+) -> BTreeSet<&'a LinkName> {
+    let mut leaving = BTreeSet::new();
+    for (id, have) in observed.ours() {
+        let name = &have.link.name;
+        let goes = match wants.binary_search_by_key(&id, |want| want.spec.id) {
+            Ok(at) => wants[at].spec.link.name != *name && !others.keeps(&id),
+            Err(_) => others.go(&id),
+        };
+        if goes {
+            draft.delete_link(id, name);
+            leaving.insert(name);
+        }
+    }
+    leaving
+}
+
+/// How what there is of a tunnel fits.
 enum Fit<'a> {
-    /// Ours, for this tunnel, between the right endpoints.
+    /// It is between the right endpoints.
     Right(&'a ObservedTunnel),
-    /// Ours, for this tunnel, between other endpoints: it is moved, and stays the same link.
+    /// It is between other endpoints: it is moved, and stays the same link.
     Elsewhere(&'a ObservedTunnel),
-    /// Ours, for this tunnel, but it can never be what is wanted.
+    /// It can never be what is wanted.
     Wrong,
-    /// There is none.
+    /// There is nothing.
     Missing,
-    /// Ours, for another tunnel.
+    /// Another tunnel of ours has the name.
     Marked(TunnelId),
-    /// Not ours.
+    /// Something that is not ours has the name.
     Foreign,
 }
 
-fn fit<'a>(want: &TunnelWant, observed: &'a Observed) -> Fit<'a> {
-    let Some(have) = observed.links.get(&want.spec.link.name) else {
-        return Fit::Missing;
-    };
-    match have.link.owner {
-        Owner::Foreign => Fit::Foreign,
-        Owner::Ours { tunnel, .. } if tunnel != want.spec.id => Fit::Marked(tunnel),
-        Owner::Ours { .. } if !may_carry(&have.link.kind) => Fit::Wrong,
-        Owner::Ours { .. } if is_between(&have.link, &want.spec.link) => Fit::Right(have),
-        Owner::Ours { .. } => Fit::Elsewhere(have),
+fn fit<'a>(
+    want: &TunnelWant,
+    observed: &'a Observed,
+    holders: &OnceCell<BTreeMap<&'a LinkName, Holder<'a>>>,
+) -> Fit<'a> {
+    let name = &want.spec.link.name;
+    match observed.under(want.spec.id, name) {
+        Some(have) if !have.link.usable => Fit::Wrong,
+        Some(have) if is_between(&have.link, &want.spec.link) => Fit::Right(have),
+        Some(have) => Fit::Elsewhere(have),
+        None => match holders.get_or_init(|| observed.holders()).get(name) {
+            None => Fit::Missing,
+            Some(Holder::Foreign) => Fit::Foreign,
+            Some(Holder::Ours(other, _)) => Fit::Marked(*other),
+        },
     }
+}
+
+/// Rules of ours that look into no wanted tunnel's tables.
+fn stray_rules(wants: &[&TunnelWant], observed: &Observed) -> BTreeSet<Rule> {
+    if observed.rules.is_empty() {
+        return BTreeSet::new();
+    }
+    let in_use: BTreeSet<_> = wants.iter().flat_map(|want| tables(&want.spec)).collect();
+    let is_stray = |rule: &&Rule| !in_use.contains(&rule.table);
+    observed.rules.iter().filter(is_stray).copied().collect()
 }
 
 /// Moves links to their new endpoints. A link whose new endpoints are those of another one that moves too is made anew
@@ -217,25 +239,6 @@ fn create_all(draft: &mut Draft, missing: &[&TunnelWant], observed: &Observed, m
                 );
             }
         }
-    }
-}
-
-fn wanted_rules(desired: &Desired) -> BTreeSet<Rule> {
-    desired
-        .tunnels
-        .values()
-        .flat_map(|want| &want.spec.rules)
-        .copied()
-        .collect()
-}
-
-/// Whose rule it is when its tunnel is not desired: the link whose routes are in the rule's table.
-fn rule_owner(rule: &Rule, tables: &BTreeMap<TableId, (TunnelId, LinkName)>) -> Option<(TunnelId, LinkName)> {
-    match tables.get(&rule.table) {
-        Some(owner) => Some(owner.clone()),
-        None => LinkName::new("none")
-            .ok()
-            .map(|link| (TunnelId(Pubkey::default()), link)),
     }
 }
 

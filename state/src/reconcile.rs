@@ -25,8 +25,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule,
-    Switch, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners, Pubkey,
+    RemovalReport, Rule, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::AcceptedView,
@@ -131,8 +131,10 @@ pub enum Input {
         /// Whether it ended after `Finished`.
         finished: bool,
     },
-    /// The kernel told of a change; `None` when notices were lost.
-    Notice(Option<LinkName>),
+    /// The answer to [`Effect::RemoveRules`].
+    RulesRemoved(RemovalReport),
+    /// The dataplane told of a change.
+    Notice(Notice),
     /// The daemon stops: detach all (`false`) or take all down (`true`).
     Shutdown {
         /// Whether tunnels are taken down.
@@ -165,13 +167,13 @@ pub enum Effect {
     Retire {
         /// The tunnel that this is for.
         tunnel: TunnelId,
-        /// The link that carries its mark.
+        /// The name of the link that carries its mark.
         link: LinkName,
-        /// Rules of ours that go with it, beside those that the provisioner knows.
-        rules: Vec<Rule>,
         /// The reason, in words for people.
         reason: RetireReason,
     },
+    /// Remove rules of ours that lead into no tunnel; answer with [`Input::RulesRemoved`].
+    RemoveRules(BTreeSet<Rule>),
     /// Have a tunnel's provisioner look again.
     Recheck(TunnelId),
     /// Have a tunnel's provisioner let go of it without touching it.

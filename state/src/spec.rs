@@ -200,7 +200,7 @@ pub struct Address {
     pub scope: AddressScope,
 }
 
-/// rtnetlink's address scope.
+/// Where an address is valid.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressScope {
@@ -224,19 +224,22 @@ impl TableId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteProtocol {
-    /// `RTPROT_STATIC` (4): part of the tunnel's spec.
+    /// Part of the tunnel's spec.
     Static,
-    /// `RTPROT_BGP` (186): learned from the tunnel's session.
+    /// Learned from the tunnel's session.
     Bgp,
 }
 
 impl RouteProtocol {
-    /// rtnetlink's number.
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Static, Self::Bgp];
+
+    /// The name, as routing tools print it.
     #[must_use]
-    pub fn number(self) -> u8 {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Static => 4,
-            Self::Bgp => 186,
+            Self::Static => "static",
+            Self::Bgp => "bgp",
         }
     }
 }
@@ -259,9 +262,7 @@ pub struct Route {
 /// A policy rule: packets that match look into a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Rule {
-    /// The place among the rules: the lower number is looked at first.
-    pub priority: u32,
-    /// What a packet must have for the rule to count.
+    /// What a packet must have for the rule to count. Rules on the destination are looked at before those on the source.
     pub selector: RuleSelector,
     /// The table to look into.
     pub table: TableId,
@@ -372,15 +373,15 @@ impl fmt::Display for Route {
         if let Some(source) = self.source {
             write!(f, " src {source}")?;
         }
-        write!(f, " proto {} table {}", self.protocol.number(), self.table.0)
+        write!(f, " proto {} table {}", self.protocol.name(), self.table.0)
     }
 }
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.selector {
-            RuleSelector::To(net) => write!(f, "{}: to {net} lookup {}", self.priority, self.table.0),
-            RuleSelector::From(net) => write!(f, "{}: from {net} lookup {}", self.priority, self.table.0),
+            RuleSelector::To(net) => write!(f, "to {net} lookup {}", self.table.0),
+            RuleSelector::From(net) => write!(f, "from {net} lookup {}", self.table.0),
         }
     }
 }

@@ -3,13 +3,13 @@
 mod action;
 mod wire;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Edit, LinkAction, Part};
 
-use crate::{Generation, LinkName, TunnelId};
+use crate::{Generation, LinkName, Rule, TunnelId};
 
 /// The steps from observed to desired: removals, then changes, then additions, then addresses that were replaced.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -18,10 +18,10 @@ pub struct Plan {
     pub generation: Generation,
     /// In the order in which they must be taken.
     pub steps: Vec<PlannedStep>,
+    /// Rules of ours that lead into no tunnel: they go before anything else, and are no tunnel's steps.
+    pub stray_rules: BTreeSet<Rule>,
     /// Tunnels that cannot be built as things are, with the reason: a link that is not ours is in the way.
     pub conflicts: Vec<PlanConflict>,
-    /// Whether the limit on steps cut the plan short; the next pass takes the rest.
-    pub truncated: bool,
 }
 
 /// A tunnel that cannot be built as things are.
@@ -40,7 +40,8 @@ pub struct PlanConflict {
 pub struct PlannedStep {
     /// Whose change it is.
     pub tunnel: TunnelId,
-    /// The name of the tunnel's link.
+    /// The interface name of what the step is about: as the spec has it, or, where something is removed, as it is. A
+    /// dataplane that has no interface for each tunnel knows the tunnel by its identity alone.
     pub link: LinkName,
     /// The change to the dataplane.
     #[serde(flatten)]
@@ -135,6 +136,9 @@ impl fmt::Display for Edit {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for rule in &self.stray_rules {
+            writeln!(f, "- rule {rule}")?;
+        }
         for step in &self.steps {
             writeln!(f, "{step}")?;
         }

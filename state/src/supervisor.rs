@@ -265,11 +265,7 @@ mod tests {
 
     fn retire(link: &str) -> Box<lifecycle::Input> {
         let (link, reason) = (LinkName::new(link).unwrap(), RetireReason::Disabled);
-        Box::new(lifecycle::Input::Retire {
-            link,
-            rules: vec![],
-            reason,
-        })
+        Box::new(lifecycle::Input::Retire { link, reason })
     }
 
     fn feed(supervisor: &mut Supervisor, now: u64, input: Input) -> Vec<String> {

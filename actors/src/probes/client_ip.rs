@@ -8,7 +8,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use warren_dataplane::Scope;
 use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
-    Fault, LinkName, Observed, SessionStatus,
+    Fault, Notice, Observed, SessionStatus,
     address::{
         Addresses, Chosen, FoundBecause, InPlace, Look as Seeing, Outcome, PinNews, Seen, Source, Unusable,
         is_public,
@@ -163,7 +163,7 @@ impl State {
             .notices
             .since(&before.notices)
             .iter()
-            .any(|link| link.as_ref().is_none_or(|link| !is_tunnels(&now, link)));
+            .any(|notice| !matches!(notice, Notice::Tunnel(_)));
         let told = host || now.disk.pin != before.disk.pin || (view && now.address.other.is_some());
         self.read = now;
         told
@@ -479,7 +479,7 @@ impl State {
 fn overlay_addresses(observed: &Observed) -> BTreeSet<Ipv4Addr> {
     observed
         .ours()
-        .flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address))
+        .flat_map(|(_, tunnel)| tunnel.addresses.iter().map(|address| address.address))
         .collect()
 }
 
@@ -490,21 +490,13 @@ fn in_place(tables: &Tables, observed: &Observed) -> Vec<InPlace> {
             .get(&id)
             .is_some_and(|report| report.session == SessionStatus::Up)
     };
-    let by_ledger = observed.ours().filter(|(id, _, _)| !id.is_manual());
+    let by_ledger = observed.ours().filter(|(id, _)| !id.is_manual());
     by_ledger
-        .map(|(id, _, tunnel)| InPlace {
+        .map(|(id, tunnel)| InPlace {
             local: tunnel.link.local,
             works: up(id),
         })
         .collect()
-}
-
-/// Whether a tunnel's link has this name.
-fn is_tunnels(tables: &Tables, name: &LinkName) -> bool {
-    tables
-        .tunnels
-        .values()
-        .any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
 }
 
 fn found(address: Ipv4Addr, before: Option<Chosen>, reason: FoundBecause) -> Event {

@@ -28,7 +28,7 @@ impl Paths {
     /// As the dataplane has it now. The underlay is where the first tunnel has its outer source.
     pub(crate) fn of(observed: &Observed) -> Self {
         let mut paths = Self::default();
-        for (_, _, tunnel) in observed.ours() {
+        for (_, tunnel) in observed.ours() {
             for route in &tunnel.routes {
                 paths
                     .taken
@@ -39,11 +39,11 @@ impl Paths {
         }
         let ours: BTreeSet<&str> = observed
             .ours()
-            .map(|(_, _, tunnel)| tunnel.link.name.as_str())
+            .map(|(_, tunnel)| tunnel.link.name.as_str())
             .collect();
         paths.underlay = observed
             .ours()
-            .filter_map(|(_, _, tunnel)| tunnel.link.local)
+            .filter_map(|(_, tunnel)| tunnel.link.local)
             .find_map(|source| underlay(source, &ours));
         paths
     }
@@ -77,13 +77,13 @@ fn underlay(source: Ipv4Addr, ours: &BTreeSet<&str>) -> Option<Underlay> {
 #[cfg(test)]
 mod tests {
     use warren_state::{
-        Incarnation, LinkKind, LinkName, ObservedLink, ObservedTunnel, Owner, Pubkey, Route, RouteProtocol,
+        ForeignLink, Incarnation, LinkName, ObservedLink, ObservedTunnel, Pubkey, Route, RouteProtocol,
         TableId, TunnelId,
     };
 
     use super::*;
 
-    fn observed(owner: Owner, dst: &[&str]) -> Observed {
+    fn observed(dst: &[&str]) -> Observed {
         let name = LinkName::new("doublezero0").unwrap();
         let route = |dst: &&str| Route {
             table: TableId::MAIN,
@@ -93,10 +93,8 @@ mod tests {
             protocol: RouteProtocol::Bgp,
         };
         let link = ObservedLink {
-            index: 5,
-            name: name.clone(),
-            kind: LinkKind::Tun,
-            owner,
+            name,
+            usable: true,
             local: Some(Ipv4Addr::LOCALHOST),
             remote: None,
             ttl: None,
@@ -104,23 +102,20 @@ mod tests {
             up: true,
         };
         let tunnel = ObservedTunnel {
+            incarnation: Incarnation(1),
             link,
             addresses: BTreeSet::new(),
             routes: dst.iter().map(route).collect(),
         };
         Observed {
-            links: [(name, tunnel)].into(),
+            tunnels: [(TunnelId(Pubkey([1; 32])), tunnel)].into(),
             ..Observed::default()
         }
     }
 
     #[test]
     fn only_what_a_tunnel_of_ours_would_take_is_led_around_it() {
-        let ours = Owner::Ours {
-            tunnel: TunnelId(Pubkey([1; 32])),
-            incarnation: Incarnation(1),
-        };
-        let paths = Paths::of(&observed(ours.clone(), &["9.1.2.0/24", "9.9.9.9/32"]));
+        let paths = Paths::of(&observed(&["9.1.2.0/24", "9.9.9.9/32"]));
         let around = |octets: [u8; 4]| {
             paths
                 .around_tunnels(octets.into())
@@ -133,9 +128,12 @@ mod tests {
         );
         assert_eq!(around([9, 9, 9, 9]), Some(Ipv4Addr::LOCALHOST));
         assert_eq!((around([9, 1, 3, 1]), around([9, 9, 9, 8])), (None, None));
-        let everything = Paths::of(&observed(ours, &["0.0.0.0/0"]));
+        let everything = Paths::of(&observed(&["0.0.0.0/0"]));
         assert!(everything.around_tunnels(Ipv4Addr::new(1, 1, 1, 1)).is_some());
-        let foreign = Paths::of(&observed(Owner::Foreign, &["9.1.2.0/24"]));
+        let foreign = Paths::of(&Observed {
+            foreign: [(LinkName::new("doublezero0").unwrap(), ForeignLink::default())].into(),
+            ..Observed::default()
+        });
         assert_eq!(foreign.around_tunnels(Ipv4Addr::new(9, 1, 2, 1)), None);
     }
 }

@@ -120,9 +120,5 @@ async fn pump(env: Arc<Env>, mut notices: mpsc::Receiver<Notice>, myself: ActorR
 }
 
 fn notice_of(env: &Env, notice: Notice) {
-    let link = match notice {
-        Notice::Changed(link) => link,
-        Notice::Overrun => None,
-    };
-    env.truth.append(vec![], vec![Change::Noticed(link)]);
+    env.truth.append(vec![], vec![Change::Noticed(notice)]);
 }

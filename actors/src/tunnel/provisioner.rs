@@ -1,6 +1,6 @@
 //! The actor that owns one tunnel: its lifecycle machine, and the tunnel's BGP session.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
@@ -265,7 +265,7 @@ impl State {
             match effect {
                 Effect::Observe { link } => self.observe(myself, link),
                 Effect::Apply { steps, generation } => self.apply(myself, steps, generation),
-                Effect::Remove { link, rules } => self.remove(myself, link, rules),
+                Effect::Remove { rules } => self.remove(myself, rules),
                 Effect::StartSession { session, spec } => {
                     Box::pin(self.start_session(myself, session, *spec)).await?
                 }
@@ -348,9 +348,13 @@ impl State {
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {
         let (env, gate) = (self.env.clone(), self.gate.clone());
+        let scope = Scope::Tunnel {
+            tunnel: self.tunnel,
+            name: Some(link.clone()),
+        };
         operate(myself, async move {
             let _one_at_a_time = gate.lock().await;
-            let observed = timeout(OBSERVE, env.dataplane.observe(Scope::Link(link.clone()))).await;
+            let observed = timeout(OBSERVE, env.dataplane.observe(scope)).await;
             Input::Observed(observed.unwrap_or_else(|_late| Err(late(format!("observe {link}")))))
         });
     }
@@ -370,18 +374,13 @@ impl State {
         });
     }
 
-    fn remove(&mut self, myself: &ActorRef<ProvisionerMessage>, link: LinkName, rules: Vec<Rule>) {
+    fn remove(&mut self, myself: &ActorRef<ProvisionerMessage>, rules: BTreeSet<Rule>) {
         let (env, gate, tunnel) = (self.env.clone(), self.gate.clone(), self.tunnel);
         let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
-            let removal = Removal {
-                tunnel,
-                link,
-                rules: rules.into_iter().collect(),
-            };
-            Input::Removed(env.dataplane.remove(removal).await)
+            Input::Removed(env.dataplane.remove(Removal::Tunnel { tunnel, rules }).await)
         });
     }
 

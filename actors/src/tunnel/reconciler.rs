@@ -9,9 +9,9 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
-use warren_dataplane::Scope;
+use warren_dataplane::{Removal, Scope};
 use warren_state::{
-    Fault, Incarnation, LearnedRoutes, Observed, Plan, TunnelId,
+    Fault, Incarnation, LearnedRoutes, Observed, Plan, RemovalReport, Rule, TunnelId,
     desired::ManualRequest,
     lifecycle,
     reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Way},
@@ -50,6 +50,7 @@ pub(crate) enum ReconcilerMessage {
     Observed(Result<Arc<Observed>, Fault>),
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     Underlay(BTreeMap<Way, Option<u32>>),
+    RulesRemoved(RemovalReport),
     /// Plan, from this observation and what the sessions taught us.
     Plan {
         observed: Box<Observed>,
@@ -112,6 +113,7 @@ impl Actor for Reconciler {
             ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
             ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
             ReconcilerMessage::Underlay(mtus) => state.driver.handle(Input::Underlay(mtus)),
+            ReconcilerMessage::RulesRemoved(report) => state.driver.handle(Input::RulesRemoved(report)),
             ReconcilerMessage::Plan {
                 observed,
                 learned,
@@ -229,14 +231,10 @@ impl State {
                         }),
                     )?;
                 }
-                Effect::Retire {
-                    tunnel,
-                    link,
-                    rules,
-                    reason,
-                } => {
-                    self.deliver(tunnel, lifecycle::Input::Retire { link, rules, reason })?;
+                Effect::Retire { tunnel, link, reason } => {
+                    self.deliver(tunnel, lifecycle::Input::Retire { link, reason })?;
                 }
+                Effect::RemoveRules(rules) => ask(myself, remove_rules(self.env.clone(), rules)),
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
                 Effect::Record(event) => self
@@ -291,6 +289,10 @@ async fn observe(env: Arc<Env>) -> ReconcilerMessage {
             .unwrap_or_else(|_late| Err(late("observe everything".to_owned())))
             .map(Arc::new),
     )
+}
+
+async fn remove_rules(env: Arc<Env>, rules: BTreeSet<Rule>) -> ReconcilerMessage {
+    ReconcilerMessage::RulesRemoved(env.dataplane.remove(Removal::Rules(rules)).await)
 }
 
 async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {

@@ -231,10 +231,9 @@ async fn another_source_towards_the_device_moves_no_tunnel_while_its_own_is_on_t
     let ends = |world: &World| {
         let model = world.kernel.model();
         model
-            .observed()
-            .links
+            .links()
             .get(&link())
-            .map(|have| (have.link.index, have.link.local, have.link.remote))
+            .map(|have| (have.index, have.link.local, have.link.remote))
     };
     let before = ends(&world);
     assert_eq!(

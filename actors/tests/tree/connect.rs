@@ -14,7 +14,7 @@ use tokio::{
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
 use warren_state::{
-    Edit, LinkKind, Part, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action,
+    Edit, Part, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, model::LinkKind, step::Action,
     view::UserStatus,
 };
 
@@ -93,8 +93,7 @@ async fn an_address_that_is_deleted_while_no_notice_arrives_is_put_back_by_the_r
         world
             .kernel
             .model()
-            .observed()
-            .links
+            .links()
             .get(&link())
             .map(|tunnel| tunnel.addresses.clone())
             .unwrap_or_default()
@@ -223,7 +222,7 @@ async fn a_link_with_our_mark_and_the_wrong_endpoints_is_moved_to_the_right_ones
             .set_ends(&link(), CLIENT_IP, Ipv4Addr::new(192, 88, 99, 1))
     );
     world.start().await;
-    let remote = || world.kernel.model().observed().links[&link()].link.remote;
+    let remote = || world.kernel.model().links()[&link()].link.remote;
     world
         .eventually("the link has the right ends", || remote() == Some(DEVICE_IP))
         .await;
@@ -296,10 +295,7 @@ async fn the_plan_is_shown_with_the_learned_routes_and_changes_nothing() {
     let plan = world.handle().plan().await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     // Notices off: nobody but us sees that it is gone.
-    let route = *world.kernel.model().observed().links[&link()]
-        .routes
-        .first()
-        .unwrap();
+    let route = *world.kernel.model().links()[&link()].routes.first().unwrap();
     assert!(world.kernel.model().delete_route(&link(), &route));
     let plan = world.handle().plan().await.unwrap();
     assert!(
@@ -550,8 +546,7 @@ async fn a_tunnel_fits_the_underlay_and_follows_it_in_place() {
         world
             .kernel
             .model()
-            .observed()
-            .links
+            .links()
             .get(&link())
             .map(|have| have.link.mtu)
     };

@@ -11,7 +11,7 @@ use warren_dataplane::{
 };
 use warren_state::Phase;
 
-use crate::world::{PATIENCE, World, id, link};
+use crate::world::{PATIENCE, World, id};
 
 /// A link, an address and two routes.
 const OPERATIONS: u64 = 4;
@@ -52,7 +52,7 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
         assert!(second.wait_converged(PATIENCE).await);
         let observed = again.observe(Scope::All).await.unwrap();
         assert_eq!(observed.ours().count(), 1);
-        assert_eq!(observed.links[&link()].addresses.len(), 1);
+        assert_eq!(observed.tunnels[&id(0)].addresses.len(), 1);
         second.set_enabled(false).await.unwrap();
         assert!(second.wait_converged(PATIENCE).await);
         assert_eq!(again.observe(Scope::All).await.unwrap().ours().count(), 0);

@@ -139,18 +139,13 @@ async fn what_others_change_on_a_held_tunnel_is_mended() {
     let mut world = lost().await;
     world.start().await;
     world.active(0).await;
-    let address = *world.kernel.model().observed().links[&link()]
-        .addresses
-        .first()
-        .unwrap();
+    let address = *world.kernel.model().links()[&link()].addresses.first().unwrap();
     world
         .kernel
         .meddle(&link(), |model| model.delete_address(&link(), &address));
     world
         .eventually("the address is back", || {
-            world.kernel.model().observed().links[&link()]
-                .addresses
-                .contains(&address)
+            world.kernel.model().links()[&link()].addresses.contains(&address)
         })
         .await;
     assert_eq!(world.handle().snapshot().switch, Switch::Unknown);

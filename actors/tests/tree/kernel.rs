@@ -1,7 +1,7 @@
 //! A dataplane on the model kernel, with faults that the test asks for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{
         Mutex, MutexGuard,
@@ -12,13 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use warren_dataplane::{
-    Dataplane, Notice, Removal, Scope,
-    contract::{Counters, Rate},
-};
+use warren_dataplane::{Dataplane, Notice, Removal, Scope, contract::Counters};
 use warren_state::{
-    Capabilities, Fault, FaultClass, LinkName, Observed, Owner, PlannedStep, RemovalReport, StepOutcome,
-    TunnelId, model::Model, outcome::Feature,
+    Capabilities, Fault, FaultClass, LinkName, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
+    model::Model, outcome::Feature,
 };
 
 /// How many of the next operations go wrong.
@@ -78,14 +75,23 @@ impl Kernel {
 
     /// Somebody else changes something on a link.
     pub fn meddle(&self, link: &LinkName, change: impl FnOnce(&mut Model) -> bool) {
-        assert!(change(&mut self.model()), "the change is possible");
-        self.notify(link);
+        let whose = |model: &Model| model.owner(link).map_or(Notice::Elsewhere, Notice::Tunnel);
+        let (before, now) = {
+            let mut model = self.model();
+            let before = whose(&model);
+            assert!(change(&mut model), "the change is possible");
+            (before, whose(&model))
+        };
+        self.notify(before);
+        if now != before {
+            self.notify(now);
+        }
     }
 
     /// The uplink takes packets of another size.
     pub fn set_underlay_mtu(&self, mtu: u32) {
         self.underlay_mtu.store(mtu, Ordering::SeqCst);
-        self.notify(&LinkName::new("eth0").unwrap());
+        self.notify(Notice::Elsewhere);
     }
 
     /// Loses the subscriptions.
@@ -98,40 +104,33 @@ impl Kernel {
     }
 
     pub fn has(&self, link: &LinkName) -> bool {
-        self.model().observed().links.contains_key(link)
+        self.model().links().contains_key(link)
     }
 
     /// The kernel's number of a link: another one after it was made anew.
     pub fn index(&self, link: &LinkName) -> Option<u32> {
-        self.model()
-            .observed()
-            .links
-            .get(link)
-            .map(|tunnel| tunnel.link.index)
+        self.model().links().get(link).map(|tunnel| tunnel.index)
     }
 
     pub fn routes(&self, link: &LinkName) -> usize {
         self.model()
-            .observed()
-            .links
+            .links()
             .get(link)
             .map_or(0, |tunnel| tunnel.routes.len())
     }
 
     pub fn owner(&self, link: &LinkName) -> Option<TunnelId> {
-        match self.model().observed().links.get(link)?.link.owner {
-            Owner::Ours { tunnel, .. } => Some(tunnel),
-            Owner::Foreign => None,
-        }
+        self.model().owner(link)
     }
 
-    fn notify(&self, link: &LinkName) {
-        self.listeners.lock().unwrap().retain(|listener| {
-            match listener.try_send(Notice::Changed(Some(link.clone()))) {
+    fn notify(&self, notice: Notice) {
+        self.listeners
+            .lock()
+            .unwrap()
+            .retain(|listener| match listener.try_send(notice) {
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
                 Err(mpsc::error::TrySendError::Closed(_)) => false,
-            }
-        });
+            });
     }
 
     async fn delay(&self) {
@@ -160,8 +159,8 @@ impl Dataplane for Kernel {
             let mut faults = self.faults.lock().unwrap();
             match (&scope, &mut faults.panic_on_link) {
                 (Scope::All, _) => take(&mut faults.panic_on_all),
-                (Scope::Link(link), Some((of, left))) if link == of => take(left),
-                (Scope::Link(_), _) => false,
+                (Scope::Tunnel { name, .. }, Some((of, left))) if name.as_ref() == Some(of) => take(left),
+                (Scope::Tunnel { .. }, _) => false,
             }
         };
         assert!(!panics, "the test asked for this");
@@ -173,8 +172,8 @@ impl Dataplane for Kernel {
             });
         }
         Ok(match scope {
-            Scope::All => self.model().observed().clone(),
-            Scope::Link(link) => self.model().observe_link(&link),
+            Scope::All => self.model().observed(),
+            Scope::Tunnel { tunnel, name } => self.model().observe_tunnel(tunnel, name.as_ref()),
         })
     }
 
@@ -192,7 +191,7 @@ impl Dataplane for Kernel {
         for (step, outcome) in &outcomes {
             if *outcome == StepOutcome::Done {
                 self.changes.lock().unwrap().push(step.to_string());
-                self.notify(&step.link);
+                self.notify(Notice::Tunnel(step.tunnel));
             }
         }
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
@@ -203,21 +202,19 @@ impl Dataplane for Kernel {
         if self.faults.lock().unwrap().hang_removals {
             return std::future::pending().await;
         }
-        let report = self.model().remove(removal.tunnel, &removal.link, &removal.rules);
-        self.changes
-            .lock()
-            .unwrap()
-            .push(format!("remove {}", removal.link));
-        self.notify(&removal.link);
+        self.changes.lock().unwrap().push(removal.to_string());
+        let (report, notice) = match removal {
+            Removal::Tunnel { tunnel, rules } => {
+                (self.model().remove(tunnel, &rules), Notice::Tunnel(tunnel))
+            }
+            Removal::Rules(rules) => (self.model().remove_rules(&rules), Notice::Something),
+        };
+        self.notify(notice);
         report
     }
 
-    async fn counters(&self, _link: &LinkName) -> Result<Counters, Fault> {
-        Ok(Counters::default())
-    }
-
-    async fn shape(&self, _link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
-        Ok(())
+    async fn counters(&self, _scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+        Ok(BTreeMap::new())
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -36,8 +36,7 @@ fn request() -> ManualRequest {
 fn routes(world: &World) -> Vec<String> {
     let model = world.kernel.model();
     model
-        .observed()
-        .links
+        .links()
         .get(&link())
         .into_iter()
         .flat_map(|have| &have.routes)

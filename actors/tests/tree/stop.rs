@@ -23,7 +23,7 @@ async fn a_detach_leaves_every_tunnel_as_it_is_and_says_no_goodbye() {
             complete: true
         }
     );
-    assert_eq!(*world.kernel.model().observed(), before);
+    assert_eq!(world.kernel.model().observed(), before);
     while world.peers.open.load(Ordering::SeqCst) > 0 {
         tokio::task::yield_now().await;
     }
@@ -51,7 +51,7 @@ async fn the_next_start_adopts_what_a_detach_left() {
         incarnation,
         "an adopted link keeps its incarnation"
     );
-    assert_eq!(*world.kernel.model().observed(), before);
+    assert_eq!(world.kernel.model().observed(), before);
     assert_eq!(
         world.kernel.changes.lock().unwrap().len(),
         changes,

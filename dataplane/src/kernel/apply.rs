@@ -8,6 +8,7 @@ use super::{
     Core, LinkMaker,
     companion::{self, PartStep},
     link,
+    remove::Which,
 };
 
 /// Takes the steps in order; each tunnel ends with the first failure that [stops](StepOutcome::stops) it.
@@ -59,13 +60,14 @@ async fn about_link<M: LinkMaker>(
     match action {
         LinkAction::Create { spec, incarnation } => link::create(core, step.tunnel, *incarnation, spec).await,
         LinkAction::Change { spec } => link::change(core, step.tunnel, spec).await,
-        LinkAction::Delete => core
-            .delete_link(step.tunnel, step.link.clone())
-            .await
-            .map(|removed| match removed {
-                Some(_) => StepOutcome::Done,
-                None => StepOutcome::AlreadySo,
-            }),
+        LinkAction::Delete => {
+            let gone = core.delete(step.tunnel, Which::Link(step.link.clone())).await?;
+            Ok(if gone.objects > 0 {
+                StepOutcome::Done
+            } else {
+                StepOutcome::AlreadySo
+            })
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use warren_state::{
 use super::{
     connection::{Netlink, Refusal, TOGETHER},
     fault::{fault, is_absent, refused},
-    objects::{RULE_PRIORITIES, RouteEntry},
+    objects::{RouteEntry, protocol_number, rule_priority},
     observe,
     requests::{self, Request},
 };
@@ -290,7 +290,7 @@ impl Batch<'_> {
             .map_err(to_fault)?;
         if let Some(entry) = self.over.get_mut(&index).and_then(|over| over.get_mut(&key)) {
             (entry.via, entry.source, entry.protocol) =
-                (Some(wanted.via), wanted.source, wanted.protocol.number());
+                (Some(wanted.via), wanted.source, protocol_number(wanted.protocol));
         }
         Ok(StepOutcome::Done)
     }
@@ -337,14 +337,6 @@ fn in_the_way(step: &PlannedStep, stranger: impl fmt::Display) -> Fault {
 /// Puts a rule with our marks.
 async fn add_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
     let operation = format!("add rule {rule}");
-    if !RULE_PRIORITIES.contains(&rule.priority) {
-        let (first, last) = (RULE_PRIORITIES.start(), RULE_PRIORITIES.end());
-        return Err(fault(
-            FaultClass::Permanent,
-            operation,
-            format!("our rules have the priorities {first} to {last}"),
-        ));
-    }
     if net_of(rule).prefix_len() == 0 {
         return Err(fault(
             FaultClass::Permanent,
@@ -358,7 +350,10 @@ async fn add_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
             let there = observe::rules(netlink)
                 .await
                 .map_err(|refusal| refused(&operation, &refusal))?;
-            let same = there.iter().filter(|entry| entry.rule == normal(rule));
+            let priority = rule_priority(&rule.selector);
+            let same = there
+                .iter()
+                .filter(|entry| (entry.rule, entry.priority) == (normal(rule), priority));
             if same.clone().any(|entry| entry.as_ours().is_some()) {
                 return Ok(StepOutcome::AlreadySo);
             }
@@ -375,7 +370,7 @@ async fn add_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
 
 /// Removes a rule that carries our marks: the kernel matches the protocol too.
 pub async fn delete_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
-    if !RULE_PRIORITIES.contains(&rule.priority) || net_of(rule).prefix_len() == 0 {
+    if net_of(rule).prefix_len() == 0 {
         // None of ours is like this.
         return Ok(StepOutcome::AlreadySo);
     }

@@ -1,13 +1,16 @@
 //! Changes to links: create and mark, change, compensate.
 
-use warren_state::{Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, StepOutcome, TunnelId};
+use std::sync::Arc;
+
+use warren_state::{Fault, FaultClass, Incarnation, LinkName, LinkSpec, StepOutcome, TunnelId};
 
 use super::{
     Core, LinkMaker,
     connection::Netlink,
+    directory::Directory,
     fault::{fault, refused},
     mark::{Endpoints, LINK_GROUP, Mark},
-    objects::Link,
+    objects::{Link, LinkKind},
     observe,
     requests::{self, LinkSettings},
 };
@@ -15,7 +18,7 @@ use super::{
 /// Makes the link, marks it, then brings it up. What is there already is taken over only when it is this tunnel's with
 /// these endpoints; a failure leaves nothing behind.
 pub async fn create<M: LinkMaker>(
-    core: &Core<M>,
+    core: &Arc<Core<M>>,
     tunnel: TunnelId,
     incarnation: Incarnation,
     spec: &LinkSpec,
@@ -23,9 +26,10 @@ pub async fn create<M: LinkMaker>(
     let operation = format!("create link {spec}");
     let mark = core.mark(tunnel, incarnation, spec);
     let adopted = {
-        let (spec, mark, operation) = (spec.clone(), mark.clone(), operation.clone());
+        let (core, spec, mark, operation) = (core.clone(), spec.clone(), mark.clone(), operation.clone());
         core.pool
-            .run(async move |netlink| adopt(netlink, &spec, &mark, &operation).await)
+            .clone()
+            .run(async move |netlink| adopt(netlink, &core.directory, &spec, &mark, &operation).await)
             .await??
     };
     if let Some(outcome) = adopted {
@@ -35,9 +39,10 @@ pub async fn create<M: LinkMaker>(
         return Err(explain(core, spec, fault).await);
     }
     let finished = {
-        let (spec, operation) = (spec.clone(), operation);
+        let (core, spec) = (core.clone(), spec.clone());
         core.pool
-            .run(async move |netlink| finish(netlink, &spec, &mark, &operation).await)
+            .clone()
+            .run(async move |netlink| finish(netlink, &core.directory, &spec, &mark, &operation).await)
             .await
             .and_then(|finished| finished)
     };
@@ -50,6 +55,7 @@ pub async fn create<M: LinkMaker>(
 /// `None` when the name is free, or has been made free of a link whose making was cut short.
 async fn adopt(
     netlink: &mut Netlink,
+    directory: &Directory,
     spec: &LinkSpec,
     mark: &Mark,
     operation: &str,
@@ -74,6 +80,7 @@ async fn adopt(
             format!("{link} is in the way and is not ours"),
         ));
     };
+    directory.note(&link);
     if found.tunnel != mark.tunnel {
         return Err(fault(
             FaultClass::Transient,
@@ -117,7 +124,13 @@ async fn settle(
 }
 
 /// Marks the new link before it brings it up; deletes it when that fails.
-async fn finish(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<(), Fault> {
+async fn finish(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    spec: &LinkSpec,
+    mark: &Mark,
+    operation: &str,
+) -> Result<(), Fault> {
     let link = observe::find(netlink, &spec.name)
         .await
         .map_err(|refusal| refused(operation, &refusal))?;
@@ -136,6 +149,10 @@ async fn finish(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: 
         ));
     }
     let alias = mark.to_string();
+    directory.note(&Link {
+        alias: alias.clone(),
+        ..link.clone()
+    });
     let settings = LinkSettings {
         mtu: Some(spec.mtu),
         group: Some(LINK_GROUP),

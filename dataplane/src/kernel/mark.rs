@@ -7,7 +7,7 @@
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
-use warren_state::{Incarnation, LinkSpec, Owner, TunnelId};
+use warren_state::{Incarnation, LinkSpec, TunnelId};
 
 /// The link group of our links (`IFLA_GROUP`): "wa" in ASCII. Group 0 is the kernel's default.
 pub const LINK_GROUP: u32 = 0x7761;
@@ -32,17 +32,6 @@ pub struct Endpoints {
     pub remote: Ipv4Addr,
     /// The outer time to live.
     pub ttl: u8,
-}
-
-impl Mark {
-    /// The owner that the mark names.
-    #[must_use]
-    pub fn owner(&self) -> Owner {
-        Owner::Ours {
-            tunnel: self.tunnel,
-            incarnation: self.incarnation,
-        }
-    }
 }
 
 impl From<&LinkSpec> for Endpoints {

@@ -6,6 +6,7 @@
 mod apply;
 mod companion;
 mod connection;
+mod directory;
 mod fault;
 mod link;
 mod maker;
@@ -19,12 +20,16 @@ mod pool;
 mod remove;
 mod requests;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
-    Capabilities, Fault, FaultClass, Incarnation, LinkName, LinkSpec, Observed, PlannedStep, RemovalReport,
+    Capabilities, Fault, FaultClass, Incarnation, LinkSpec, Observed, PlannedStep, RemovalReport, Rule,
     StepOutcome, TunnelId,
 };
 
@@ -35,7 +40,8 @@ pub(crate) use observe::find;
 pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
 
-use crate::contract::{Counters, Dataplane, Notice, Outlet, Rate, Removal, Scope};
+use crate::contract::{Counters, Dataplane, Notice, Outlet, Removal, Scope};
+use remove::{Gone, Which};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
 pub struct KernelDataplane<M: LinkMaker> {
@@ -63,6 +69,7 @@ impl Default for KernelSettings {
 pub(crate) struct Core<M> {
     maker: M,
     pool: Pool,
+    directory: directory::Directory,
     remover: remove::Remover,
 }
 
@@ -83,6 +90,7 @@ impl<M: LinkMaker> KernelDataplane<M> {
         let core = Core {
             maker,
             pool: Pool::open()?,
+            directory: directory::Directory::default(),
             remover: remove::Remover::default(),
         };
         Ok(Self {
@@ -122,21 +130,42 @@ impl<M: LinkMaker> Core<M> {
         }
     }
 
-    /// Deletes the tunnel's link, and has the maker let go of it.
-    async fn delete_link(&self, tunnel: TunnelId, link: LinkName) -> remove::Removed {
-        let removed = self
+    /// Deletes links of the tunnel, and has the maker let go of them, also of those that were gone already.
+    async fn delete(&self, tunnel: TunnelId, which: Which) -> Result<Gone, Fault> {
+        let mut names: BTreeSet<_> = which.names().into_iter().collect();
+        let gone = self
             .remover
-            .delete(&self.maker, &self.pool, tunnel, link.clone())
-            .await;
-        if removed.is_ok() {
-            self.maker.release(&link).await;
+            .delete(&self.maker, &self.pool, tunnel, which)
+            .await?;
+        names.extend(gone.links.iter().cloned());
+        for link in &names {
+            self.maker.release(link).await;
         }
-        removed
+        Ok(gone)
     }
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
+        match removal {
+            Removal::Rules(rules) => self.remove_rules(rules).await,
+            Removal::Tunnel { tunnel, rules } => {
+                let mut report = self.remove_rules(rules).await;
+                let all = Which::All(self.directory.of(tunnel));
+                match self.delete(tunnel, all).await {
+                    Ok(gone) => {
+                        self.directory.forget(tunnel);
+                        report.removed += gone.objects;
+                        report.already_gone += u64::from(gone.objects == 0);
+                    }
+                    Err(fault) => report.failed.push(fault),
+                }
+                report
+            }
+        }
+    }
+
+    async fn remove_rules(&self, rules: BTreeSet<Rule>) -> RemovalReport {
         let mut report = RemovalReport::default();
-        for rule in removal.rules.into_iter().rev() {
+        for rule in rules.into_iter().rev() {
             let outcome = self
                 .pool
                 .run(async move |netlink| companion::delete_rule(netlink, &rule).await)
@@ -146,11 +175,6 @@ impl<M: LinkMaker> Core<M> {
                 Ok(StepOutcome::AlreadySo) => report.already_gone += 1,
                 Ok(StepOutcome::Failed(fault)) | Err(fault) => report.failed.push(fault),
             }
-        }
-        match self.delete_link(removal.tunnel, removal.link).await {
-            Ok(Some(companions)) => report.removed += 1 + companions,
-            Ok(None) => report.already_gone += 1,
-            Err(fault) => report.failed.push(fault),
         }
         report
     }
@@ -167,9 +191,10 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        let core = self.core.clone();
         self.core
             .pool
-            .run(async move |netlink| observe::observe(netlink, &scope).await)
+            .run(async move |netlink| observe::observe(netlink, &core.directory, &scope).await)
             .await?
     }
 
@@ -186,7 +211,7 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     }
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
-        let operation = format!("remove {}", removal.link);
+        let operation = removal.to_string();
         let core = Arc::clone(&self.core);
         let work = tokio::spawn(async move { core.remove(removal).await });
         work.await.unwrap_or_else(|error| RemovalReport {
@@ -195,20 +220,12 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
         })
     }
 
-    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
-        let link = link.clone();
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+        let core = self.core.clone();
         self.core
             .pool
-            .run(async move |netlink| observe::counters(netlink, &link).await)
+            .run(async move |netlink| observe::counters(netlink, &core.directory, &scope).await)
             .await?
-    }
-
-    async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
-        Err(fault(
-            FaultClass::Unsupported,
-            format!("shape {link}"),
-            "not_built",
-        ))
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -1,4 +1,4 @@
-//! Changes made by anybody: the kernel's multicast groups, turned into notices.
+//! Changes made by anybody: the kernel's multicast groups, turned into notices about tunnels.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use netlink_sys::{AsyncSocket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::MulticastGroup;
 use tokio::sync::mpsc;
-use warren_state::{Fault, LinkName, Monotonic};
+use warren_state::{Fault, Monotonic, TunnelId};
 
 use super::{
     connection::Refusal,
@@ -35,18 +35,18 @@ const GROUPS: [MulticastGroup; 4] = [
 ];
 /// The queue to the subscriber.
 const QUEUE: usize = 64;
-/// How many links may wait for a slow subscriber.
+/// How many tunnels may wait for a slow subscriber.
 const WAITING: usize = 4096;
 
-/// Subscribes first, then learns the links' names, so that no change falls in between.
+/// Subscribes first, then learns whose the links are, so that no change falls in between.
 pub async fn subscribe(pool: &Pool, buffer: usize) -> Result<mpsc::Receiver<Notice>, Fault> {
     const OPERATION: &str = "subscribe to notices";
     let kernel = Kernel::subscribe(buffer).map_err(|error| refused(OPERATION, &Refusal::from(error)))?;
-    let names = Names::learn(pool).await?;
+    let marks = Marks::learn(pool).await?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let monitor = Monitor {
         pool: pool.clone(),
-        names,
+        marks,
         notices: Notices::new(WAITING),
         started: Instant::now(),
     };
@@ -90,7 +90,7 @@ impl Kernel {
 
 struct Monitor {
     pool: Pool,
-    names: Names,
+    marks: Marks,
     notices: Notices,
     started: Instant,
 }
@@ -126,10 +126,10 @@ impl Monitor {
 
     async fn overrun(&mut self) {
         self.notices.overrun();
-        // Names of links may be among what was lost. A dump is short, and overruns are rare.
-        match Names::learn(&self.pool).await {
-            Ok(names) => self.names = names,
-            Err(fault) => tracing::debug!(%fault, "the names of the links are not known after an overrun"),
+        // Marks of links may be among what was lost. A dump is short, and overruns are rare.
+        match Marks::learn(&self.pool).await {
+            Ok(marks) => self.marks = marks,
+            Err(fault) => tracing::debug!(%fault, "whose the links are is not known after an overrun"),
         }
     }
 
@@ -145,34 +145,38 @@ impl Monitor {
         if let Some(link) = Link::decode(change) {
             self.hear_link(change.is_del_link(), &link);
         } else if let Some(entry) = AddressEntry::decode(change) {
-            self.notices.changed(self.names.of(entry.index));
+            self.notices.add(self.marks.whose(entry.index));
         } else if let Some(route) = RouteEntry::decode(change) {
             self.hear_route(change.is_new_route() && flags & NLM_F_REPLACE != 0, &route);
         } else if change.is_new_rule() || change.is_del_rule() {
-            self.notices.changed(None);
+            self.notices.add(Notice::Something);
         }
     }
 
+    /// A link may get a mark, lose it or carry another one: both tunnels hear of it. One of ours that is being made is not
+    /// told of until it is marked.
     fn hear_link(&mut self, deleted: bool, link: &Link) {
-        let before = if deleted {
-            self.names.forget(link.index)
-        } else {
-            self.names.remember(link)
-        };
-        if let Some(before) = before.filter(|before| *before != link.name) {
-            self.notices.changed(Some(before));
+        if link.is_half_made() && !deleted {
+            return;
         }
-        self.notices.changed(Some(link.name.clone()));
+        let before = self.marks.take(link.index);
+        if !deleted {
+            self.marks.put(link);
+        }
+        if let Some(before) = before {
+            self.notices.add(before);
+        }
+        self.notices.add(whose(link));
     }
 
     /// Routes over links of others matter only where they change what a lookup gives for us: the default route, and a
     /// route that took the place of another, maybe ours, of which the kernel tells nothing more.
     fn hear_route(&mut self, replaced: bool, route: &RouteEntry) {
-        let index = route.oif.unwrap_or(0);
-        if self.names.is_ours(index) || route.dst.prefix_len() == 0 {
-            self.notices.changed(self.names.of(index));
+        let whose = self.marks.whose(route.oif.unwrap_or(0));
+        if matches!(whose, Notice::Tunnel(_)) || route.dst.prefix_len() == 0 {
+            self.notices.add(whose);
         } else if replaced {
-            self.notices.changed(None);
+            self.notices.add(Notice::Something);
         }
     }
 }
@@ -186,38 +190,39 @@ async fn ready(sender: &mpsc::Sender<Notice>, wait: Option<Duration>) -> Option<
     sender.reserve().await.ok()
 }
 
-/// The names of the links by number, and which are ours.
-struct Names(BTreeMap<u32, (LinkName, bool)>);
+/// Whose the links are, by number.
+struct Marks(BTreeMap<u32, Option<TunnelId>>);
 
-impl Names {
+impl Marks {
     async fn learn(pool: &Pool) -> Result<Self, Fault> {
         let links = pool
             .run(async |netlink| netlink.dump(requests::links(), Link::decode).await)
             .await?;
-        let links = links.map_err(|refusal| refused("read the names of the links", &refusal))?;
-        Ok(Self(
-            links
-                .into_iter()
-                .map(|link| (link.index, (link.name.clone(), link.mark().is_some())))
-                .collect(),
-        ))
+        let links = links.map_err(|refusal| refused("read whose the links are", &refusal))?;
+        let mut marks = Self(BTreeMap::new());
+        links.iter().for_each(|link| marks.put(link));
+        Ok(marks)
     }
 
-    fn of(&self, index: u32) -> Option<LinkName> {
-        self.0.get(&index).map(|(name, _)| name.clone())
-    }
-
-    fn is_ours(&self, index: u32) -> bool {
-        self.0.get(&index).is_some_and(|(_, ours)| *ours)
-    }
-
-    fn remember(&mut self, link: &Link) -> Option<LinkName> {
+    fn whose(&self, index: u32) -> Notice {
         self.0
-            .insert(link.index, (link.name.clone(), link.mark().is_some()))
-            .map(|(name, _)| name)
+            .get(&index)
+            .map_or(Notice::Something, |mark| told_of(*mark))
     }
 
-    fn forget(&mut self, index: u32) -> Option<LinkName> {
-        self.0.remove(&index).map(|(name, _)| name)
+    fn put(&mut self, link: &Link) {
+        self.0.insert(link.index, link.mark().map(|mark| mark.tunnel));
     }
+
+    fn take(&mut self, index: u32) -> Option<Notice> {
+        self.0.remove(&index).map(told_of)
+    }
+}
+
+fn whose(link: &Link) -> Notice {
+    told_of(link.mark().map(|mark| mark.tunnel))
+}
+
+fn told_of(mark: Option<TunnelId>) -> Notice {
+    mark.map_or(Notice::Elsewhere, Notice::Tunnel)
 }

@@ -1,9 +1,9 @@
-//! What waits to be told to a subscriber. Pure: repeated changes of one link coalesce, the wait is bounded, and overruns
+//! What waits to be told to a subscriber. Pure: repeated changes of one tunnel coalesce, the wait is bounded, and overruns
 //! are told at most once in a while, because each makes the subscriber read everything.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use warren_state::{LinkName, Monotonic};
+use warren_state::Monotonic;
 
 use crate::contract::Notice;
 
@@ -13,14 +13,14 @@ pub const OVERRUN_SPACING: Duration = Duration::from_secs(10);
 /// What waits to be told to one subscriber.
 #[derive(Debug)]
 pub struct Notices {
-    changed: BTreeSet<Option<LinkName>>,
+    changed: BTreeSet<Notice>,
     capacity: usize,
     overrun: bool,
     last_overrun: Option<Monotonic>,
 }
 
 impl Notices {
-    /// Remembers at most `capacity` links.
+    /// Remembers at most `capacity` tunnels.
     pub fn new(capacity: usize) -> Self {
         Self {
             changed: BTreeSet::new(),
@@ -30,12 +30,13 @@ impl Notices {
         }
     }
 
-    /// Something changed on the link, or somewhere.
-    pub fn changed(&mut self, link: Option<LinkName>) {
-        if self.changed.len() >= self.capacity && !self.changed.contains(&link) {
+    /// Something changed.
+    pub fn add(&mut self, notice: Notice) {
+        let fits = self.changed.len() < self.capacity || self.changed.contains(&notice);
+        if notice == Notice::Overrun || !fits {
             self.overrun();
         } else {
-            self.changed.insert(link);
+            self.changed.insert(notice);
         }
     }
 
@@ -61,7 +62,7 @@ impl Notices {
             self.changed.clear();
             return Some(Notice::Overrun);
         }
-        self.changed.pop_first().map(Notice::Changed)
+        self.changed.pop_first()
     }
 
     fn overrun_due(&self) -> Monotonic {
@@ -72,10 +73,12 @@ impl Notices {
 
 #[cfg(test)]
 mod tests {
+    use warren_state::{Pubkey, TunnelId};
+
     use super::*;
 
-    fn link(n: u32) -> Option<LinkName> {
-        Some(LinkName::new(format!("wg{n}")).expect("a valid name"))
+    fn tunnel(n: u8) -> Notice {
+        Notice::Tunnel(TunnelId(Pubkey([n; 32])))
     }
 
     fn at(seconds: u64) -> Monotonic {
@@ -83,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn repeated_changes_of_one_link_are_told_once() {
+    fn repeated_changes_of_one_tunnel_are_told_once() {
         let mut notices = Notices::new(8);
         for _ in 0..100 {
-            notices.changed(link(1));
-            notices.changed(None);
+            notices.add(tunnel(1));
+            notices.add(Notice::Something);
         }
-        assert_eq!(notices.take(at(0)), Some(Notice::Changed(None)));
-        assert_eq!(notices.take(at(0)), Some(Notice::Changed(link(1))));
+        assert_eq!(notices.take(at(0)), Some(tunnel(1)));
+        assert_eq!(notices.take(at(0)), Some(Notice::Something));
         assert_eq!((notices.take(at(0)), notices.poll_timeout()), (None, None));
     }
 
@@ -98,7 +101,7 @@ mod tests {
     fn a_full_queue_becomes_one_overrun() {
         let mut notices = Notices::new(8);
         for n in 0..9 {
-            notices.changed(link(n));
+            notices.add(tunnel(n));
         }
         assert_eq!(notices.take(at(0)), Some(Notice::Overrun));
         assert_eq!(notices.take(at(0)), None);
@@ -110,8 +113,8 @@ mod tests {
         notices.overrun();
         assert_eq!(notices.take(at(100)), Some(Notice::Overrun));
         notices.overrun();
-        notices.changed(link(1));
-        assert_eq!(notices.take(at(101)), Some(Notice::Changed(link(1))));
+        notices.add(tunnel(1));
+        assert_eq!(notices.take(at(101)), Some(tunnel(1)));
         assert_eq!(
             (notices.take(at(109)), notices.poll_timeout()),
             (None, Some(at(110)))

@@ -7,9 +7,9 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     fmt,
     net::{IpAddr, Ipv4Addr},
-    ops::RangeInclusive,
 };
 
 use ipnet::Ipv4Net;
@@ -21,17 +21,42 @@ use netlink_packet_route::{
     rule::{RuleAction, RuleAttribute, RuleFlags},
 };
 use warren_state::{
-    Address, AddressScope, LinkKind, LinkName, ObservedLink, Owner, Route, RouteProtocol, Rule, RuleSelector,
-    TableId,
+    Address, AddressScope, ForeignLink, LinkName, ObservedLink, ObservedTunnel, Route, RouteProtocol, Rule,
+    RuleSelector, TableId, TunnelId,
 };
 
 use super::mark::{Endpoints, LINK_GROUP, Mark};
 use crate::contract::Counters;
 
-/// The priorities of our rules; with [`RULE_PROTOCOL`] they are the mark of ownership on rules.
-pub const RULE_PRIORITIES: RangeInclusive<u32> = 100..=101;
+/// The priority of our rules on such a selector; with [`RULE_PROTOCOL`] it is the mark of ownership on rules.
+pub fn rule_priority(selector: &RuleSelector) -> u32 {
+    match selector {
+        RuleSelector::To(_) => 100,
+        RuleSelector::From(_) => 101,
+    }
+}
+
+/// linux/rtnetlink.h `RTPROT_STATIC` and `RTPROT_BGP`: with a link of ours, the mark of ownership on routes.
+pub fn protocol_number(protocol: RouteProtocol) -> u8 {
+    match protocol {
+        RouteProtocol::Static => 4,
+        RouteProtocol::Bgp => 186,
+    }
+}
+
 /// linux/rtnetlink.h `RTPROT_KERNEL`, as the reference marks its rules.
 pub const RULE_PROTOCOL: u8 = 2;
+
+/// The kind of an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkKind {
+    /// A kernel GRE tunnel.
+    Gre,
+    /// A TUN device.
+    Tun,
+    /// Anything else, by the kernel's name for the kind where it has one.
+    Other(String),
+}
 
 /// A network interface, decoded as far as it matters here.
 #[derive(Clone, Debug)]
@@ -105,18 +130,41 @@ impl Link {
         self.mark().and_then(|mark| mark.endpoints).or(self.gre)
     }
 
-    pub fn observed(&self) -> ObservedLink {
+    /// Whether it carries this tunnel's mark.
+    pub fn is_of(&self, tunnel: TunnelId) -> bool {
+        self.mark().is_some_and(|mark| mark.tunnel == tunnel)
+    }
+
+    /// As the link of the tunnel that the mark names.
+    pub fn observed(
+        &self,
+        mark: &Mark,
+        addresses: BTreeSet<Address>,
+        routes: BTreeSet<Route>,
+    ) -> ObservedTunnel {
         let endpoints = self.endpoints();
-        ObservedLink {
-            index: self.index,
+        let link = ObservedLink {
             name: self.name.clone(),
-            kind: self.kind.clone(),
-            owner: self.mark().map_or(Owner::Foreign, |mark| mark.owner()),
+            usable: matches!(self.kind, LinkKind::Gre | LinkKind::Tun),
             local: endpoints.map(|ends| ends.local),
             remote: endpoints.map(|ends| ends.remote),
             ttl: endpoints.map(|ends| ends.ttl),
             mtu: self.mtu,
             up: self.up,
+        };
+        ObservedTunnel {
+            incarnation: mark.incarnation,
+            link,
+            addresses,
+            routes,
+        }
+    }
+
+    /// As one that is not ours: the kernel allows one GRE link for each pair of endpoints.
+    pub fn foreign(&self) -> ForeignLink {
+        let gre = self.gre.filter(|_| self.kind == LinkKind::Gre);
+        ForeignLink {
+            holds: gre.map(|ends| (ends.local, ends.remote)),
         }
     }
 }
@@ -296,7 +344,7 @@ impl RouteEntry {
     pub fn as_ours(&self) -> Option<Route> {
         let protocol = [RouteProtocol::Static, RouteProtocol::Bgp]
             .into_iter()
-            .find(|ours| ours.number() == self.protocol)?;
+            .find(|ours| protocol_number(*ours) == self.protocol)?;
         let plain = self.kind == RouteType::Unicast && self.metric == 0 && self.tos == 0;
         let via = self.via.filter(|_| plain)?;
         Some(Route {
@@ -331,6 +379,7 @@ impl fmt::Display for RouteEntry {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RuleEntry {
     pub rule: Rule,
+    pub priority: u32,
     pub protocol: u8,
 }
 
@@ -371,16 +420,17 @@ impl RuleEntry {
         };
         Some(Self {
             rule: Rule {
-                priority,
                 selector,
                 table: TableId(table),
             },
+            priority,
             protocol,
         })
     }
 
     /// The rule, when it carries our marks.
     pub fn as_ours(&self) -> Option<Rule> {
-        (self.protocol == RULE_PROTOCOL && RULE_PRIORITIES.contains(&self.rule.priority)).then_some(self.rule)
+        let marked = (self.protocol, self.priority) == (RULE_PROTOCOL, rule_priority(&self.rule.selector));
+        marked.then_some(self.rule)
     }
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 use netlink_packet_route::RouteNetlinkMessage;
-use warren_state::{Address, Fault, LinkName, Observed, ObservedTunnel, Route, RouteProtocol};
+use warren_state::{Address, Fault, LinkName, Observed, Route, RouteProtocol, TunnelId};
 
 use super::{
     connection::{Netlink, Refusal},
+    directory::Directory,
     fault::{is_absent, refused},
-    objects::{AddressEntry, Link, RouteEntry, RuleEntry},
+    objects::{AddressEntry, Link, RouteEntry, RuleEntry, protocol_number},
     requests::{self, Request},
 };
 use crate::contract::{Counters, Scope};
@@ -21,81 +22,98 @@ use crate::contract::{Counters, Scope};
 const FEW: usize = 16;
 
 /// What is there right now.
-pub async fn observe(netlink: &mut Netlink, scope: &Scope) -> Result<Observed, Fault> {
+pub async fn observe(netlink: &mut Netlink, directory: &Directory, scope: &Scope) -> Result<Observed, Fault> {
     let observed = match scope {
-        Scope::All => observe_all(netlink).await,
-        Scope::Link(name) => observe_link(netlink, name).await,
+        Scope::All => observe_all(netlink, directory).await,
+        Scope::Tunnel { tunnel, name } => observe_tunnel(netlink, directory, *tunnel, name.as_ref()).await,
     };
     observed.map_err(|refusal| refused("observe", &refusal))
 }
 
-async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
+async fn observe_all(netlink: &mut Netlink, directory: &Directory) -> Result<Observed, Refusal> {
     let everything = Everything::read(netlink).await?;
+    directory.learn(&everything.links);
     let mut observed = Observed {
         rules: our_rules(netlink).await?,
         ..Observed::default()
     };
     let mut up: BTreeSet<Ipv4Addr> = BTreeSet::new();
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
-        let (addresses, routes) = match link.mark() {
-            Some(_) => (
+        if let Some(mark) = link.mark() {
+            let (addresses, routes) = (
                 everything.addresses_on(link.index),
                 everything.routes_over(link.index),
-            ),
-            None => {
-                let found: BTreeSet<Ipv4Addr> = everything
-                    .addresses_on(link.index)
-                    .iter()
-                    .map(|address| address.address)
-                    .collect();
-                if link.running {
-                    up.extend(&found);
-                }
-                observed.host.extend(found);
-                (BTreeSet::new(), BTreeSet::new())
-            }
-        };
-        observed.links.insert(
-            link.name.clone(),
-            ObservedTunnel {
-                link: link.observed(),
-                addresses,
-                routes,
-            },
-        );
+            );
+            observed.add(mark.tunnel, link.observed(&mark, addresses, routes));
+            continue;
+        }
+        observed.foreign.insert(link.name.clone(), link.foreign());
+        let on_it = everything.addresses_on(link.index);
+        let found: BTreeSet<Ipv4Addr> = on_it.iter().map(|address| address.address).collect();
+        if link.running {
+            up.extend(&found);
+        }
+        observed.host.extend(found);
     }
     observed.idle = observed.host.difference(&up).copied().collect();
     Ok(observed)
 }
 
-async fn observe_link(netlink: &mut Netlink, name: &LinkName) -> Result<Observed, Refusal> {
+/// What carries the tunnel's mark, and what has the name.
+async fn observe_tunnel(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    tunnel: TunnelId,
+    name: Option<&LinkName>,
+) -> Result<Observed, Refusal> {
     let mut observed = Observed {
         rules: our_rules(netlink).await?,
         ..Observed::default()
     };
-    let Some(link) = find(netlink, name).await?.filter(|link| !link.is_half_made()) else {
-        return Ok(observed);
-    };
-    let (addresses, routes) = match link.mark() {
-        Some(_) => (
-            addresses_on(netlink, link.index).await?,
-            routes_over(netlink, link.index)
-                .await?
-                .iter()
-                .filter_map(RouteEntry::as_ours)
-                .collect(),
-        ),
-        None => (BTreeSet::new(), BTreeSet::new()),
-    };
-    observed.links.insert(
-        name.clone(),
-        ObservedTunnel {
-            link: link.observed(),
-            addresses,
-            routes,
-        },
-    );
+    let mut links = seen_of(netlink, directory, tunnel).await?;
+    if let Some(name) = name
+        && !links.iter().any(|link| link.name == *name)
+    {
+        links.extend(find(netlink, name).await?);
+    }
+    for link in links.iter().filter(|link| !link.is_half_made()) {
+        directory.note(link);
+        let Some(mark) = link.mark() else {
+            observed.foreign.insert(link.name.clone(), link.foreign());
+            continue;
+        };
+        let addresses = addresses_on(netlink, link.index).await?;
+        let routes = routes_over(netlink, link.index).await?;
+        let routes = routes.iter().filter_map(RouteEntry::as_ours).collect();
+        observed.add(mark.tunnel, link.observed(&mark, addresses, routes));
+    }
     Ok(observed)
+}
+
+/// The links that carry the tunnel's mark. All are asked for only as long as nobody has done so.
+async fn seen_of(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    tunnel: TunnelId,
+) -> Result<Vec<Link>, Refusal> {
+    if !directory.is_complete() {
+        directory.learn(&netlink.dump(requests::links(), Link::decode).await?);
+    }
+    links_of(netlink, tunnel, directory.of(tunnel).into_keys()).await
+}
+
+/// Those of these links that carry the tunnel's mark.
+pub async fn links_of(
+    netlink: &mut Netlink,
+    tunnel: TunnelId,
+    indices: impl IntoIterator<Item = u32>,
+) -> Result<Vec<Link>, Refusal> {
+    let mut links = Vec::new();
+    for index in indices {
+        let link = absent_is_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
+        links.extend(link.filter(|link| link.is_of(tunnel)));
+    }
+    Ok(links)
 }
 
 /// All links, with the addresses and routes that may be ours by the number of their link.
@@ -143,7 +161,7 @@ impl Everything {
         } else {
             vec![None]
         };
-        let protocols = [RouteProtocol::Static, RouteProtocol::Bgp].map(RouteProtocol::number);
+        let protocols = RouteProtocol::ALL.map(protocol_number);
         let ask =
             |index: Option<u32>| protocols.map(|protocol| requests::routes_of_protocol(protocol, index));
         over.into_iter().flat_map(ask).collect()
@@ -155,6 +173,17 @@ impl Everything {
 
     pub fn routes_over(&self, index: u32) -> BTreeSet<Route> {
         self.routes.get(&index).cloned().unwrap_or_default()
+    }
+
+    /// The links that carry marks of ours, by tunnel.
+    pub fn marked(&self) -> BTreeMap<TunnelId, Vec<&Link>> {
+        let mut marked = BTreeMap::<TunnelId, Vec<&Link>>::new();
+        for link in &self.links {
+            if let Some(mark) = link.mark() {
+                marked.entry(mark.tunnel).or_default().push(link);
+            }
+        }
+        marked
     }
 
     /// How many companions go with the link.
@@ -217,22 +246,37 @@ async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>
         .collect())
 }
 
-/// The counters of a link.
-pub async fn counters(netlink: &mut Netlink, name: &LinkName) -> Result<Counters, Fault> {
-    let operation = format!("read counters of {name}");
-    let link = netlink
-        .read(requests::link_with_counters(name), Link::decode)
-        .await
-        .map_err(|refusal| refused(&operation, &refusal))?;
-    link.and_then(|link| link.counters).ok_or_else(|| {
-        refused(
-            operation,
-            &Refusal {
-                errno: libc::ENODEV,
-                message: None,
-            },
-        )
-    })
+/// What the tunnels of ours have carried, of all by one dump.
+pub async fn counters(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    scope: &Scope,
+) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+    let read = match scope {
+        Scope::All => netlink.dump(requests::links_with_counters(), Link::decode).await,
+        Scope::Tunnel { tunnel, .. } => with_counters(netlink, directory, *tunnel).await,
+    };
+    let links = read.map_err(|refusal| refused("read counters", &refusal))?;
+    let mut counters = BTreeMap::<TunnelId, Counters>::new();
+    for link in links {
+        if let (Some(mark), Some(of_link)) = (link.mark(), link.counters) {
+            counters.entry(mark.tunnel).or_default().add(of_link);
+        }
+    }
+    Ok(counters)
+}
+
+async fn with_counters(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    tunnel: TunnelId,
+) -> Result<Vec<Link>, Refusal> {
+    let mut links = Vec::new();
+    for seen in seen_of(netlink, directory, tunnel).await? {
+        let read = netlink.read(requests::link_with_counters(seen.index), Link::decode);
+        links.extend(absent_is_none(read.await)?.filter(|link| link.is_of(tunnel)));
+    }
+    Ok(links)
 }
 
 /// The source address that a packet to `dst` would carry.
@@ -309,10 +353,10 @@ async fn absent_is_empty<T>(
 #[cfg(test)]
 mod tests {
     use netlink_packet_route::route::RouteAttribute;
-    use warren_state::{LinkKind, Pubkey, TunnelId};
+    use warren_state::Pubkey;
 
     use super::*;
-    use crate::kernel::mark::Mark;
+    use crate::kernel::{mark::Mark, objects::LinkKind};
 
     fn link(index: u32, is_ours: bool) -> Link {
         let mark = Mark {

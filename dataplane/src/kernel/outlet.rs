@@ -29,12 +29,13 @@ async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Refusal> {
         return Ok(Outlet::Usual);
     };
     let link = or_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
-    let Some(tunnel) = link.filter(is_ours).map(|link| link.name) else {
+    let Some((link, mark)) = link.and_then(|link| Some((link.name.clone(), link.mark()?))) else {
         return Ok(Outlet::Usual);
     };
+    let tunnel = mark.tunnel;
     Ok(match uplink(netlink, dst).await? {
-        Some(uplink) => Outlet::Past { tunnel, uplink },
-        None => Outlet::Only { tunnel },
+        Some(uplink) => Outlet::Past { tunnel, link, uplink },
+        None => Outlet::Only { tunnel, link },
     })
 }
 

@@ -32,12 +32,30 @@ const FEW: usize = 2;
 /// The first of the link groups for one-off use: "wa" in the upper half.
 const ONE_OFF_GROUPS: u32 = LINK_GROUP << 16;
 
-/// What came of one: the number of companions that went with the link, `None` when the link was gone already.
-pub type Removed = Result<Option<u64>, Fault>;
+/// What is to be deleted of a tunnel.
+#[derive(Clone)]
+pub enum Which {
+    /// The link of this name, which must be the tunnel's.
+    Link(LinkName),
+    /// Every link that carries its mark; these were seen to.
+    All(BTreeMap<u32, LinkName>),
+}
+
+/// What was deleted; nothing when all was gone already.
+#[derive(Default)]
+pub struct Gone {
+    /// Links, and what went with them.
+    pub objects: u64,
+    /// The links' names.
+    pub links: Vec<LinkName>,
+}
+
+/// What came of a job.
+pub type Removed = Result<Gone, Fault>;
 
 struct Job {
     tunnel: TunnelId,
-    link: LinkName,
+    which: Which,
     reply: oneshot::Sender<Removed>,
 }
 
@@ -48,23 +66,36 @@ pub struct Remover {
     turn: tokio::sync::Mutex<()>,
 }
 
+impl Which {
+    /// The names that are known.
+    pub fn names(&self) -> Vec<LinkName> {
+        match self {
+            Self::Link(name) => vec![name.clone()],
+            Self::All(seen) => seen.values().cloned().collect(),
+        }
+    }
+}
+
+impl Gone {
+    fn add(&mut self, link: &Link, companions: u64) {
+        self.objects += 1 + companions;
+        self.links.push(link.name.clone());
+    }
+}
+
 impl Remover {
-    /// Deletes the tunnel's link with all that is on it.
+    /// Deletes links of the tunnel with all that is on them.
     pub async fn delete(
         &self,
         maker: &impl LinkMaker,
         pool: &Pool,
         tunnel: TunnelId,
-        link: LinkName,
+        which: Which,
     ) -> Removed {
         let (reply, answer) = oneshot::channel();
         let first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.push(Job {
-                tunnel,
-                link: link.clone(),
-                reply,
-            });
+            waiting.push(Job { tunnel, which, reply });
             waiting.len() == 1
         };
         if first {
@@ -73,7 +104,7 @@ impl Remover {
         answer.await.unwrap_or_else(|_| {
             Err(fault(
                 FaultClass::Transient,
-                format!("delete link {link}"),
+                format!("remove {tunnel}"),
                 "the removal was cut short",
             ))
         })
@@ -84,7 +115,7 @@ impl Remover {
         let _turn = self.turn.lock().await;
         self.gather().await;
         let jobs = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        let links: Vec<LinkName> = jobs.iter().map(|job| job.link.clone()).collect();
+        let links: Vec<LinkName> = jobs.iter().flat_map(|job| job.which.names()).collect();
         maker.flush(&links).await;
         // A fault of the pool drops the jobs, which answers them.
         let _ = pool
@@ -109,18 +140,49 @@ async fn delete_all(netlink: &mut Netlink, mut jobs: Vec<Job>) {
     if jobs.len() > FEW {
         jobs = delete_by_group(netlink, jobs).await;
     }
-    for job in jobs {
-        let removed = delete_one(netlink, job.tunnel, &job.link).await;
-        let _ = job.reply.send(removed);
+    for Job { tunnel, which, reply } in jobs {
+        let removed = match which {
+            Which::Link(name) => delete_named(netlink, tunnel, &name).await,
+            Which::All(seen) => delete_marked(netlink, tunnel, &seen).await,
+        };
+        let _ = reply.send(removed);
     }
 }
 
-async fn delete_one(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) -> Removed {
+async fn delete_named(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) -> Removed {
     let operation = format!("delete link {name}");
-    let to_fault = |refusal: Refusal| refused(&operation, &refusal);
-    let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? else {
-        return Ok(None);
-    };
+    let mut gone = Gone::default();
+    if let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? {
+        delete_one(netlink, &link, &operation, &mut gone).await?;
+    }
+    Ok(gone)
+}
+
+/// Where nothing of the tunnel is where it was seen, all links are asked for their marks.
+async fn delete_marked(netlink: &mut Netlink, tunnel: TunnelId, seen: &BTreeMap<u32, LinkName>) -> Removed {
+    let operation = format!("remove {tunnel}");
+    let found = observe::links_of(netlink, tunnel, seen.keys().copied()).await;
+    let mut links = found.map_err(|refusal| refused(&operation, &refusal))?;
+    if links.is_empty() {
+        let all = netlink.dump(requests::links(), Link::decode).await;
+        links = all.map_err(|refusal| refused(&operation, &refusal))?;
+        links.retain(|link| link.is_of(tunnel));
+    }
+    let mut gone = Gone::default();
+    for link in &links {
+        let operation = format!("delete link {}", link.name);
+        delete_one(netlink, link, &operation, &mut gone).await?;
+    }
+    Ok(gone)
+}
+
+async fn delete_one(
+    netlink: &mut Netlink,
+    link: &Link,
+    operation: &str,
+    gone: &mut Gone,
+) -> Result<(), Fault> {
+    let to_fault = |refusal: Refusal| refused(operation, &refusal);
     let addresses = observe::addresses_on(netlink, link.index)
         .await
         .map_err(to_fault)?
@@ -132,10 +194,11 @@ async fn delete_one(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) ->
         .filter_map(|entry| entry.as_ours())
         .count();
     match netlink.change(requests::delete_link(link.index)).await {
-        Ok(()) => Ok(Some((addresses + routes) as u64)),
-        Err(refusal) if is_absent(refusal.errno) => Ok(None),
-        Err(refusal) => Err(to_fault(refusal)),
+        Ok(()) => gone.add(link, (addresses + routes) as u64),
+        Err(refusal) if is_absent(refusal.errno) => {}
+        Err(refusal) => return Err(to_fault(refusal)),
     }
+    Ok(())
 }
 
 /// Answers the jobs that it could do by group; gives back the others.
@@ -146,32 +209,36 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
     let Some(group) = unused_group(&everything.links) else {
         return jobs;
     };
-    let links: BTreeMap<&LinkName, &Link> = everything.links.iter().map(|link| (&link.name, link)).collect();
     let (mut found, mut moves, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    let marked = everything.marked();
     for job in jobs {
-        match links
-            .get(&job.link)
-            .filter(|link| link.mark().is_some_and(|mark| mark.tunnel == job.tunnel))
-        {
-            Some(link) => {
-                // By number, not by name: a link that took the name since is not touched.
-                moves.push(requests::set_link(
-                    link.index,
-                    &LinkSettings {
-                        group: Some(group),
-                        ..LinkSettings::default()
-                    },
-                ));
-                found.push((job, everything.companions_of(link.index)));
-            }
-            None => left.push(job),
+        let links: Vec<&Link> = marked.get(&job.tunnel).into_iter().flatten().copied().collect();
+        let links: Vec<&Link> = match &job.which {
+            Which::Link(name) => links.into_iter().filter(|link| link.name == *name).collect(),
+            Which::All(_) => links,
+        };
+        if links.is_empty() {
+            left.push(job);
+            continue;
         }
+        // By number, not by name: a link that took the name since is not touched.
+        moves.extend(links.iter().map(|link| {
+            let settings = LinkSettings {
+                group: Some(group),
+                ..LinkSettings::default()
+            };
+            requests::set_link(link.index, &settings)
+        }));
+        found.push((job, links));
     }
+    let mut answers = netlink.change_all(&moves).await.into_iter();
     let mut moved = Vec::new();
-    for ((job, companions), answer) in found.into_iter().zip(netlink.change_all(&moves).await) {
-        match answer {
-            Ok(()) => moved.push((job, companions)),
-            Err(_) => left.push(job),
+    for (job, links) in found {
+        let all = answers.by_ref().take(links.len()).filter(Result::is_ok).count() == links.len();
+        if all {
+            moved.push((job, links));
+        } else {
+            left.push(job);
         }
     }
     if moved.is_empty() {
@@ -179,8 +246,12 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
     }
     match netlink.change(requests::delete_link_group(group)).await {
         Ok(()) => {
-            for (job, companions) in moved {
-                let _ = job.reply.send(Ok(Some(companions)));
+            for (job, links) in moved {
+                let mut gone = Gone::default();
+                for link in links {
+                    gone.add(link, everything.companions_of(link.index));
+                }
+                let _ = job.reply.send(Ok(gone));
             }
         }
         Err(refusal) => {

@@ -16,7 +16,10 @@ use netlink_packet_route::{
 };
 use warren_state::{Address, AddressScope, LinkName, LinkSpec, Route, Rule, RuleSelector};
 
-use super::mark::LINK_GROUP;
+use super::{
+    mark::LINK_GROUP,
+    objects::{protocol_number, rule_priority},
+};
 
 /// A message with the flags that are particular to it; the connection adds those of its way of asking.
 pub type Request = NetlinkMessage<RouteNetlinkMessage>;
@@ -48,11 +51,12 @@ pub fn link_by_index(index: u32) -> Request {
     )
 }
 
-pub fn link_with_counters(name: &LinkName) -> Request {
-    request(
-        RouteNetlinkMessage::GetLink(link(0, vec![LinkAttribute::IfName(name.to_string())])),
-        0,
-    )
+pub fn link_with_counters(index: u32) -> Request {
+    request(RouteNetlinkMessage::GetLink(link(index, vec![])), 0)
+}
+
+pub fn links_with_counters() -> Request {
+    request(RouteNetlinkMessage::GetLink(link(0, vec![])), 0)
 }
 
 pub fn links() -> Request {
@@ -244,7 +248,7 @@ fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
     let dst = route.dst.trunc();
     let mut message = routes();
     message.header.destination_prefix_length = dst.prefix_len();
-    message.header.protocol = RouteProtocol::from(route.protocol.number());
+    message.header.protocol = RouteProtocol::from(protocol_number(route.protocol));
     message.header.scope = scope;
     message.header.kind = RouteType::Unicast;
     message.attributes = vec![
@@ -356,7 +360,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     };
     message.attributes = vec![
         selector,
-        RuleAttribute::Priority(rule.priority),
+        RuleAttribute::Priority(rule_priority(&rule.selector)),
         RuleAttribute::Table(rule.table.0),
         RuleAttribute::Protocol(RouteProtocol::Kernel),
     ];

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
     Action, Capabilities, Fault, FaultClass, LinkAction, LinkName, Monotonic, Observed, PlannedStep,
-    RemovalReport, StepOutcome,
+    RemovalReport, StepOutcome, TunnelId,
     model::Model,
     outcome::{Feature, MissingFeature},
 };
@@ -21,7 +21,7 @@ use warren_state::{
 pub use script::{Script, Trouble};
 
 use crate::{
-    contract::{Counters, Dataplane, Notice, Rate, Removal, Scope},
+    contract::{Counters, Dataplane, Notice, Removal, Scope},
     kernel::{fault, notices::Notices},
 };
 
@@ -45,7 +45,7 @@ struct World {
     crashed: bool,
     hung: bool,
     now: Monotonic,
-    counters: BTreeMap<LinkName, Counters>,
+    counters: BTreeMap<TunnelId, Counters>,
     source: Option<Ipv4Addr>,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
@@ -99,11 +99,21 @@ impl Simulated {
         }
     }
 
-    /// Somebody does something to the kernel behind the daemon's back; a change of `link` is noticed.
+    /// Somebody does something to the kernel behind the daemon's back; a change of `link`, or of something that is no link's,
+    /// is noticed.
     pub fn meddle<T>(&self, link: Option<LinkName>, with: impl FnOnce(&mut Model) -> T) -> T {
         let mut world = self.world();
+        let whose = |world: &World| {
+            let link = link.as_ref()?;
+            Some(world.model.owner(link).map_or(Notice::Elsewhere, Notice::Tunnel))
+        };
+        let before = whose(&world);
         let result = with(&mut world.model);
-        world.tell(link);
+        let now = whose(&world);
+        world.tell(before.unwrap_or(Notice::Something));
+        if now != before {
+            world.tell(now.unwrap_or(Notice::Something));
+        }
         result
     }
 
@@ -123,9 +133,9 @@ impl Simulated {
             .for_each(|subscriber| subscriber.wake.notify_one());
     }
 
-    /// Sets what the link has carried.
-    pub fn set_counters(&self, link: LinkName, counters: Counters) {
-        self.world().counters.insert(link, counters);
+    /// Sets what the tunnel has carried.
+    pub fn set_counters(&self, tunnel: TunnelId, counters: Counters) {
+        self.world().counters.insert(tunnel, counters);
     }
 
     /// Sets the source address that every destination resolves to.
@@ -137,7 +147,7 @@ impl Simulated {
     pub fn set_underlay_mtu(&self, mtu: Option<u32>) {
         let mut world = self.world();
         world.underlay_mtu = mtu;
-        world.tell(LinkName::new("eth0").ok());
+        world.tell(Notice::Elsewhere);
     }
 
     /// Loses notices, as a full receive buffer does.
@@ -169,7 +179,7 @@ impl Simulated {
     fn operate<T>(
         &self,
         operation: &str,
-        link: &LinkName,
+        notice: Notice,
         work: impl FnOnce(&mut Model) -> T,
         failed: impl FnOnce(Fault) -> T,
     ) -> Option<T> {
@@ -190,7 +200,7 @@ impl Simulated {
         match trouble {
             Some(Trouble::LoseNotice) => {}
             Some(Trouble::Fail(_) | Trouble::Crash | Trouble::Hang | Trouble::DeleteLink(_)) | None => {
-                world.tell(Some(link.clone()))
+                world.tell(notice);
             }
         }
         match trouble {
@@ -204,8 +214,9 @@ impl Simulated {
                 return None;
             }
             Some(Trouble::DeleteLink(name)) => {
+                let whose = world.model.owner(&name).map_or(Notice::Elsewhere, Notice::Tunnel);
                 world.model.delete_link(&name);
-                world.tell(Some(name));
+                world.tell(whose);
             }
             Some(Trouble::Fail(_) | Trouble::LoseNotice) | None => {}
         }
@@ -214,7 +225,7 @@ impl Simulated {
 }
 
 impl World {
-    fn tell(&mut self, link: Option<LinkName>) {
+    fn tell(&mut self, notice: Notice) {
         // A subscriber that only the world holds has gone away.
         self.subscribers
             .retain(|subscriber| Arc::strong_count(subscriber) > 1);
@@ -223,7 +234,7 @@ impl World {
                 .notices
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .changed(link.clone());
+                .add(notice);
             subscriber.wake.notify_one();
         }
     }
@@ -252,8 +263,8 @@ impl Dataplane for Simulated {
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
         let world = self.alive("observe")?;
         Ok(match scope {
-            Scope::All => world.model.observed().clone(),
-            Scope::Link(link) => world.model.observe_link(&link),
+            Scope::All => world.model.observed(),
+            Scope::Tunnel { tunnel, name } => world.model.observe_tunnel(tunnel, name.as_ref()),
         })
     }
 
@@ -266,7 +277,7 @@ impl Dataplane for Simulated {
             }
             let taken = self.operate(
                 &step.to_string(),
-                &step.link,
+                Notice::Tunnel(step.tunnel),
                 |model| model.apply(&step),
                 StepOutcome::Failed,
             );
@@ -280,7 +291,7 @@ impl Dataplane for Simulated {
                 Action::Link(LinkAction::Create { .. } | LinkAction::Delete)
             ) && outcome == StepOutcome::Done
             {
-                self.world().counters.remove(&step.link);
+                self.world().counters.remove(&step.tunnel);
             }
             outcomes.push(outcome);
         }
@@ -288,41 +299,32 @@ impl Dataplane for Simulated {
     }
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
-        let Removal { tunnel, link, rules } = removal;
         let failed = |fault| RemovalReport {
             failed: vec![fault],
             ..RemovalReport::default()
         };
-        match self.operate(
-            &format!("remove {link}"),
-            &link,
-            |model| model.remove(tunnel, &link, &rules),
-            failed,
-        ) {
+        let notice = match &removal {
+            Removal::Tunnel { tunnel, .. } => Notice::Tunnel(*tunnel),
+            Removal::Rules(_) => Notice::Something,
+        };
+        let work = |model: &mut Model| match &removal {
+            Removal::Tunnel { tunnel, rules } => model.remove(*tunnel, rules),
+            Removal::Rules(rules) => model.remove_rules(rules),
+        };
+        match self.operate(&removal.to_string(), notice, work, failed) {
             Some(report) => report,
             None => std::future::pending().await,
         }
     }
 
-    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
-        let operation = format!("read counters of {link}");
-        let world = self.alive(&operation)?;
-        if !world.model.observed().links.contains_key(link) {
-            return Err(fault(
-                FaultClass::Gone,
-                operation,
-                format!("there is no link {link}"),
-            ));
-        }
-        Ok(world.counters.get(link).copied().unwrap_or_default())
-    }
-
-    async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
-        Err(fault(
-            FaultClass::Unsupported,
-            format!("shape {link}"),
-            "not_built",
-        ))
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+        let world = self.alive("read counters")?;
+        let there = match scope {
+            Scope::All => world.model.observed(),
+            Scope::Tunnel { tunnel, .. } => world.model.observe_tunnel(tunnel, None),
+        };
+        let read = |id| (id, world.counters.get(&id).copied().unwrap_or_default());
+        Ok(there.tunnels.into_keys().map(read).collect())
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

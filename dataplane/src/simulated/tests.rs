@@ -10,9 +10,13 @@ fn link() -> LinkName {
     LinkName::new("doublezero0").expect("a valid name")
 }
 
+fn tunnel() -> TunnelId {
+    TunnelId(Pubkey([1; 32]))
+}
+
 fn step(action: Action) -> PlannedStep {
     PlannedStep {
-        tunnel: TunnelId(Pubkey([1; 32])),
+        tunnel: tunnel(),
         link: link(),
         action,
     }
@@ -41,8 +45,8 @@ async fn is_there(simulated: &Simulated) -> bool {
         .observe(Scope::All)
         .await
         .expect("alive")
-        .links
-        .contains_key(&link())
+        .tunnels
+        .contains_key(&tunnel())
 }
 
 #[tokio::test]
@@ -99,7 +103,7 @@ async fn a_lost_notice_is_not_told_and_the_next_is() {
     simulated
         .apply(vec![step(Action::Link(LinkAction::Delete))])
         .await;
-    assert_eq!(events.recv().await, Some(Notice::Changed(Some(link()))));
+    assert_eq!(events.recv().await, Some(Notice::Tunnel(tunnel())));
 }
 
 #[tokio::test]

@@ -144,12 +144,10 @@ pub async fn companions_of_a_link_that_is_gone(world: Arc<World>) {
 pub async fn rules_are_put_and_deleted(world: Arc<World>) {
     let net: Ipv4Net = "10.9.0.0/16".parse().unwrap();
     let to = Rule {
-        priority: 100,
         selector: RuleSelector::To(net),
         table: TableId(100),
     };
     let from = Rule {
-        priority: 101,
         selector: RuleSelector::From(net),
         table: TableId(101),
     };
@@ -228,11 +226,15 @@ pub async fn the_way_past_a_tunnel_is_found_and_no_other_is_looked_for(world: Ar
     assert_eq!(world.one(put).await, StepOutcome::Done);
     assert_eq!(
         dataplane.outlet(captured).await,
-        Ok(Outlet::Only { tunnel: name(1) })
+        Ok(Outlet::Only {
+            tunnel: tunnel(1),
+            link: name(1)
+        })
     );
     let past = || {
         Ok(Outlet::Past {
-            tunnel: name(1),
+            tunnel: tunnel(1),
+            link: name(1),
             uplink: LinkName::new("u0").unwrap(),
         })
     };
@@ -243,7 +245,8 @@ pub async fn the_way_past_a_tunnel_is_found_and_no_other_is_looked_for(world: Ar
     assert_eq!(dataplane.outlet(captured).await, past(), "the lower metric");
     ip("route add 198.51.0.0/16 via 192.0.3.9 dev u7 metric 90");
     let other = Ok(Outlet::Past {
-        tunnel: name(1),
+        tunnel: tunnel(1),
+        link: name(1),
         uplink: LinkName::new("u7").unwrap(),
     });
     assert_eq!(dataplane.outlet(captured).await, other, "the longer prefix");

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use warren_dataplane::{Scope, contract::Counters, kernel::KernelSettings};
 use warren_state::{
-    Action, FaultClass, Incarnation, LinkAction, LinkSpec, ObservedTunnel, Owner, StepOutcome,
-    outcome::Feature,
+    Action, FaultClass, Incarnation, LinkAction, LinkSpec, ObservedTunnel, StepOutcome, outcome::Feature,
 };
 
 use crate::world::*;
@@ -13,18 +12,12 @@ use crate::world::*;
 pub async fn a_tunnel_is_observed_as_it_was_built(world: Arc<World>) {
     world.build(whole(1)).await;
     let ObservedTunnel {
+        incarnation,
         link,
         addresses,
         routes,
     } = world.link(1).await.unwrap();
-    assert_eq!(link.kind, world.link_kind());
-    assert_eq!(
-        link.owner,
-        Owner::Ours {
-            tunnel: tunnel(1),
-            incarnation: Incarnation(1)
-        }
-    );
+    assert_eq!((incarnation, link.usable), (Incarnation(1), true));
     assert_eq!(
         (link.local, link.remote, link.ttl),
         (Some(spec(1).local), Some(spec(1).remote), Some(64))
@@ -44,11 +37,15 @@ pub async fn the_same_steps_again_change_nothing(world: Arc<World>) {
 
 pub async fn a_restart_observes_the_same_and_adopts_the_link(world: Arc<World>) {
     world.build(whole(1)).await;
-    let before = world.all().await;
+    let (before, number) = (world.all().await, world.number(1));
     world.restart(KernelSettings::default());
     assert_eq!(world.all().await, before);
     assert_eq!(world.one(create(1)).await, StepOutcome::AlreadySo);
-    assert_eq!(world.all().await, before, "same number, same companions");
+    assert_eq!(
+        (world.all().await, world.number(1)),
+        (before, number),
+        "the same link, the same companions"
+    );
 }
 
 pub async fn a_link_with_other_endpoints_is_never_adopted(world: Arc<World>) {
@@ -76,7 +73,7 @@ pub async fn a_link_with_other_endpoints_is_never_adopted(world: Arc<World>) {
 
 pub async fn drift_of_the_link_is_mended_in_place(world: Arc<World>) {
     world.build(vec![create(1)]).await;
-    let before = world.link(1).await.unwrap();
+    let (before, number) = (world.link(1).await.unwrap(), world.number(1));
     world.disturb(1, 1400);
     let disturbed = world.link(1).await.unwrap();
     assert_eq!((disturbed.link.mtu, disturbed.link.up), (1400, false));
@@ -92,10 +89,12 @@ pub async fn drift_of_the_link_is_mended_in_place(world: Arc<World>) {
     assert_eq!(world.link(1).await.unwrap(), before);
     assert_eq!(world.one(mend(64)).await, StepOutcome::AlreadySo);
     assert_eq!(world.one(mend(32)).await, StepOutcome::Done);
-    let link = world.link(1).await.unwrap().link;
+    let ObservedTunnel {
+        incarnation, link, ..
+    } = world.link(1).await.unwrap();
     assert_eq!(
-        (link.ttl, link.index, link.owner),
-        (Some(32), before.link.index, before.link.owner)
+        (link.ttl, world.number(1), incarnation),
+        (Some(32), number, before.incarnation)
     );
     assert_eq!((link.local, link.remote), (before.link.local, before.link.remote));
 }
@@ -103,7 +102,7 @@ pub async fn drift_of_the_link_is_mended_in_place(world: Arc<World>) {
 pub async fn a_link_is_moved_to_other_endpoints_and_stays_the_same_link(world: Arc<World>) {
     world.build(whole(1)).await;
     world.build(whole(2)).await;
-    let before = world.link(1).await.unwrap();
+    let (before, number) = (world.link(1).await.unwrap(), world.number(1));
     let to = |n| {
         step(
             1,
@@ -122,10 +121,7 @@ pub async fn a_link_is_moved_to_other_endpoints_and_stays_the_same_link(world: A
         (moved.link.local, moved.link.remote),
         (Some(spec(3).local), Some(spec(3).remote))
     );
-    assert_eq!(
-        (moved.link.index, &moved.link.owner),
-        (before.link.index, &before.link.owner)
-    );
+    assert_eq!((world.number(1), moved.incarnation), (number, before.incarnation));
     assert_eq!(
         (&moved.addresses, &moved.routes),
         (&before.addresses, &before.routes)
@@ -167,35 +163,93 @@ pub async fn a_change_of_a_link_that_is_gone_is_gone(world: Arc<World>) {
     );
 }
 
-pub async fn one_link_is_observed_as_in_a_full_observation(world: Arc<World>) {
+pub async fn one_tunnel_is_observed_as_in_a_full_observation(world: Arc<World>) {
     world.build(whole(1)).await;
     world.build(whole(2)).await;
     let mut all = world.all().await;
-    let one = world.dataplane().observe(Scope::Link(name(1))).await.unwrap();
-    all.links.retain(|link, _| *link == name(1));
+    let one = world.dataplane().observe(Scope::of(tunnel(1))).await.unwrap();
+    all.tunnels.retain(|id, _| *id == tunnel(1));
+    all.foreign.clear();
     all.host.clear();
-    assert_eq!(one, all, "but for this host's addresses");
-    let none = world.dataplane().observe(Scope::Link(name(9))).await.unwrap();
-    assert!(none.links.is_empty());
+    all.idle.clear();
+    assert_eq!(one, all, "but for what is not ours");
+    let none = world.dataplane().observe(Scope::of(tunnel(9))).await.unwrap();
+    assert!(none.tunnels.is_empty());
 }
 
-pub async fn counters_are_those_of_the_link(world: Arc<World>) {
-    let gone = world.dataplane().counters(&name(1)).await.unwrap_err();
-    assert_eq!(gone.class, FaultClass::Gone, "{gone:?}");
-    world.build(vec![create(1)]).await;
-    let counters = world.dataplane().counters(&name(1)).await.unwrap();
-    assert_eq!(counters.rx_packets, 0, "nobody has sent to a new link");
-    if let Some(simulated) = world.simulated() {
-        let carried = Counters {
-            rx_bytes: 7,
-            ..Counters::default()
+/// Whoever plans a tunnel must know what has its name.
+pub async fn who_has_a_tunnels_name_is_observed_with_it(world: Arc<World>) {
+    world.build(whole(1)).await;
+    world.foreign_link(&name(3));
+    let look = async |n: u8, at: u8| {
+        let scope = Scope::Tunnel {
+            tunnel: tunnel(n),
+            name: Some(name(at)),
         };
-        simulated.set_counters(name(1), carried);
-        assert_eq!(world.dataplane().counters(&name(1)).await.unwrap(), carried);
-    }
+        world.dataplane().observe(scope).await.unwrap()
+    };
+    let another = look(2, 1).await;
+    assert_eq!(another.tunnels.keys().collect::<Vec<_>>(), [&tunnel(1)]);
+    let somebody = look(2, 3).await;
+    assert!(somebody.tunnels.is_empty() && somebody.foreign.contains_key(&name(3)));
+    let both = look(1, 3).await;
+    assert!(both.tunnels.contains_key(&tunnel(1)) && both.foreign.contains_key(&name(3)));
 }
 
-pub async fn a_missing_capability_is_a_typed_fault(world: Arc<World>) {
+/// A tunnel is known by its mark, whatever somebody calls its link.
+pub async fn a_tunnel_whose_link_was_renamed_is_observed_counted_and_removed(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let called = warren_state::LinkName::new("called0").unwrap();
+    world.rename(1, &called);
+    let observed = world.dataplane().observe(Scope::of(tunnel(1))).await.unwrap();
+    assert_eq!(observed.tunnels[&tunnel(1)].link.name, called);
+    let counted = world.dataplane().counters(Scope::of(tunnel(1))).await.unwrap();
+    assert!(counted.contains_key(&tunnel(1)));
+    world.restart(KernelSettings::default());
+    let report = world.remove(1).await;
+    assert!(report.is_complete() && report.removed >= 1, "{report:?}");
+    assert!(!world.all().await.tunnels.contains_key(&tunnel(1)));
+}
+
+pub async fn counters_of_all_tunnels_are_read_in_one_call(world: Arc<World>) {
+    let read = async |scope| world.dataplane().counters(scope).await.unwrap();
+    assert!(read(Scope::All).await.is_empty());
+    assert!(read(Scope::of(tunnel(1))).await.is_empty(), "there is none yet");
+    world.build(whole(1)).await;
+    world.build(whole(2)).await;
+    world.foreign_link(&name(3));
+    let all = read(Scope::All).await;
+    assert_eq!(all.keys().collect::<Vec<_>>(), [&tunnel(1), &tunnel(2)]);
+    assert_eq!(all[&tunnel(1)].rx_packets, 0, "nobody has sent to a new tunnel");
+    // The kernel itself may have something to say on a new link.
+    let before = all[&tunnel(2)].tx_packets;
+    match world.simulated() {
+        Some(simulated) => {
+            let carried = Counters {
+                tx_packets: 7,
+                ..Counters::default()
+            };
+            simulated.set_counters(tunnel(2), carried);
+        }
+        None => {
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.send_to(&[0; 100], (peer(2), 9)).unwrap();
+        }
+    }
+    let sent = async {
+        while read(Scope::All).await[&tunnel(2)].tx_packets <= before {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(patience(), sent)
+        .await
+        .expect("it is counted");
+    let one = read(Scope::of(tunnel(2))).await;
+    assert_eq!(one.keys().collect::<Vec<_>>(), [&tunnel(2)]);
+    assert!(one[&tunnel(2)].tx_packets > before);
+}
+
+pub async fn a_missing_capability_is_said_with_its_reason(world: Arc<World>) {
     world.build(vec![create(1)]).await;
     let capabilities = world.dataplane().capabilities();
     assert_eq!(capabilities.backend, world.backend.name());
@@ -204,11 +258,6 @@ pub async fn a_missing_capability_is_a_typed_fault(world: Arc<World>) {
             .missing
             .iter()
             .any(|missing| missing.feature == Feature::Shaping && missing.reason == "not_built")
-    );
-    let fault = world.dataplane().shape(&name(1), None).await.unwrap_err();
-    assert_eq!(
-        (fault.class, fault.detail.as_str()),
-        (FaultClass::Unsupported, "not_built")
     );
 }
 
@@ -254,7 +303,7 @@ pub async fn a_link_that_cannot_be_finished_leaves_nothing_behind(world: Arc<Wor
 pub async fn a_link_whose_making_was_cut_short_gives_way(world: Arc<World>) {
     ip("link add wrn1 group 30561 type gre local 192.0.2.1 remote 198.51.100.1 ttl 64");
     assert!(
-        world.link(1).await.is_none() && !world.all().await.links.contains_key(&name(1)),
+        world.link(1).await.is_none() && !world.all().await.foreign.contains_key(&name(1)),
         "nobody's link is not reported"
     );
     world.build(whole(1)).await;

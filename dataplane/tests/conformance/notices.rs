@@ -13,7 +13,7 @@ async fn quiet(world: &World) -> Receiver<Notice> {
     world.build(whole(1)).await;
     let mut events = world.dataplane().events().await.unwrap();
     world.build(vec![create(9)]).await;
-    until(&mut events, |notice| *notice == Notice::Changed(Some(name(9)))).await;
+    until(&mut events, |notice| *notice == Notice::Tunnel(tunnel(9))).await;
     events
 }
 
@@ -32,49 +32,45 @@ async fn until(events: &mut Receiver<Notice>, mut wanted: impl FnMut(&Notice) ->
 pub async fn a_deleted_link_is_noticed(world: Arc<World>) {
     let mut events = quiet(&world).await;
     world.delete_link(1);
-    until(&mut events, |notice| *notice == Notice::Changed(Some(name(1)))).await;
+    until(&mut events, |notice| *notice == Notice::Tunnel(tunnel(1))).await;
 }
 
 pub async fn a_deleted_address_is_noticed(world: Arc<World>) {
     let mut events = quiet(&world).await;
     world.delete_address(1, &dz_ip(1));
-    until(&mut events, |notice| *notice == Notice::Changed(Some(name(1)))).await;
+    until(&mut events, |notice| *notice == Notice::Tunnel(tunnel(1))).await;
 }
 
 pub async fn a_deleted_route_is_noticed(world: Arc<World>) {
     let mut events = quiet(&world).await;
     world.delete_route(1, &route(1, "10.1.0.0/16"));
-    until(&mut events, |notice| *notice == Notice::Changed(Some(name(1)))).await;
+    until(&mut events, |notice| *notice == Notice::Tunnel(tunnel(1))).await;
 }
 
 /// The kernel tells of the new route only, and that it took the place of another.
 pub async fn a_route_that_somebody_replaced_is_noticed(world: Arc<World>) {
     let mut events = quiet(&world).await;
     ip("route replace 10.1.0.0/16 via 192.0.2.9 dev u0 proto static");
-    until(&mut events, |notice| *notice == Notice::Changed(None)).await;
+    until(&mut events, |notice| *notice == Notice::Something).await;
     assert!(world.link(1).await.unwrap().routes.is_empty(), "ours is gone");
 }
 
-pub async fn a_new_link_of_somebody_is_noticed_by_its_name(world: Arc<World>) {
+pub async fn a_new_link_of_somebody_is_noticed_as_not_ours(world: Arc<World>) {
     let mut events = quiet(&world).await;
     let stranger = warren_state::LinkName::new("theirs").unwrap();
     world.foreign_link(&stranger);
-    until(&mut events, |notice| {
-        *notice == Notice::Changed(Some(stranger.clone()))
-    })
-    .await;
+    until(&mut events, |notice| *notice == Notice::Elsewhere).await;
 }
 
 pub async fn a_deleted_rule_is_noticed(world: Arc<World>) {
     let rule = Rule {
-        priority: 100,
         selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
         table: TableId(100),
     };
     world.build(vec![step(1, Action::put(rule))]).await;
     let mut events = quiet(&world).await;
     ip("rule del to 10.9.0.0/16 lookup 100 priority 100");
-    until(&mut events, |notice| *notice == Notice::Changed(None)).await;
+    until(&mut events, |notice| *notice == Notice::Something).await;
 }
 
 pub async fn lost_notices_are_an_overrun(world: Arc<World>) {
@@ -117,7 +113,7 @@ pub async fn a_burst_of_changes_is_few_notices(world: Arc<World>) {
     let mut notices = 0;
     until(&mut events, |notice| {
         notices += 1;
-        *notice == Notice::Changed(Some(name(9)))
+        *notice == Notice::Tunnel(tunnel(9))
     })
     .await;
     assert!(notices < 200, "{notices} notices for 200 changes of one link");

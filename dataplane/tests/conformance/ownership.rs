@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use warren_dataplane::Removal;
+use warren_dataplane::Notice;
 use warren_state::{
-    Action, FaultClass, LinkAction, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId,
+    Action, FaultClass, LinkAction, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId,
 };
 
 use crate::world::*;
@@ -12,7 +12,7 @@ use crate::world::*;
 pub async fn a_foreign_link_of_the_name_is_a_conflict_and_stays_as_it_is(world: Arc<World>) {
     world.foreign_link(&name(1));
     let before = world.all().await;
-    assert_eq!(before.links[&name(1)].link.owner, Owner::Foreign);
+    assert!(before.foreign.contains_key(&name(1)) && before.tunnels.is_empty());
     let steps = [
         create(1),
         step(1, Action::Link(LinkAction::Change { spec: spec(1) })),
@@ -50,20 +50,12 @@ pub async fn another_tunnels_link_is_not_touched(world: Arc<World>) {
         usurper.tunnel = tunnel(2);
         world.fault(usurper).await;
     }
-    let report = world
-        .dataplane()
-        .remove(Removal {
-            tunnel: tunnel(2),
-            link: name(1),
-            rules: Default::default(),
-        })
-        .await;
+    let report = world.remove(2).await;
     assert_eq!(
         (report.removed, report.already_gone, report.failed.len()),
-        (0, 0, 1),
-        "{report:?}"
+        (0, 1, 0),
+        "the tunnel has nothing, whatever another one has: {report:?}"
     );
-    assert_eq!(report.failed[0].class, FaultClass::Conflict);
     assert_eq!(world.all().await, before);
 }
 
@@ -73,11 +65,24 @@ pub async fn a_foreign_link_is_never_removed(world: Arc<World>) {
     let report = world.remove(1).await;
     assert_eq!(
         (report.removed, report.already_gone, report.failed.len()),
-        (0, 0, 1),
+        (0, 1, 0),
         "{report:?}"
     );
-    assert_eq!(report.failed[0].class, FaultClass::Conflict);
     assert_eq!(world.all().await, before);
+}
+
+pub async fn a_link_that_lost_its_mark_is_noticed_for_its_tunnel_and_no_longer_ours(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let mut events = world.dataplane().events().await.unwrap();
+    ip("link set wrn1 alias somebody");
+    let told = async { while events.recv().await.unwrap() != Notice::Tunnel(tunnel(1)) {} };
+    tokio::time::timeout(patience(), told)
+        .await
+        .expect("its tunnel hears of it");
+    let observed = world.all().await;
+    assert!(observed.tunnels.is_empty() && observed.foreign.contains_key(&name(1)));
+    assert_eq!(world.remove(1).await.removed, 0);
+    assert_eq!(world.all().await, observed);
 }
 
 pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>) {
@@ -96,11 +101,9 @@ pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>
     let before = show();
     world.build(whole(1)).await;
     let observed = world.all().await;
-    let underlay = &observed.links[&warren_state::LinkName::new("u0").unwrap()];
-    assert!(
-        underlay.addresses.is_empty() && underlay.routes.is_empty(),
-        "{underlay:?}"
-    );
+    let underlay = warren_state::LinkName::new("u0").unwrap();
+    assert!(observed.foreign.contains_key(&underlay));
+    assert_eq!(observed.tunnels.len(), 1, "{observed:?}");
     assert!(observed.rules.is_empty(), "{:?}", observed.rules);
     assert!(world.remove(1).await.is_complete());
     assert_eq!(show(), before);
@@ -222,7 +225,6 @@ pub async fn a_foreign_rule_of_the_same_content_stays(world: Arc<World>) {
     assert!(world.all().await.rules.is_empty());
     let before = ip_shows("rule show");
     let rule = Rule {
-        priority: 100,
         selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
         table: TableId(100),
     };

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use warren_dataplane::Removal;
-use warren_state::{Action, FaultClass, RemovalReport, Rule, RuleSelector, TableId};
+use warren_state::{Action, RemovalReport, Rule, RuleSelector, TableId};
 
 use crate::world::*;
 
-fn rule(priority: u32) -> Rule {
+fn rule(dst: &str) -> Rule {
     Rule {
-        priority,
-        selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
+        selector: RuleSelector::To(dst.parse().unwrap()),
         table: TableId(100),
     }
 }
@@ -19,16 +18,14 @@ fn rule(priority: u32) -> Rule {
 pub async fn a_removal_counts_exactly(world: Arc<World>) {
     world.build(whole(1)).await;
     world.build(whole(2)).await;
-    world.build(vec![step(1, Action::put(rule(100)))]).await;
-    let rules = [rule(100), rule(101)].into();
-    let report = world
-        .dataplane()
-        .remove(Removal {
-            tunnel: tunnel(1),
-            link: name(1),
-            rules,
-        })
-        .await;
+    let there = rule("10.9.0.0/16");
+    world.build(vec![step(1, Action::put(there))]).await;
+    let rules = [there, rule("10.8.0.0/16")].into();
+    let removal = Removal::Tunnel {
+        tunnel: tunnel(1),
+        rules,
+    };
+    let report = world.dataplane().remove(removal).await;
     // The link, two addresses, one route, one rule; the other rule was never there.
     assert_eq!(
         report,
@@ -39,8 +36,28 @@ pub async fn a_removal_counts_exactly(world: Arc<World>) {
         }
     );
     let after = world.all().await;
-    assert!(!after.links.contains_key(&name(1)) && after.rules.is_empty());
-    assert_eq!(after.links[&name(2)].addresses.len(), 2, "its neighbour is whole");
+    assert!(!after.tunnels.contains_key(&tunnel(1)) && after.rules.is_empty());
+    assert_eq!(
+        after.tunnels[&tunnel(2)].addresses.len(),
+        2,
+        "its neighbour is whole"
+    );
+}
+
+pub async fn rules_that_lead_into_no_tunnel_are_removed_without_one(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let (stray, other) = (rule("10.9.0.0/16"), rule("10.8.0.0/16"));
+    let add = |rule| step(1, Action::put(rule));
+    world.build(vec![add(stray), add(other)]).await;
+    let gone = rule("10.7.0.0/16");
+    let report = world
+        .dataplane()
+        .remove(Removal::Rules([stray, gone].into()))
+        .await;
+    assert_eq!((report.removed, report.already_gone), (1, 1), "{report:?}");
+    let after = world.all().await;
+    assert_eq!(after.rules, [other].into());
+    assert_eq!(after.tunnels[&tunnel(1)].routes.len(), 1, "no tunnel is touched");
 }
 
 pub async fn a_removal_of_what_is_gone_is_done(world: Arc<World>) {
@@ -65,26 +82,19 @@ pub async fn fifty_removals_at_once_leave_the_neighbour_alone(world: Arc<World>)
     world.foreign_link(&stranger);
     let before = world.all().await;
     let dataplane = world.dataplane();
-    let remove = |tunnel, link| {
-        dataplane.remove(Removal {
-            tunnel,
-            link,
+    let removals = (1..=50).map(|n| {
+        dataplane.remove(Removal::Tunnel {
+            tunnel: tunnel(n),
             rules: Default::default(),
         })
+    });
+    // Among them one of a tunnel that is not there.
+    let none = Removal::Tunnel {
+        tunnel: tunnel(99),
+        rules: Default::default(),
     };
-    let mut removals: Vec<_> = (1..=50).map(|n| remove(tunnel(n), name(n))).collect();
-    // Among them two that must not be: another tunnel's link, and one that is not ours.
-    removals.push(remove(tunnel(1), name(51)));
-    removals.push(remove(tunnel(1), stranger.clone()));
-    let mut reports = join_all(removals).await;
-    for refused in reports.split_off(50) {
-        assert_eq!(
-            (refused.removed, refused.already_gone, refused.failed.len()),
-            (0, 0, 1),
-            "{refused:?}"
-        );
-        assert_eq!(refused.failed[0].class, FaultClass::Conflict);
-    }
+    let (reports, none) = tokio::join!(join_all(removals), dataplane.remove(none));
+    assert_eq!((none.removed, none.already_gone, none.failed.len()), (0, 1, 0));
     for report in reports {
         assert_eq!(
             report,
@@ -96,9 +106,7 @@ pub async fn fifty_removals_at_once_leave_the_neighbour_alone(world: Arc<World>)
         );
     }
     let mut expected = before;
-    expected
-        .links
-        .retain(|link, _| (1..=50).all(|n| *link != name(n)));
-    assert!(expected.links.contains_key(&stranger) && expected.links.contains_key(&name(51)));
+    expected.tunnels.retain(|id, _| *id == tunnel(51));
+    assert!(expected.foreign.contains_key(&stranger) && expected.tunnels.contains_key(&tunnel(51)));
     assert_eq!(world.all().await, expected);
 }

@@ -17,8 +17,9 @@ use warren_dataplane::{
     userspace::{self, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
-    Action, Address, AddressScope, Fault, Incarnation, LinkAction, LinkKind, LinkName, LinkSpec, Observed,
+    Action, Address, AddressScope, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
     ObservedTunnel, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
+    model::LinkKind,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +73,14 @@ pub fn isolate(backend: Backend) -> Result<(), String> {
     ip(
         "link set lo up\nlink add u0 type veth peer name u1\naddr add 192.0.2.1/24 dev u0\nlink set u0 up\nlink set u1 up",
     );
+    // The kernel says so a moment later that something is plugged in.
+    let until = std::time::Instant::now() + patience();
+    while !ip_shows("-o link show u0").contains("state UP") {
+        if std::time::Instant::now() > until {
+            return Err("the underlay link does not come up".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
     Ok(())
 }
 
@@ -154,14 +163,6 @@ impl World {
         let _ = kernel.maker().shutdown().await;
     }
 
-    /// The backend's own kind of link.
-    pub fn link_kind(&self) -> LinkKind {
-        match self.backend {
-            Backend::Simulated | Backend::Netlink => LinkKind::Gre,
-            Backend::Userspace => LinkKind::Tun,
-        }
-    }
-
     pub async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
         self.dataplane().apply(steps).await
     }
@@ -196,24 +197,44 @@ impl World {
 
     pub async fn link(&self, n: u8) -> Option<ObservedTunnel> {
         self.dataplane()
-            .observe(Scope::Link(name(n)))
+            .observe(Scope::of(tunnel(n)))
             .await
             .unwrap()
-            .links
-            .remove(&name(n))
+            .tunnels
+            .remove(&tunnel(n))
     }
 
     pub async fn remove(&self, n: u8) -> warren_state::RemovalReport {
         self.dataplane()
-            .remove(Removal {
+            .remove(Removal::Tunnel {
                 tunnel: tunnel(n),
-                link: name(n),
                 rules: Default::default(),
             })
             .await
     }
 
     // Behind the backend's back.
+
+    /// What tells a link from another one that was made in its place.
+    pub fn number(&self, n: u8) -> u32 {
+        match self.simulated() {
+            Some(simulated) => simulated.meddle(None, |model| model.links()[&name(n)].index),
+            None => {
+                let shown = ip_shows(&format!("-o link show {}", name(n)));
+                shown.split(':').next().unwrap().parse().unwrap()
+            }
+        }
+    }
+
+    pub fn rename(&self, n: u8, to: &LinkName) {
+        match self.simulated() {
+            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.rename(&name(n), to))),
+            None => ip(&format!(
+                "link set {0} down\nlink set {0} name {to}\nlink set {to} up",
+                name(n)
+            )),
+        }
+    }
 
     pub fn foreign_link(&self, name: &LinkName) {
         match self.simulated() {

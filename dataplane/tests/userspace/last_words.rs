@@ -169,9 +169,8 @@ async fn built(host: &Host) -> Userspace {
 
 fn remove(dataplane: &Userspace) -> tokio::task::JoinHandle<warren_state::RemovalReport> {
     let dataplane = Arc::clone(dataplane);
-    let removal = Removal {
+    let removal = Removal::Tunnel {
         tunnel: TUNNEL,
-        link: spec("gt0", A, B).name,
         rules: Default::default(),
     };
     tokio::spawn(async move { dataplane.remove(removal).await })

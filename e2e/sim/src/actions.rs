@@ -5,7 +5,8 @@ use std::{net::Ipv4Addr, time::Duration};
 use ipnet::Ipv4Net;
 use warren_protocols::bgp::codec::{Frame, MessageKind, Notification, update};
 use warren_state::{
-    Asn, LinkKind, LinkName, Monotonic, Pubkey, Route, RouteProtocol, ServiceKind, TableId, TunnelId,
+    Asn, LinkName, Monotonic, Notice, Pubkey, Route, RouteProtocol, ServiceKind, TableId, TunnelId,
+    model::LinkKind,
     reconcile::Role,
     view::{RawIp, RawNet, UserStatus},
 };
@@ -108,7 +109,7 @@ impl World {
                 self.ledger_changed();
             }
             Action::PurgeRules => {
-                let rules = self.kernel.observed().rules.clone();
+                let rules = self.kernel.rules().clone();
                 for rule in &rules {
                     self.kernel.delete_rule(rule);
                 }
@@ -116,7 +117,7 @@ impl World {
                     && let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run)
                     && self.lose_notices_until <= self.now
                 {
-                    self.soon(Happening::Notice(run, None));
+                    self.soon(Happening::Notice(run, Notice::Something));
                 }
             }
             Action::Host(which, silent) => self.change_host(*which, *silent),
@@ -147,7 +148,7 @@ impl World {
             Action::LoseNotices(span) => self.lose_notices_until = self.now + *span,
             Action::Overrun => {
                 if let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) {
-                    self.soon(Happening::Notice(run, None));
+                    self.soon(Happening::Notice(run, Notice::Something));
                 }
             }
             Action::Meddle(meddling) => self.meddle(*meddling),
@@ -158,9 +159,7 @@ impl World {
             Action::SourcePrefers => self.change_source(true),
             Action::UplinkMtu(mtu) => {
                 self.underlay_mtu = *mtu;
-                if let Ok(uplink) = LinkName::new("eth0") {
-                    self.notice(uplink);
-                }
+                self.notice(Notice::Elsewhere);
             }
             Action::Crash => self.crash("killed"),
             Action::LoseSwitch => {
@@ -232,16 +231,17 @@ impl World {
             .kernel
             .observed()
             .ours()
-            .map(|(_, _, have)| have.link.name.clone())
+            .map(|(_, have)| have.link.name.clone())
             .collect();
         let Some(name) = self.chance.pick(&names).cloned() else {
             return;
         };
-        let Some(have) = self.kernel.observed().links.get(&name).cloned() else {
+        let Some(have) = self.kernel.links().get(&name).cloned() else {
             return;
         };
         let addresses: Vec<_> = have.addresses.iter().copied().collect();
         let routes: Vec<_> = have.routes.iter().copied().collect();
+        let whose = have.owner.tunnel().map_or(Notice::Elsewhere, Notice::Tunnel);
         let changed = match meddling {
             Meddling::DeleteLink => self.kernel.delete_link(&name),
             Meddling::DeleteAddress => self
@@ -265,7 +265,7 @@ impl World {
         };
         if changed {
             self.note(|| format!("others: {meddling:?} {name}"));
-            self.notice(name);
+            self.notice(whose);
         }
     }
 
@@ -317,18 +317,18 @@ impl World {
 
     fn put_foreign(&mut self, name: LinkName, kind: LinkKind, ends: Option<(Ipv4Addr, Ipv4Addr)>) {
         if self.kernel.add_foreign(&name, kind, ends)
-            && let Some(have) = self.kernel.observed().links.get(&name)
+            && let Some(have) = self.kernel.links().get(&name)
         {
             self.foreign.insert(name.clone(), have.clone());
             self.note(|| format!("others: made {name}"));
-            self.notice(name);
+            self.notice(Notice::Elsewhere);
         }
     }
 
     fn remove_foreign(&mut self) {
         for name in std::mem::take(&mut self.foreign).into_keys() {
             self.kernel.delete_link(&name);
-            self.notice(name);
+            self.notice(Notice::Elsewhere);
         }
     }
 

@@ -11,12 +11,12 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Core, Edit, Exclusion, LinkAction, LinkName, LivenessMode, ObservedTunnel, Owner,
+    Action, BgpSpec, Core, Edit, Exclusion, LinkAction, LinkName, LivenessMode, ObservedLink, ObservedTunnel,
     Owners, Part, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate},
-    model::Model,
+    model::{Model, Owner},
     reconcile::Role,
     view::{User, UserStatus},
 };
@@ -41,7 +41,7 @@ impl World {
             .observed()
             .ours()
             .next()
-            .map(|(tunnel, _, have)| format!("{} has {}", short(tunnel), have.link.name));
+            .map(|(tunnel, have)| format!("{} has {}", short(tunnel), have.link.name));
         if disabled && let Some(detail) = left {
             self.breach(Invariant::DisabledMeansGone, || detail);
         }
@@ -191,11 +191,7 @@ impl World {
             .provisioner(tunnel)
             .and_then(|provisioner| provisioner.seen.clone())
             .unwrap_or_default();
-        let foreign = |link: &LinkName| {
-            seen.links
-                .get(link)
-                .is_some_and(|have| have.link.owner == Owner::Foreign)
-        };
+        let foreign = |link: &LinkName| seen.foreign.contains_key(link);
         let touches = steps
             .iter()
             .find(|step| foreign(&step.link))
@@ -211,7 +207,7 @@ impl World {
         let untouched = self
             .foreign
             .iter()
-            .all(|(name, have)| self.kernel.observed().links.get(name) == Some(have));
+            .all(|(name, have)| self.kernel.links().get(name) == Some(have));
         self.require(Invariant::ForeignUntouched, untouched, || {
             format!("{step} changed what is not ours")
         });
@@ -232,8 +228,7 @@ impl World {
         let Action::Link(LinkAction::Create { spec, incarnation }) = &step.action else {
             return;
         };
-        let made = !before.observed().links.contains_key(&spec.name)
-            && self.kernel.observed().links.contains_key(&spec.name);
+        let made = !before.links().contains_key(&spec.name) && self.kernel.links().contains_key(&spec.name);
         if !made {
             return;
         }
@@ -247,15 +242,10 @@ impl World {
             .kernel
             .observed()
             .ours()
-            .filter(|(tunnel, _, _)| *tunnel == step.tunnel)
+            .filter(|(tunnel, _)| *tunnel == step.tunnel)
             .count();
         // One that others renamed while we were about to make it is seen with the next look.
-        let renamed = self
-            .kernel
-            .observed()
-            .links
-            .keys()
-            .any(|name| name.as_str() == "renamed0");
+        let renamed = self.kernel.links().keys().any(|name| name.as_str() == "renamed0");
         self.require(Invariant::OneLinkPerTunnel, links == 1 || renamed, || {
             format!("{} has {links} links", short(step.tunnel))
         });
@@ -264,13 +254,13 @@ impl World {
     /// A link of ours went by our doing: the tunnel was retired, or the link is not what was assigned, or what was half
     /// built is taken back.
     fn check_removal(&mut self, step: &PlannedStep, before: &Model) {
-        let Some(was) = before.observed().links.get(&step.link) else {
+        let Some(was) = before.links().get(&step.link) else {
             return;
         };
-        if self.kernel.observed().links.contains_key(&step.link) {
+        if self.kernel.links().contains_key(&step.link) {
             return;
         }
-        let Owner::Ours { tunnel, .. } = was.link.owner else {
+        let Owner::Ours { tunnel, .. } = was.owner else {
             return;
         };
         let Some(provisioner) = self.provisioner(tunnel) else {
@@ -279,7 +269,7 @@ impl World {
         let mismatch = provisioner
             .assigned
             .as_ref()
-            .is_none_or(|spec| !is_as_assigned(was, spec));
+            .is_none_or(|spec| !is_as_assigned(&was.link, spec));
         let proved = provisioner.retired || provisioner.failed || mismatch;
         self.require(Invariant::RemovalHasProof, proved, || {
             format!("{}: {step} removes a good link", short(tunnel))
@@ -294,10 +284,10 @@ impl World {
         let Some(spec) = &provisioner.in_force() else {
             return;
         };
-        let Some(have) = self.kernel.observed().links.get(&spec.link.name).cloned() else {
+        let Some(have) = self.kernel.links().get(&spec.link.name).cloned() else {
             return;
         };
-        let ours = matches!(have.link.owner, Owner::Ours { tunnel: marked, .. } if marked == tunnel);
+        let ours = matches!(have.owner, Owner::Ours { tunnel: marked, .. } if marked == tunnel);
         let meddled = have.link.local == Some(Ipv4Addr::new(10, 1, 1, 1));
         let right = have.link.local == Some(spec.link.local) && have.link.remote == Some(spec.link.remote);
         let stale = provisioner.retired;
@@ -382,22 +372,19 @@ impl World {
         } else {
             BTreeMap::new()
         };
-        let ours: BTreeMap<TunnelId, &ObservedTunnel> = self
-            .kernel
-            .observed()
-            .ours()
-            .map(|(id, _, have)| (id, have))
-            .collect();
+        let observed = self.kernel.observed();
+        let ours: BTreeMap<TunnelId, &ObservedTunnel> =
+            observed.ours().map(|(id, have)| (id, have)).collect();
         let rules: BTreeSet<_> = expected.values().flat_map(|spec| &spec.rules).copied().collect();
-        if self.kernel.observed().rules != rules {
-            return Some(format!("the rules are {:?}", self.kernel.observed().rules));
+        if *self.kernel.rules() != rules {
+            return Some(format!("the rules are {:?}", self.kernel.rules()));
         }
         if self.kernel.observed().ours().count() != expected.len() {
             let have: Vec<_> = self
                 .kernel
                 .observed()
                 .ours()
-                .map(|(id, _, have)| format!("{} {}", short(id), have.link.name))
+                .map(|(id, have)| format!("{} {}", short(id), have.link.name))
                 .collect();
             return Some(format!(
                 "wanted {:?}, have {have:?}",
@@ -427,7 +414,7 @@ impl World {
             .map(|device| device.public_ip)
             .chain(view.users.values().map(|user| user.tunnel_endpoint));
         let sources = ends.map(|end| (end, Some(self.source_towards(end)))).collect();
-        let provisioned: BTreeSet<TunnelId> = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
+        let provisioned: BTreeSet<TunnelId> = self.kernel.observed().ours().map(|(id, _)| id).collect();
         let request = Request {
             view: &view,
             role: self.script.role,
@@ -462,15 +449,15 @@ impl World {
         let observed = self.kernel.observed();
         let there = observed
             .ours()
-            .find(|(_, _, have)| have.link.remote == Some(endpoint));
+            .find(|(_, have)| have.link.remote == Some(endpoint));
         there
-            .and_then(|(_, _, have)| have.link.local)
+            .and_then(|(_, have)| have.link.local)
             .filter(|local| observed.host.contains(local))
             .unwrap_or(self.source)
     }
 
     fn tunnel_difference(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> Option<String> {
-        if !is_as_assigned(have, spec)
+        if !is_as_assigned(&have.link, spec)
             || !have.link.up
             || have.link.mtu != u32::from(spec.link.mtu)
             || have.link.ttl != Some(spec.link.ttl)
@@ -557,10 +544,10 @@ fn is_ours(role: Role, user: &User) -> bool {
     }
 }
 
-fn is_as_assigned(have: &ObservedTunnel, spec: &TunnelSpec) -> bool {
-    have.link.name == spec.link.name
-        && have.link.local == Some(spec.link.local)
-        && have.link.remote == Some(spec.link.remote)
+fn is_as_assigned(have: &ObservedLink, spec: &TunnelSpec) -> bool {
+    have.name == spec.link.name
+        && have.local == Some(spec.link.local)
+        && have.remote == Some(spec.link.remote)
 }
 
 /// The import policy, in other words than the speaker's.

@@ -341,15 +341,11 @@ impl World {
                     }),
                 );
             }
-            Effect::Retire {
-                tunnel,
-                link,
-                rules,
-                reason,
-            } => {
+            Effect::Retire { tunnel, link, reason } => {
                 self.check_retire(tunnel, &link, &reason);
-                self.send(run, tunnel, lifecycle::Input::Retire { link, rules, reason });
+                self.send(run, tunnel, lifecycle::Input::Retire { link, reason });
             }
+            Effect::RemoveRules(rules) => self.soon(Happening::RemoveRules(run, start, rules)),
             Effect::Recheck(tunnel) => self.send(run, tunnel, lifecycle::Input::Recheck),
             Effect::Detach(tunnel) => self.send(run, tunnel, lifecycle::Input::Detach),
             Effect::Record(event) => {

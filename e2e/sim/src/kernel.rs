@@ -8,8 +8,8 @@ use std::{
 };
 
 use warren_state::{
-    Action, ApplyReport, Fault, FaultClass, Generation, LinkAction, LinkName, PlannedStep, RemovalReport,
-    Rule, StepOutcome, TunnelId,
+    Action, ApplyReport, Fault, FaultClass, Generation, LinkAction, LinkName, Notice, PlannedStep,
+    RemovalReport, Rule, StepOutcome, TunnelId,
     lifecycle::Input,
     reconcile::{self, Way},
 };
@@ -31,7 +31,7 @@ pub(crate) enum Work {
         rest: VecDeque<PlannedStep>,
         report: ApplyReport,
     },
-    Remove(LinkName, BTreeSet<Rule>),
+    Remove(BTreeSet<Rule>),
 }
 
 impl Work {
@@ -52,14 +52,14 @@ impl World {
     pub(crate) fn observe_all(&mut self, start: u64) {
         let observed = match self.observation_fails() {
             Some(fault) => Err(fault),
-            None => Ok(Arc::new(self.kernel.observed().clone())),
+            None => Ok(Arc::new(self.kernel.observed())),
         };
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
         daemon.found.extend(
             observed
                 .iter()
-                .flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)),
+                .flat_map(|observed| observed.tunnels.keys().copied()),
         );
         let wait = self.operation_takes();
         self.after(
@@ -117,14 +117,14 @@ impl World {
         }
     }
 
-    /// The kernel changed something about a link, by whomever.
-    pub(crate) fn notice(&mut self, link: LinkName) {
+    /// Something changed in the kernel, by whomever.
+    pub(crate) fn notice(&mut self, notice: Notice) {
         let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
             return;
         };
         if self.lose_notices_until <= self.now {
             let wait = self.chance.millis(1, 40);
-            self.after(wait, Happening::Notice(run, Some(link)));
+            self.after(wait, Happening::Notice(run, notice));
         }
     }
 
@@ -157,7 +157,7 @@ impl World {
             Work::Observe(link) => {
                 let answer = match self.observation_fails() {
                     Some(fault) => Err(fault),
-                    None => Ok(self.kernel.observe_link(&link)),
+                    None => Ok(self.kernel.observe_tunnel(tunnel, Some(&link))),
                 };
                 self.answer(id, tunnel, provisioner, Input::Observed(answer));
             }
@@ -189,8 +189,8 @@ impl World {
                     self.after(wait, Happening::Op(run, id));
                 }
             }
-            Work::Remove(link, rules) => {
-                let report = self.remove(tunnel, &link, &rules);
+            Work::Remove(rules) => {
+                let report = self.remove(tunnel, &rules);
                 self.answer(id, tunnel, provisioner, Input::Removed(report));
             }
         }
@@ -237,31 +237,44 @@ impl World {
         self.note(|| format!("kernel: {step}: {}", outcome_name(&outcome)));
         self.check_step(step, &before);
         if outcome == StepOutcome::Done {
-            self.notice(step.link.clone());
+            self.notice(Notice::Tunnel(step.tunnel));
         }
         outcome
     }
 
-    fn remove(&mut self, tunnel: TunnelId, link: &LinkName, rules: &BTreeSet<Rule>) -> RemovalReport {
+    fn remove(&mut self, tunnel: TunnelId, rules: &BTreeSet<Rule>) -> RemovalReport {
         let before = self.kernel.clone();
-        let step = PlannedStep {
-            tunnel,
-            link: link.clone(),
-            action: Action::Link(LinkAction::Delete),
-        };
-        let report = match self.injected(&format!("remove {link}"), |world| {
-            let _lost = world.kernel.remove(tunnel, link, rules);
+        let report = match self.injected(&format!("remove {tunnel}"), |world| {
+            let _lost = world.kernel.remove(tunnel, rules);
         }) {
             Some(fault) => RemovalReport {
                 failed: vec![fault],
                 ..RemovalReport::default()
             },
-            None => self.kernel.remove(tunnel, link, rules),
+            None => self.kernel.remove(tunnel, rules),
         };
-        self.note(|| format!("kernel: remove {link}: {report:?}"));
-        self.check_step(&step, &before);
-        self.notice(link.clone());
+        self.note(|| format!("kernel: remove {tunnel}: {report:?}"));
+        for (_, have) in before.observed().ours().filter(|(id, _)| *id == tunnel) {
+            let gone = PlannedStep {
+                tunnel,
+                link: have.link.name.clone(),
+                action: Action::Link(LinkAction::Delete),
+            };
+            self.check_step(&gone, &before);
+        }
+        self.notice(Notice::Tunnel(tunnel));
         report
+    }
+
+    pub(crate) fn remove_rules(&mut self, start: u64, rules: &BTreeSet<Rule>) {
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
+        let report = self.kernel.remove_rules(rules);
+        self.notice(Notice::Something);
+        let answer = Box::new(reconcile::Input::RulesRemoved(report));
+        let wait = self.operation_takes();
+        self.after(wait, Happening::Reconciler(run, start, answer));
     }
 
     /// A fault that the script asked for. The change may have been made all the same.

@@ -265,7 +265,7 @@ impl World {
             })
         });
         let Some(endpoint) = served else { return false };
-        self.kernel.observed().ours().any(|(_, _, have)| {
+        self.kernel.observed().ours().any(|(_, have)| {
             have.link.up
                 && have.link.remote == Some(endpoint)
                 && have.addresses.iter().any(|address| address.address == flow.local)

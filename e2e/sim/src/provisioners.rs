@@ -136,9 +136,7 @@ impl World {
                 self.check_steps(tunnel, &steps);
                 self.operate(tunnel, Work::apply(steps, generation));
             }
-            Effect::Remove { link, rules } => {
-                self.operate(tunnel, Work::Remove(link, rules.into_iter().collect()))
-            }
+            Effect::Remove { rules } => self.operate(tunnel, Work::Remove(rules)),
             Effect::StartSession { session, spec } => self.start_session(tunnel, session, *spec),
             Effect::Advertise { session, prefixes } => {
                 if let Some(running) = self

@@ -121,11 +121,12 @@ impl World {
         let waits =
             install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
         // Others may have taken the link away since it was seen.
-        let looks = [Some(self.kernel.observed()), provisioner.seen.as_ref()];
+        let now = self.kernel.observed();
+        let looks = [Some(&now), provisioner.seen.as_ref()];
         let links = looks
             .into_iter()
             .flatten()
-            .filter_map(|look| look.links.get(&step.link));
+            .filter_map(|look| look.under(step.tunnel, &step.link));
         let was_there = links
             .flat_map(|have| &have.routes)
             .any(|other| other.dst == route.dst);

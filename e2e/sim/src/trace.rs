@@ -19,7 +19,9 @@ pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
                 spec.kind, spec.link
             )
         }
-        Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
+        Input::Observed(Ok(observed)) => {
+            format!("Observed({:?})", observed.tunnels.keys().collect::<Vec<_>>())
+        }
         Input::Applied(report) => match report.failure() {
             Some((step, fault)) => format!("Applied({} steps, then {step}: {fault})", report.steps.len()),
             None => format!("Applied({} steps)", report.steps.len()),
@@ -71,7 +73,9 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
     use reconcile::Input;
     match input {
         Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
-        Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
+        Input::Observed(Ok(observed)) => {
+            format!("Observed({:?})", observed.tunnels.keys().collect::<Vec<_>>())
+        }
         Input::Tunnel(report) => format!(
             "Tunnel({} {} {:?})",
             report.tunnel, report.phase, report.incarnation
@@ -87,6 +91,7 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
         | Input::Underlay(_)
         | Input::ProvisionerEnded { .. }
         | Input::Notice(_)
+        | Input::RulesRemoved(_)
         | Input::Shutdown { .. }
         | Input::Timeout => format!("{input:?}"),
     }

@@ -7,8 +7,12 @@ use std::{
 };
 
 use warren_state::{
-    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Position, Switch, TunnelId, View,
-    invariant::Invariant, lifecycle, model::Model, polling, reconcile, supervisor, table::Change,
+    Core, FaultClass, Incarnation, LinkName, Monotonic, Notice, Position, Rule, Switch, TunnelId, View,
+    invariant::Invariant,
+    lifecycle,
+    model::{Interface, Model},
+    polling, reconcile, supervisor,
+    table::Change,
 };
 
 use crate::{
@@ -45,7 +49,8 @@ pub(crate) enum Happening {
     Poked(u64),
     Reconciler(u64, u64, Box<reconcile::Input>),
     ReconcilerRestarts(u64),
-    Notice(u64, Option<LinkName>),
+    Notice(u64, Notice),
+    RemoveRules(u64, u64, BTreeSet<Rule>),
     WakeUp(u64),
     Observe(u64, u64),
     Resolve(u64, u64, BTreeSet<Ipv4Addr>),
@@ -96,7 +101,7 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) disk: Disk,
     pub(crate) kernel: Model,
-    pub(crate) foreign: BTreeMap<LinkName, ObservedTunnel>,
+    pub(crate) foreign: BTreeMap<LinkName, Interface>,
     pub(crate) kernel_fault: Option<(u8, FaultClass, bool)>,
     pub(crate) observe_fault: Option<u8>,
     pub(crate) slow_until: Monotonic,
@@ -380,7 +385,10 @@ impl World {
                 self.tell_reconciler(*input)
             }
             Happening::ReconcilerRestarts(of) if current(of) => self.restart_reconciler(),
-            Happening::Notice(of, link) if current(of) => self.append(vec![], vec![Change::Noticed(link)]),
+            Happening::Notice(of, notice) if current(of) => {
+                self.append(vec![], vec![Change::Noticed(notice)])
+            }
+            Happening::RemoveRules(of, start, rules) if current(of) => self.remove_rules(start, &rules),
             Happening::WakeUp(of) if current(of) => self.poll(polling::Input::WakeUp),
             Happening::Observe(of, start) if current(of) => self.observe_all(start),
             Happening::Resolve(of, start, destinations) if current(of) => self.resolve(start, destinations),
@@ -410,6 +418,7 @@ impl World {
             | Happening::Reconciler(..)
             | Happening::ReconcilerRestarts(_)
             | Happening::Notice(..)
+            | Happening::RemoveRules(..)
             | Happening::WakeUp(_)
             | Happening::Observe(..)
             | Happening::Resolve(..)

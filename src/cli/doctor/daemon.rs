@@ -346,6 +346,7 @@ mod tests {
             generation: 0,
             steps: vec![],
             conflicts: vec![],
+            stray_rules: vec![],
         });
         checks(status, None, plan)
             .into_iter()

@@ -45,10 +45,8 @@ pub(super) fn all<'a>(
         let link = &spec.link.name;
         let sessions = sessions(snapshot, link);
         let there = observed
-            .links
-            .get(link)
-            .into_iter()
-            .flat_map(|link| &link.routes)
+            .of(report.tunnel)
+            .flat_map(|have| &have.routes)
             .filter(counts);
         let present: BTreeSet<Route> = there.cloned().collect();
         let taught = learned

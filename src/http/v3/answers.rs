@@ -114,6 +114,7 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
         generation: snapshot.generation.0,
         steps: steps.collect(),
         conflicts: conflicts.collect(),
+        stray_rules: plan.stray_rules.iter().map(ToString::to_string).collect(),
     }
 }
 

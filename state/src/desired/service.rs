@@ -189,13 +189,11 @@ fn edge_rules(view: &View, ends: Ends) -> Result<BTreeSet<Rule>, Refusal> {
         .map(Ipv4Net::trunc)
         .collect();
     let to = prefixes.iter().map(|prefix| Rule {
-        priority: 100,
         selector: RuleSelector::To(*prefix),
         table: EDGE_TO,
     });
     let inner = prefixes.iter().filter(|prefix| !prefix.contains(&ends.local));
     let from = inner.map(|prefix| Rule {
-        priority: 101,
         selector: RuleSelector::From(*prefix),
         table: EDGE_FROM,
     });

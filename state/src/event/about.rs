@@ -146,6 +146,7 @@ impl Event {
             | Self::PlanCommitted { .. }
             | Self::Converged { .. }
             | Self::ManualOver { .. }
+            | Self::RulesRemoved { .. }
             | Self::ExclusionChanged { .. }
             | Self::ExclusionHeld { .. }
             | Self::ExclusionHoldOver { .. } => About::default(),

@@ -81,6 +81,7 @@ kinds! {
     ManualAsked "manual_asked"
     ManualRemoved "manual_removed"
     ManualOver "manual_over"
+    RulesRemoved "rules_removed"
     ExclusionChanged "exclusion_changed"
     ExclusionHeld "exclusion_held"
     ExclusionHoldOver "exclusion_hold_over"

@@ -40,6 +40,7 @@ impl Event {
             | Self::JournalDropped { .. }
             | Self::Refused { .. }
             | Self::StepFailed { .. }
+            | Self::RulesRemoved { fault: Some(_), .. }
             | Self::RoutesBlocked { .. }
             | Self::Repaired { .. }
             | Self::Contested { .. }
@@ -83,6 +84,7 @@ impl Event {
             | Self::ManualAsked { .. }
             | Self::ManualRemoved { .. }
             | Self::ManualOver { .. }
+            | Self::RulesRemoved { fault: None, .. }
             | Self::ExclusionChanged { .. }
             | Self::ExclusionHoldOver { .. }
             | Self::GroupsChanged { .. }

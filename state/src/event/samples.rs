@@ -241,6 +241,14 @@ fn of_the_plan() -> Vec<Event> {
             tunnel: id(),
             link: Some(link()),
         },
+        Event::RulesRemoved {
+            removed: 2,
+            fault: None,
+        },
+        Event::RulesRemoved {
+            removed: 1,
+            fault: Some(fault()),
+        },
         Event::ManualOver {
             reason: ManualEnd::LedgerRead,
         },
@@ -384,7 +392,6 @@ fn of_a_tunnel() -> Vec<Event> {
         RetireReason::LeftBehind {
             client_ip: Some(HERE),
         },
-        RetireReason::RulesAlone,
         RetireReason::Renamed,
         RetireReason::Replaced,
         RetireReason::Interrupted,
@@ -555,7 +562,6 @@ fn steps() -> Vec<PlannedStep> {
         protocol: RouteProtocol::Bgp,
     };
     let rule = |selector| Rule {
-        priority: 100,
         selector,
         table: TableId(100),
     };

@@ -226,6 +226,12 @@ impl Display for Event {
             Self::ManualRemoved { link: Some(link), .. } => {
                 write!(f, "{link} is to go, as was asked through the API")
             }
+            Self::RulesRemoved { removed, fault: None } => {
+                write!(f, "{removed} rules that led into no tunnel are removed")
+            }
+            Self::RulesRemoved {
+                fault: Some(fault), ..
+            } => write!(f, "rules that lead into no tunnel stay for now: {fault}"),
             Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
             Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
             Self::ExclusionHeld { detail } => write!(

@@ -60,6 +60,7 @@ impl Event {
             | Self::ContestOver { .. }
             | Self::MovePostponed { .. }
             | Self::MoveOver { .. }
+            | Self::RulesRemoved { .. }
             | Self::RoutesCapturing { .. }
             | Self::ActorRestarted { .. }
             | Self::InvariantBroken { .. } => true,

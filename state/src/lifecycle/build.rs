@@ -8,8 +8,8 @@ use super::{
     state::{Applying, Build, Look, Looking, Progress, Settled, Stage, Standing, State, Work},
 };
 use crate::{
-    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, Owner, Part, Phase,
-    Plan, PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
+    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, Part, Phase, Plan,
+    PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
 };
@@ -41,7 +41,7 @@ impl Lifecycle {
             .map(|spec| spec.link.name.clone())
             .filter(|name| *name != assignment.spec.link.name);
         if let Some(link) = old_link {
-            self.note_retirement(link, Vec::new(), RetireReason::Renamed, turn);
+            self.note_retirement(link, RetireReason::Renamed, turn);
         }
         if self.todo.retire.is_some() {
             self.todo.assign = Some(assignment);
@@ -394,10 +394,8 @@ fn step(tunnel: TunnelId, spec: &TunnelSpec, action: Action) -> PlannedStep {
 }
 
 fn mark(spec: &TunnelSpec, observed: &Observed) -> Option<Incarnation> {
-    match observed.links.get(&spec.link.name)?.link.owner {
-        Owner::Ours { tunnel, incarnation } if tunnel == spec.id => Some(incarnation),
-        Owner::Ours { .. } | Owner::Foreign => None,
-    }
+    let have = observed.under(spec.id, &spec.link.name)?;
+    Some(have.incarnation)
 }
 
 /// Where the addresses begin that go last, because others take their place.

@@ -6,9 +6,7 @@ use super::{
     SessionNumber,
     machine::{Lifecycle, Turn},
 };
-use crate::{
-    BgpSpec, LinkName, Observed, Plan, PlannedStep, Route, RouteProtocol, TunnelSpec, invariant::Invariant,
-};
+use crate::{BgpSpec, Observed, Plan, PlannedStep, Route, RouteProtocol, TunnelSpec, invariant::Invariant};
 
 impl Lifecycle {
     /// A route of an earlier run may be replaced while it waits; none is put anew.
@@ -24,15 +22,11 @@ impl Lifecycle {
         broken.into_iter().for_each(|event| turn.record(event));
     }
 
-    /// Before the link goes.
-    pub(super) fn check_services_ended(&self, link: &LinkName, turn: &mut Turn<'_>) {
-        let runs = self
-            .services
-            .multicast
-            .as_ref()
-            .is_some_and(|run| run.link == *link);
-        let broken = Invariant::ServicesNeedTheirTunnel.check(!runs, || {
-            format!("{link} goes, and multicast services run over it")
+    /// Before the tunnel goes.
+    pub(super) fn check_services_ended(&self, turn: &mut Turn<'_>) {
+        let runs = self.services.multicast.as_ref();
+        let broken = Invariant::ServicesNeedTheirTunnel.check(runs.is_none(), || {
+            format!("the tunnel goes, and multicast services run over it: {runs:?}")
         });
         broken.into_iter().for_each(|event| turn.record(event));
     }
@@ -85,7 +79,7 @@ fn but_groups(spec: &TunnelSpec) -> TunnelSpec {
 }
 
 fn is_over(observed: &Observed, step: &PlannedStep, route: &Route) -> bool {
-    let have = observed.links.get(&step.link);
+    let have = observed.under(step.tunnel, &step.link);
     have.is_some_and(|have| {
         have.routes
             .iter()

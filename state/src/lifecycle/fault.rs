@@ -83,10 +83,9 @@ impl Lifecycle {
         let Some(spec) = self.spec.clone() else {
             return self.wait(phase, fault, build, turn);
         };
-        self.check_services_ended(&spec.link.name, turn);
+        self.check_services_ended(turn);
         turn.emit(Effect::Remove {
-            link: spec.link.name.clone(),
-            rules: spec.rules.iter().copied().collect(),
+            rules: spec.rules.clone(),
         });
         State::Compensating(Compensating {
             phase,

@@ -45,8 +45,6 @@ pub enum RetireReason {
         /// The address that this host goes by.
         client_ip: Option<Ipv4Addr>,
     },
-    /// Only rules of it are there.
-    RulesAlone,
     /// It is to be built under another link name.
     Renamed,
     /// It is to be built under another link name or between other ends.
@@ -115,7 +113,6 @@ impl fmt::Display for RetireReason {
             Self::LeftBehind { client_ip: None } => {
                 f.write_str("an earlier run left it behind, and the ledger asks for no such tunnel")
             }
-            Self::RulesAlone => f.write_str("rules without a tunnel"),
             Self::Renamed => f.write_str("the tunnel has another link name now"),
             Self::Replaced => f.write_str("its link is to have another name or other ends"),
             Self::Interrupted => f.write_str("its removal was interrupted"),

@@ -1,13 +1,13 @@
 //! Taking a tunnel down, or letting go of it.
 
-use std::{collections::BTreeSet, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use super::{
     Effect, FailureReport, RetireReason,
     machine::{Lifecycle, Todo, Turn},
     state::{DrainWaiting, Draining, Ended, Removal, Retirement, State},
 };
-use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, event::Event, rib::Rib};
+use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, event::Event, rib::Rib};
 
 impl Lifecycle {
     /// The daemon goes away and the tunnel stays. The multicast services end without a word: what they asked the device
@@ -19,29 +19,17 @@ impl Lifecycle {
     }
 
     /// The tunnel is to go once nothing is under way; its session goes now.
-    pub(super) fn note_retirement(
-        &mut self,
-        link: LinkName,
-        rules: Vec<Rule>,
-        reason: RetireReason,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(super) fn note_retirement(&mut self, link: LinkName, reason: RetireReason, turn: &mut Turn<'_>) {
         self.stop_multicast(turn);
         self.tell_draining(turn);
         self.stop_session(true, turn);
         self.rib.forget();
         self.moving = None;
         self.todo.assign = None;
-        self.name.get_or_insert_with(|| link.clone());
-        let retire = self.todo.retire.get_or_insert_with(|| {
-            Box::new(Retirement {
-                links: BTreeSet::new(),
-                rules: BTreeSet::new(),
-                reason,
-            })
-        });
-        retire.links.insert(link);
-        retire.rules.extend(rules);
+        self.name.get_or_insert(link);
+        self.todo
+            .retire
+            .get_or_insert_with(|| Box::new(Retirement { reason }));
     }
 
     /// Told once for each link that goes, and before anything of it ends.
@@ -59,43 +47,17 @@ impl Lifecycle {
 
     /// Starts the removal of everything that is this tunnel's.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> State {
-        let (mut links, mut rules, reason) = match self.todo.retire.take().map(|retire| *retire) {
-            Some(Retirement { links, rules, reason }) => (links, rules, Some(reason)),
-            None => (BTreeSet::new(), BTreeSet::new(), None),
-        };
-        if let Some(spec) = &self.spec {
-            links.insert(spec.link.name.clone());
-            rules.extend(&spec.rules);
-        }
-        rules.append(&mut self.old_rules);
+        let reason = self.todo.retire.take().map(|retire| retire.reason);
+        let mut rules = mem::take(&mut self.old_rules);
+        rules.extend(self.spec.iter().flat_map(|spec| &spec.rules));
         self.backoff.forget();
-        self.remove(
-            Removal {
-                links: links.into_iter().collect(),
-                rules: rules.into_iter().collect(),
-                reason,
-            },
-            turn,
-        )
+        self.remove(Removal { rules, reason }, turn)
     }
 
-    /// Another link of this tunnel goes too, and what was to be built afterwards is not.
-    pub(super) fn drain_too(&mut self, removal: &mut Removal, link: LinkName, rules: Vec<Rule>) {
-        self.todo.assign = None;
-        if !removal.links.contains(&link) {
-            removal.links.push_back(link);
-        }
-        removal.rules.extend(rules);
-    }
-
-    /// Removes the first of the links, with the rules.
+    /// Removes whatever there is of the tunnel.
     pub(super) fn remove(&mut self, removal: Removal, turn: &mut Turn<'_>) -> State {
-        let Some(link) = removal.links.front().cloned() else {
-            return self.gone(turn);
-        };
-        self.check_services_ended(&link, turn);
+        self.check_services_ended(turn);
         turn.emit(Effect::Remove {
-            link,
             rules: removal.rules.clone(),
         });
         State::Draining(Draining {
@@ -104,12 +66,7 @@ impl Lifecycle {
         })
     }
 
-    pub(super) fn removed(
-        &mut self,
-        mut removal: Removal,
-        report: RemovalReport,
-        turn: &mut Turn<'_>,
-    ) -> State {
+    pub(super) fn removed(&mut self, removal: Removal, report: RemovalReport, turn: &mut Turn<'_>) -> State {
         let (not_ours, failed): (Vec<Fault>, Vec<Fault>) =
             report.failed.into_iter().partition(is_nothing_of_ours);
         for fault in not_ours {
@@ -126,9 +83,7 @@ impl Lifecycle {
             return State::DrainWaiting(DrainWaiting { removal, failure });
         }
         self.backoff.forget();
-        removal.links.pop_front();
-        removal.rules.clear();
-        self.remove(removal, turn)
+        self.gone(turn)
     }
 
     /// Nothing of the tunnel is left.

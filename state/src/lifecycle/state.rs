@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::{FailureReport, PhaseReason, RetireReason};
-use crate::{Fault, LinkName, Monotonic, Phase, PlannedStep, Rule};
+use crate::{Fault, Monotonic, Phase, PlannedStep, Rule};
 
 /// What the machine waits for.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -157,16 +157,13 @@ pub(super) struct Work {
 /// What is being taken down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Removal {
-    pub(super) links: VecDeque<LinkName>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: BTreeSet<Rule>,
     pub(super) reason: Option<RetireReason>,
 }
 
 /// A removal that is asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Retirement {
-    pub(super) links: BTreeSet<LinkName>,
-    pub(super) rules: BTreeSet<Rule>,
     pub(super) reason: RetireReason,
 }
 

@@ -30,8 +30,8 @@ impl Lifecycle {
     fn in_pending(&mut self, input: Input, turn: &mut Turn<'_>) -> State {
         match input {
             Input::Assign(assignment) => self.reassign(Build::default(), assignment, turn),
-            Input::Retire { link, rules, reason } => {
-                self.note_retirement(link, rules, reason, turn);
+            Input::Retire { link, reason } => {
+                self.note_retirement(link, reason, turn);
                 self.drain(turn)
             }
             Input::Detach => self.detach(Phase::Pending, turn),
@@ -56,7 +56,7 @@ impl Lifecycle {
             Input::Session(number, update) => self.hear(number, update, turn),
             Input::Liveness(verdicts) => self.note_liveness(verdicts),
             Input::Recheck => self.todo.recheck = true,
-            Input::Retire { link, rules, reason } => self.note_retirement(link, rules, reason, turn),
+            Input::Retire { link, reason } => self.note_retirement(link, reason, turn),
             Input::Detach => return self.detach(state.build.phase(), turn),
             Input::Timeout => {
                 self.pass_time(turn);
@@ -75,7 +75,7 @@ impl Lifecycle {
             Input::Session(number, update) => self.hear(number, update, turn),
             Input::Liveness(verdicts) => self.note_liveness(verdicts),
             Input::Recheck => self.todo.recheck = true,
-            Input::Retire { link, rules, reason } => self.note_retirement(link, rules, reason, turn),
+            Input::Retire { link, reason } => self.note_retirement(link, reason, turn),
             Input::Detach => return self.detach(state.build.phase(), turn),
             Input::Timeout => {
                 self.pass_time(turn);
@@ -91,8 +91,8 @@ impl Lifecycle {
         let mut build = state.build();
         match input {
             Input::Assign(assignment) => return self.reassign(build, assignment, turn),
-            Input::Retire { link, rules, reason } => {
-                self.note_retirement(link, rules, reason, turn);
+            Input::Retire { link, reason } => {
+                self.note_retirement(link, reason, turn);
                 return self.drain(turn);
             }
             Input::Detach => return self.detach(state.phase(), turn),
@@ -111,8 +111,8 @@ impl Lifecycle {
     fn in_waiting(&mut self, mut state: Waiting, input: Input, turn: &mut Turn<'_>) -> State {
         match input {
             Input::Assign(assignment) => return self.reassign(state.build, assignment, turn),
-            Input::Retire { link, rules, reason } => {
-                self.note_retirement(link, rules, reason, turn);
+            Input::Retire { link, reason } => {
+                self.note_retirement(link, reason, turn);
                 return self.drain(turn);
             }
             Input::Detach => return self.detach(Phase::Failed, turn),
@@ -137,7 +137,7 @@ impl Lifecycle {
             Input::Assign(assignment) => self.assign_later(assignment, &mut state.build, turn),
             Input::Session(number, update) => self.hear(number, update, turn),
             Input::Liveness(verdicts) => self.note_liveness(verdicts),
-            Input::Retire { link, rules, reason } => self.note_retirement(link, rules, reason, turn),
+            Input::Retire { link, reason } => self.note_retirement(link, reason, turn),
             Input::Detach => return self.detach(state.build.phase(), turn),
             Input::Timeout => {
                 self.pass_time(turn);
@@ -153,7 +153,8 @@ impl Lifecycle {
         match input {
             Input::Removed(report) => return self.removed(state.removal, report, turn),
             Input::Assign(assignment) => self.todo.assign = Some(assignment),
-            Input::Retire { link, rules, .. } => self.drain_too(&mut state.removal, link, rules),
+            // What was to be built afterwards is not.
+            Input::Retire { .. } => self.todo.assign = None,
             Input::Detach => return self.detach(Phase::Draining, turn),
             Input::Timeout => {
                 self.pass_time(turn);
@@ -168,10 +169,11 @@ impl Lifecycle {
         State::Draining(state)
     }
 
-    fn in_drain_waiting(&mut self, mut state: DrainWaiting, input: Input, turn: &mut Turn<'_>) -> State {
+    fn in_drain_waiting(&mut self, state: DrainWaiting, input: Input, turn: &mut Turn<'_>) -> State {
         match input {
             Input::Assign(assignment) => self.todo.assign = Some(assignment),
-            Input::Retire { link, rules, .. } => self.drain_too(&mut state.removal, link, rules),
+            // What was to be built afterwards is not.
+            Input::Retire { .. } => self.todo.assign = None,
             Input::Detach => return self.detach(Phase::Draining, turn),
             Input::Timeout if turn.now >= state.failure.retry_at => return self.remove(state.removal, turn),
             Input::Timeout

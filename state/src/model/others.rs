@@ -1,41 +1,13 @@
 //! What others do to the kernel: operators, other daemons, accidents. No mark is asked for.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::{Model, ends, put_address, put_route, take_address};
-use crate::{
-    Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule, TableId,
-};
+use super::{Interface, LinkKind, Model, Owner, ends, put_address, put_route, take_address};
+use crate::{Address, LinkName, ObservedLink, Route, Rule, TableId};
 
 impl Model {
-    /// A host as it was observed.
-    #[must_use]
-    pub fn with(observed: Observed) -> Self {
-        let next_index = observed
-            .links
-            .values()
-            .map(|have| have.link.index)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        let mut model = Self {
-            observed: Observed::default(),
-            next_index,
-            ends: BTreeMap::new(),
-            taken: BTreeSet::new(),
-        };
-        observed
-            .links
-            .values()
-            .for_each(|have| model.count(&have.link, true));
-        Self { observed, ..model }
-    }
-
     /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
     pub fn add_foreign(
         &mut self,
@@ -45,41 +17,40 @@ impl Model {
     ) -> bool {
         let clash =
             kind == LinkKind::Gre && ends.is_some_and(|(local, remote)| self.ends_are_taken(local, remote));
-        if clash || self.observed.links.contains_key(name) {
+        if clash || self.links.contains_key(name) {
             return false;
         }
         let (local, remote) = ends.unzip();
-        self.insert(ObservedLink {
-            index: 0,
+        let link = ObservedLink {
             name: name.clone(),
-            kind,
-            owner: Owner::Foreign,
+            usable: false,
             local,
             remote,
             ttl: None,
             mtu: 1500,
             up: true,
-        });
+        };
+        self.insert(kind, Owner::Foreign, link);
         true
     }
 
     /// Puts an address on a link that is not ours. False when the host has it already.
     pub fn add_host_address(&mut self, address: Ipv4Addr) -> bool {
-        self.observed.host.insert(address)
+        self.host.insert(address)
     }
 
     /// Sets whether such an address is only on links that are down.
     pub fn set_idle(&mut self, address: Ipv4Addr, idle: bool) {
         if idle {
-            self.observed.idle.insert(address)
+            self.idle.insert(address)
         } else {
-            self.observed.idle.remove(&address)
+            self.idle.remove(&address)
         };
     }
 
     /// Takes such an address away. False when there is none.
     pub fn delete_host_address(&mut self, address: Ipv4Addr) -> bool {
-        self.observed.host.remove(&address)
+        self.host.remove(&address)
     }
 
     /// Puts a route that is not ours into this place, over a link that is not ours. False when it is taken so already.
@@ -94,20 +65,27 @@ impl Model {
 
     /// Deletes a link, ours or not. False when there is none.
     pub fn delete_link(&mut self, link: &LinkName) -> bool {
-        let gone = self.observed.links.remove(link);
-        gone.inspect(|gone| self.count(&gone.link, false)).is_some()
+        self.pull(link).is_some()
+    }
+
+    /// Makes a link one of another kind. False when there is no such link.
+    pub fn set_kind(&mut self, link: &LinkName, kind: LinkKind) -> bool {
+        self.edit(link, |have| {
+            have.kind = kind;
+            true
+        })
     }
 
     /// Renames a link. False when there is no such link or the new name is taken.
     pub fn rename(&mut self, link: &LinkName, to: &LinkName) -> bool {
-        if self.observed.links.contains_key(to) {
+        if self.links.contains_key(to) {
             return false;
         }
-        let Some(mut tunnel) = self.observed.links.remove(link) else {
+        let Some(mut interface) = self.pull(link) else {
             return false;
         };
-        tunnel.link.name = to.clone();
-        self.observed.links.insert(to.clone(), tunnel);
+        interface.link.name = to.clone();
+        self.plug_in(interface);
         true
     }
 
@@ -164,23 +142,23 @@ impl Model {
 
     /// Puts a rule with our mark. False when it is there.
     pub fn add_rule(&mut self, rule: Rule) -> bool {
-        self.observed.rules.insert(rule)
+        self.rules.insert(rule)
     }
 
     /// Deletes a rule. False when it is not there.
     pub fn delete_rule(&mut self, rule: &Rule) -> bool {
-        self.observed.rules.remove(rule)
+        self.rules.remove(rule)
     }
 
-    pub(super) fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut ObservedTunnel) -> bool) -> bool {
-        let Some(tunnel) = self.observed.links.get_mut(link) else {
+    pub(super) fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut Interface) -> bool) -> bool {
+        let Some(tunnel) = self.links.get_mut(link) else {
             return false;
         };
-        let before = ends(&tunnel.link).map(|_| tunnel.link.clone());
+        let before = ends(tunnel);
         let edited = edit(tunnel);
-        let now = tunnel.link.clone();
-        before.iter().for_each(|before| self.count(before, false));
-        self.count(&now, true);
+        let now = ends(tunnel);
+        self.count(before, false);
+        self.count(now, true);
         edited
     }
 }

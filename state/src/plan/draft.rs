@@ -7,11 +7,11 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{Limits, rule_owner, step};
+use super::step;
 use crate::{
-    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkAction, LinkKind, LinkName, LinkSpec,
-    Observed, ObservedLink, ObservedTunnel, Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId,
-    TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
+    Action, Address, BgpSpec, LearnedRoutes, LinkAction, LinkName, LinkSpec, Observed, ObservedLink,
+    ObservedTunnel, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant,
+    step::PlanConflict,
 };
 
 #[derive(Default)]
@@ -25,18 +25,15 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn finish(self, limits: &Limits) -> Plan {
+    pub(super) fn finish(self) -> Plan {
         let mut steps = self.removals;
         steps.extend(self.changes);
         steps.extend(self.additions);
         steps.extend(self.departures);
-        let truncated = steps.len() > limits.steps;
-        steps.truncate(limits.steps);
         Plan {
-            generation: Generation::default(),
             steps,
             conflicts: self.conflicts,
-            truncated,
+            ..Plan::default()
         }
     }
 
@@ -167,34 +164,6 @@ impl Draft {
         }
     }
 
-    /// Removes rules of ours that look into no desired tunnel's tables.
-    pub(super) fn remove_stray_rules(
-        &mut self,
-        desired: &Desired,
-        observed: &Observed,
-        wanted: &BTreeSet<Rule>,
-    ) {
-        if observed.rules.is_empty() {
-            return;
-        }
-        let in_use: BTreeSet<TableId> = desired
-            .tunnels
-            .values()
-            .flat_map(|want| tables(&want.spec))
-            .collect();
-        let owners = table_owners(observed);
-        let stray = observed
-            .rules
-            .iter()
-            .filter(|rule| !wanted.contains(rule) && !in_use.contains(&rule.table));
-        let steps: Vec<_> = stray
-            .filter_map(|rule| {
-                rule_owner(rule, &owners).map(|(id, link)| step(id, &link, Action::delete(*rule)))
-            })
-            .collect();
-        self.removals.splice(0..0, steps);
-    }
-
     fn add_rules(&mut self, want: &TunnelWant, observed: &Observed) {
         for rule in want.spec.rules.difference(&observed.rules) {
             self.additions
@@ -208,16 +177,12 @@ pub(super) struct Endpoints(BTreeMap<(Ipv4Addr, Ipv4Addr), LinkName>);
 
 impl Endpoints {
     pub(super) fn taken(observed: &Observed, leaving: &BTreeSet<&LinkName>) -> Self {
-        let staying = observed
-            .links
-            .values()
-            .map(|tunnel| &tunnel.link)
-            .filter(|link| !leaving.contains(&link.name));
-        let ends = staying.filter(|link| link.kind == LinkKind::Gre || link.owner != Owner::Foreign);
-        Self(
-            ends.filter_map(|link| Some(((link.local?, link.remote?), link.name.clone())))
-                .collect(),
-        )
+        let ours = observed.ours().map(|(_, have)| &have.link);
+        let ours = ours.filter_map(|link| Some((link.local.zip(link.remote)?, &link.name)));
+        let foreign = observed.foreign.iter();
+        let foreign = foreign.filter_map(|(name, link)| Some((link.holds?, name)));
+        let staying = ours.chain(foreign).filter(|(_, name)| !leaving.contains(name));
+        Self(staying.map(|(ends, name)| (ends, name.clone())).collect())
     }
 
     pub(super) fn free(&mut self, link: &ObservedLink) {
@@ -235,13 +200,6 @@ impl Endpoints {
                 Ok(())
             }
         }
-    }
-}
-
-pub(super) fn may_carry(kind: &LinkKind) -> bool {
-    match kind {
-        LinkKind::Gre | LinkKind::Tun => true,
-        LinkKind::Other(_) => false,
     }
 }
 
@@ -349,7 +307,7 @@ fn installs(spec: &TunnelSpec) -> bool {
 }
 
 /// The routing tables that are this tunnel's own.
-fn tables(spec: &TunnelSpec) -> BTreeSet<TableId> {
+pub(super) fn tables(spec: &TunnelSpec) -> BTreeSet<TableId> {
     let routes = spec.routes.iter().map(|route| route.table);
     let installed = spec
         .bgp
@@ -361,16 +319,4 @@ fn tables(spec: &TunnelSpec) -> BTreeSet<TableId> {
         .chain(rules)
         .filter(|table| *table != TableId::MAIN)
         .collect()
-}
-
-fn table_owners(observed: &Observed) -> BTreeMap<TableId, (TunnelId, LinkName)> {
-    let mut owners = BTreeMap::new();
-    for (id, _, tunnel) in observed.ours() {
-        for route in tunnel.routes.iter().filter(|route| route.table != TableId::MAIN) {
-            owners
-                .entry(route.table)
-                .or_insert_with(|| (id, tunnel.link.name.clone()));
-        }
-    }
-    owners
 }

@@ -117,8 +117,8 @@ impl Reconciler {
         }
         let seen = observed
             .ours()
-            .filter(|(id, ..)| !self.ended.contains(id))
-            .map(|(id, _, tunnel)| {
+            .filter(|(id, _)| !self.ended.contains(id))
+            .map(|(id, tunnel)| {
                 let addresses = tunnel.addresses.iter().map(|address| address.address).collect();
                 (
                     id,

@@ -17,13 +17,12 @@ use super::{
 };
 use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic,
-    Observed, ObservedTunnel, Phase, Plan, Pubkey, Rule, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant,
-    View,
+    Observed, ObservedTunnel, Phase, Plan, Pubkey, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     event::Event,
     guard::AcceptedView,
     lifecycle::{RetireReason, TunnelReport},
-    plan::{Limits, plan_keeping},
+    plan::plan_keeping,
     random::Random,
     table::{Change, Reconciled},
 };
@@ -80,6 +79,8 @@ pub struct Reconciler {
     /// The address that this host had when the view before was in force.
     pub(super) moved_from: Option<Ipv4Addr>,
     pub(super) looking: Looking,
+    /// Rules that lead into no tunnel are being removed.
+    pub(super) removing_rules: bool,
     pub(super) next_incarnation: Incarnation,
     pub(super) generation: Generation,
     pub(super) shutdown: Option<Shutdown>,
@@ -176,6 +177,7 @@ impl Reconciler {
             underlay: Underlay::default(),
             moved_from: None,
             looking: Looking::default(),
+            removing_rules: false,
             next_incarnation: first_incarnation,
             generation: Generation::default(),
             shutdown: None,
@@ -211,7 +213,8 @@ impl Core for Reconciler {
             Input::ProvisionerEnded { tunnel, finished } => {
                 self.provisioner_ended(tunnel, finished, &mut turn)
             }
-            Input::Notice(link) => self.notice(link, &mut turn),
+            Input::RulesRemoved(report) => self.rules_removed(&report, &mut turn),
+            Input::Notice(notice) => self.notice(notice, &mut turn),
             Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
             Input::Timeout => self.pass_time(&mut turn),
         }
@@ -278,9 +281,12 @@ impl Reconciler {
             want.incarnation = self.next_incarnation;
             want.learned = learned.get(id).cloned().unwrap_or(LearnedRoutes::Unknown);
         }
-        let mut plan = plan_keeping(&desired, &keep, observed, &Limits::default());
-        plan.steps
-            .retain(|step| !self.is_held() || desired.tunnels.contains_key(&step.tunnel));
+        let mut plan = plan_keeping(&desired, &keep, observed);
+        if self.is_held() {
+            plan.steps
+                .retain(|step| desired.tunnels.contains_key(&step.tunnel));
+            plan.stray_rules.clear();
+        }
         Plan {
             generation: self.generation,
             ..plan
@@ -492,5 +498,4 @@ pub(super) struct Stray {
     pub(super) tunnel: TunnelId,
     pub(super) link: LinkName,
     pub(super) endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
-    pub(super) rules: Vec<Rule>,
 }

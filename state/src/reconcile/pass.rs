@@ -8,7 +8,7 @@ use super::{
     slots::{Slot, Stage},
 };
 use crate::{
-    Desired, Incarnation, LinkName, Pubkey, Switch, TunnelId, TunnelSpec,
+    Desired, Incarnation, LinkName, Notice, Pubkey, Switch, TunnelId, TunnelSpec,
     desired::{Built, Refusal, Request, build},
     event::Event,
     guard::AcceptedView,
@@ -79,7 +79,6 @@ impl Reconciler {
                     tunnel,
                     link,
                     endpoints: slot.endpoints.first().copied(),
-                    rules: Vec::new(),
                 };
                 self.retire(stray, RetireReason::Interrupted, turn);
             }
@@ -109,7 +108,7 @@ impl Reconciler {
     /// after lost notices, should the same thing be there again and again.
     fn verify_removals(&mut self, turn: &mut Turn<'_>) {
         if self.looking.unverified && !self.slots.any_retires() && self.shutdown.is_none() {
-            self.notice(None, turn);
+            self.notice(Notice::Something, turn);
         }
     }
 
@@ -138,7 +137,9 @@ impl Reconciler {
 
     pub(super) fn finish_shutdown(&mut self, turn: &mut Turn<'_>) {
         let done = match self.shutdown {
-            Some(Shutdown::Detach | Shutdown::Remove { looked: true }) => self.slots.is_empty(),
+            Some(Shutdown::Detach | Shutdown::Remove { looked: true }) => {
+                self.slots.is_empty() && !self.removing_rules
+            }
             Some(Shutdown::Remove { looked: false } | Shutdown::Finished) | None => false,
         };
         if done {
@@ -374,7 +375,6 @@ impl Reconciler {
             tunnel,
             link,
             endpoints,
-            rules,
         } = stray;
         self.conflicts.remove(&tunnel);
         let stage = Stage::Retiring { link: link.clone() };
@@ -385,12 +385,7 @@ impl Reconciler {
         (slot.stage, slot.recheck.due) = (stage, None);
         self.slots.insert(tunnel, slot);
         self.hold(tunnel, link.clone(), endpoints);
-        turn.effects.push(Effect::Retire {
-            tunnel,
-            link,
-            rules,
-            reason,
-        });
+        turn.effects.push(Effect::Retire { tunnel, link, reason });
     }
 
     /// Numbers what was handed out since `before`, if anything was.
@@ -404,6 +399,7 @@ impl Reconciler {
                 Effect::Observe
                 | Effect::ResolveSources(_)
                 | Effect::MeasureUnderlay(_)
+                | Effect::RemoveRules(_)
                 | Effect::Recheck(_)
                 | Effect::Detach(_)
                 | Effect::Record(_)
@@ -427,6 +423,5 @@ pub(super) fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {
         tunnel,
         link,
         endpoints: Some((spec.link.local, spec.link.remote)),
-        rules: Vec::new(),
     }
 }

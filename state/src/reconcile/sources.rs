@@ -85,7 +85,7 @@ impl Reconciler {
         }
         let ends = observed
             .ours()
-            .filter_map(|(_, _, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
+            .filter_map(|(_, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
         for (local, remote) in ends.filter(|(local, _)| observed.host.contains(local)) {
             self.sources.adopt(local, remote);
         }

@@ -9,10 +9,10 @@ use super::{
     slots::{Recheck, Stage},
 };
 use crate::{
-    Action, Edit, LinkName, Observed, ObservedTunnel, Part, Phase, RouteProtocol, TunnelId,
+    LinkName, Notice, Observed, ObservedTunnel, Phase, RemovalReport, RouteProtocol, TunnelId,
     backoff::{Jitter, Waits},
-    lifecycle::RetireReason,
-    plan::{Limits, plan_keeping},
+    event::Event,
+    plan::plan_keeping,
     random::{Random as _, SplitMix64},
 };
 
@@ -45,7 +45,7 @@ impl Reconciler {
         let first = !std::mem::replace(&mut self.looking.done, true);
         let marks = observed
             .ours()
-            .map(|(id, _, have)| (id, Mark::seen(have)))
+            .map(|(id, have)| (id, Mark::seen(have)))
             .filter(|(id, _)| !self.ended.contains(id))
             .collect();
         let another = self.marks != marks;
@@ -55,7 +55,7 @@ impl Reconciler {
         }
         let highest = observed
             .ours()
-            .map(|(_, incarnation, _)| incarnation.next())
+            .map(|(_, have)| have.incarnation.next())
             .max()
             .unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
@@ -90,12 +90,17 @@ impl Reconciler {
 
     pub(super) fn observe_later(&mut self, turn: &mut Turn<'_>) {
         self.looking.under_way = false;
-        self.looking.failures += 1;
         if let Some(Shutdown::Remove { looked }) = &mut self.shutdown {
             // What cannot be looked for is not waited for.
             *looked = true;
             self.finish_shutdown(turn);
         }
+        self.look_later(turn);
+    }
+
+    /// Looks again after a wait that doubles with each failure.
+    fn look_later(&mut self, turn: &mut Turn<'_>) {
+        self.looking.failures += 1;
         let waits = Waits {
             first: self.settings.observe_retry_min,
             longest: self.settings.observe_retry_max,
@@ -106,33 +111,33 @@ impl Reconciler {
         self.looking.resync_at = None;
     }
 
-    /// A change on the link of one of our tunnels is for that tunnel. One elsewhere may end a conflict, and may mean another
-    /// source address. Lost notices mean that all must be looked at.
-    pub(super) fn notice(&mut self, link: Option<LinkName>, turn: &mut Turn<'_>) {
-        if link.as_ref().is_none_or(|link| !self.names.contains_key(link)) {
-            self.ask_sources_soon(turn);
-        }
-        let Some(link) = link else {
-            let free_at = self
-                .looking
-                .noticed_at
-                .map(|at| at + self.settings.notice_gap)
-                .filter(|at| *at > turn.now);
-            match free_at {
-                Some(at) => self.looking.notice_due = Some(at),
-                None => {
-                    self.looking.noticed_at = Some(turn.now);
-                    self.observe(turn);
-                }
-            }
-            return;
-        };
-        match self.names.get(&link).copied() {
-            Some(tunnel) => self.recheck(tunnel, turn),
-            None => {
+    /// A change of one of our tunnels is for that tunnel. One elsewhere may end a conflict, and may mean another source
+    /// address. Where it is not known what changed all must be looked at.
+    pub(super) fn notice(&mut self, notice: Notice, turn: &mut Turn<'_>) {
+        match notice {
+            Notice::Tunnel(tunnel) if self.slots.contains_key(&tunnel) => self.recheck(tunnel, turn),
+            Notice::Tunnel(_) | Notice::Elsewhere => {
+                self.ask_sources_soon(turn);
                 for tunnel in self.conflicts.clone() {
                     self.recheck(tunnel, turn);
                 }
+            }
+            Notice::Something | Notice::Overrun => {
+                self.ask_sources_soon(turn);
+                self.observe_with_gap(turn);
+            }
+        }
+    }
+
+    /// Observes now, or once the gap since the last such observation has passed.
+    fn observe_with_gap(&mut self, turn: &mut Turn<'_>) {
+        let last = self.looking.noticed_at;
+        let free_at = last.map(|at| at + self.settings.notice_gap);
+        match free_at.filter(|at| *at > turn.now) {
+            Some(at) => self.looking.notice_due = Some(at),
+            None => {
+                self.looking.noticed_at = Some(turn.now);
+                self.observe(turn);
             }
         }
     }
@@ -206,26 +211,20 @@ impl Reconciler {
         let before = turn.effects.len();
         let strays: Vec<Stray> = observed
             .ours()
-            .filter_map(|(tunnel, _, seen)| {
+            .filter_map(|(tunnel, seen)| {
                 let stray = self.is_stray(tunnel, &seen.link.name);
                 let endpoints = seen.link.local.zip(seen.link.remote);
                 stray.then(|| Stray {
                     tunnel,
                     link: seen.link.name.clone(),
                     endpoints,
-                    rules: Vec::new(),
                 })
             })
             .collect();
         let reason = self.why_stray();
-        let retired: BTreeSet<TunnelId> = strays.iter().map(|stray| stray.tunnel).collect();
-        let mut rules = self.stray_rules(observed);
-        for mut stray in strays {
-            stray.rules = std::mem::take(&mut rules);
+        self.remove_stray_rules(observed, turn);
+        for stray in strays {
             self.retire(stray, reason.clone(), turn);
-        }
-        if retired.is_empty() && !rules.is_empty() && !self.slots.any_retires() {
-            self.retire_rules(rules, turn);
         }
         self.commit(before, turn);
     }
@@ -249,47 +248,42 @@ impl Reconciler {
         }
     }
 
-    fn stray_rules(&self, observed: &Observed) -> Vec<crate::Rule> {
-        if observed.rules.is_empty() {
-            return Vec::new();
+    fn remove_stray_rules(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+        // Tunnels that are on their way out take their rules along.
+        let others_go = self.slots.any_retires() && self.shutdown.is_none();
+        if observed.rules.is_empty() || self.removing_rules || others_go {
+            return;
         }
-        let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
-        let wanted = |id: &TunnelId| self.desired.tunnels.contains_key(id);
-        let rule = |action| match action {
-            Action::Part(Edit::Delete, Part::Rule(rule)) => Some(rule),
-            Action::Part(Edit::Put | Edit::Delete, _) | Action::Link(_) => None,
-        };
-        plan.steps
-            .into_iter()
-            .filter(|step| !wanted(&step.tunnel))
-            .filter_map(|step| rule(step.action))
-            .collect()
+        let rules = plan_keeping(&self.desired, &self.kept(), observed).stray_rules;
+        if !rules.is_empty() {
+            self.removing_rules = true;
+            turn.effects.push(Effect::RemoveRules(rules));
+        }
     }
 
-    /// Rules of ours without any link: they go under a tunnel of no account.
-    fn retire_rules(&mut self, rules: Vec<crate::Rule>, turn: &mut Turn<'_>) {
-        if let Ok(link) = LinkName::new("none") {
-            let tunnel = TunnelId(crate::Pubkey::default());
-            self.retire(
-                Stray {
-                    tunnel,
-                    link,
-                    endpoints: None,
-                    rules,
-                },
-                RetireReason::RulesAlone,
-                turn,
-            );
+    /// What could not be removed is found again by the next look, which a failure brings about.
+    pub(super) fn rules_removed(&mut self, report: &RemovalReport, turn: &mut Turn<'_>) {
+        self.removing_rules = false;
+        turn.effects.push(Effect::Record(Event::RulesRemoved {
+            removed: report.removed,
+            fault: report.failed.first().cloned(),
+        }));
+        if !report.is_complete() {
+            if let Some(Shutdown::Remove { looked }) = &mut self.shutdown {
+                *looked = false;
+            }
+            self.look_later(turn);
         }
+        self.finish_shutdown(turn);
     }
 
     /// Of routes that a session taught, only their number is known here: see [`Self::recheck_learned`].
     fn recheck_drifted(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
-        let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
+        let plan = plan_keeping(&self.desired, &self.kept(), observed);
         let of_session = observed
             .ours()
-            .filter(|(id, _, have)| self.lacks_routes(id, have))
-            .map(|(id, ..)| id);
+            .filter(|(id, have)| self.lacks_routes(id, have))
+            .map(|(id, _)| id);
         let drifted: BTreeSet<TunnelId> = plan
             .steps
             .iter()

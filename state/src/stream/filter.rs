@@ -124,7 +124,8 @@ impl Kind {
             | Self::RefusalOver
             | Self::ManualAsked
             | Self::ManualRemoved
-            | Self::ManualOver => Topic::Plan,
+            | Self::ManualOver
+            | Self::RulesRemoved => Topic::Plan,
             Self::SpecChanged
             | Self::GroupsChanged
             | Self::PhaseChanged

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::tables::{Notices, Tables, Watch};
 use crate::{
-    LinkName, TunnelId,
+    Notice, TunnelId,
     lifecycle::{TunnelReport, WatchedRoute},
 };
 
@@ -160,13 +160,19 @@ impl WatchNews {
 }
 
 impl Notices {
-    /// What the kernel told of since `before`; `None` stands for anything.
+    /// What the dataplane told of since `before`.
     #[must_use]
-    pub fn since(&self, before: &Self) -> Vec<Option<LinkName>> {
-        let nothing = OrdMap::new();
+    pub fn since(&self, before: &Self) -> Vec<Notice> {
+        let nothing = Self::default();
         let any = self.any != before.any;
-        let links = changed_keys(if any { &nothing } else { &before.links }, &self.links).map(Some);
-        any.then_some(None).into_iter().chain(links).collect()
+        let before = if any { &nothing } else { before };
+        let elsewhere = self.elsewhere != before.elsewhere;
+        let tunnels = changed_keys(&before.tunnels, &self.tunnels).map(Notice::Tunnel);
+        any.then_some(Notice::Something)
+            .into_iter()
+            .chain(elsewhere.then_some(Notice::Elsewhere))
+            .chain(tunnels)
+            .collect()
     }
 }
 

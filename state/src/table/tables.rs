@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    Exclusion, Generation, LinkName, Owners, Pubkey, Sequence, Switch, TunnelId,
+    Exclusion, Generation, Notice, Owners, Pubkey, Sequence, Switch, TunnelId,
     address::{Chosen, Source},
     event::Event,
     figures::{Count, Figures},
@@ -67,8 +67,8 @@ pub enum Change {
     Manual(Arc<Manual>),
     /// What the reconciler says about itself.
     Reconciled(Arc<Reconciled>),
-    /// The kernel told of a change of this link, or of any.
-    Noticed(Option<LinkName>),
+    /// The dataplane told of a change.
+    Noticed(Notice),
     /// How liveness stands.
     Liveness(#[serde(skip)] Arc<LivenessStatus>),
     /// How latency stands.
@@ -118,7 +118,7 @@ pub struct Tables {
     pub manual: Arc<Manual>,
     /// What the reconciler said about itself last.
     pub reconciled: Arc<Reconciled>,
-    /// What the kernel told of.
+    /// What the dataplane told of.
     pub notices: Notices,
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
     pub inputs: Sequence,
@@ -228,13 +228,15 @@ pub struct Reconciled {
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
 }
 
-/// How often the kernel told of changes. Past a bound of names they become changes of anything.
+/// How often the dataplane told of changes. Past a bound of tunnels they become changes of anything.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Notices {
     /// Of anything.
     pub any: u64,
-    /// Of these links, since it told of anything last.
-    pub links: OrdMap<LinkName, u64>,
+    /// Of what is not ours, since it told of anything last.
+    pub elsewhere: u64,
+    /// Of these tunnels, since then.
+    pub tunnels: OrdMap<TunnelId, u64>,
 }
 
 impl InForce {
@@ -348,7 +350,7 @@ impl Tables {
             Change::Excluded(excluded) => self.excluded = excluded.clone(),
             Change::Manual(manual) => self.manual = manual.clone(),
             Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
-            Change::Noticed(link) => self.notices.add(link.as_ref()),
+            Change::Noticed(notice) => self.notices.add(*notice),
             Change::Liveness(status) => self.liveness = Some(status.clone()),
             Change::Latency(status) => self.latency = Some(status.clone()),
             Change::Counted(count) => Arc::make_mut(&mut self.figures).take(count),
@@ -418,18 +420,21 @@ impl Ends {
 }
 
 impl Notices {
-    /// Links that are told apart.
+    /// Tunnels that are told apart.
     pub const MOST: usize = 4_096;
 
-    fn add(&mut self, link: Option<&LinkName>) {
-        match link {
-            Some(link) if self.links.len() < Self::MOST || self.links.contains_key(link) => {
-                *self.links.entry(link.clone()).or_default() += 1;
+    fn add(&mut self, notice: Notice) {
+        match notice {
+            Notice::Elsewhere => self.elsewhere += 1,
+            Notice::Tunnel(tunnel)
+                if self.tunnels.len() < Self::MOST || self.tunnels.contains_key(&tunnel) =>
+            {
+                *self.tunnels.entry(tunnel).or_default() += 1;
             }
-            Some(_) | None => {
+            Notice::Tunnel(_) | Notice::Something | Notice::Overrun => {
                 *self = Self {
                     any: self.any + 1,
-                    links: OrdMap::new(),
+                    ..Self::default()
                 }
             }
         }

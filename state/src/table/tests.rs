@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use super::*;
 use crate::{
-    LinkName, LivenessMode, Pubkey, Switch, TunnelId,
+    LinkName, LivenessMode, Notice, Pubkey, Switch, TunnelId,
     figures::Count,
     guard::HoldReason,
     invariant::Invariant,
@@ -72,7 +72,9 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
             removed: vec![route(small / 2).dst],
         },
         5 => Change::Switch(Switch::from(small % 2 == 0)),
-        6 => Change::Noticed((tunnel > 0).then(|| LinkName::new(format!("t{tunnel}")).unwrap())),
+        6 => Change::Noticed(
+            [Notice::Something, Notice::Elsewhere, Notice::Tunnel(id(tunnel))][usize::from(tunnel.min(2))],
+        ),
         7 => Change::Counted(Count::Established(
             Ipv4Addr::from(u32::from(tunnel)),
             Duration::from_secs(small.into()),
@@ -338,24 +340,26 @@ fn a_provisioner_that_began_and_ended_between_two_reads_is_told_of_and_the_oldes
 #[test]
 fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    let link = |number: usize| Some(LinkName::new(format!("l{number}")).unwrap());
+    let tunnel = |number: usize| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        Notice::Tunnel(TunnelId(Pubkey(key)))
+    };
+    let tell = |table: &mut Table, notices: &[Notice]| {
+        table.append(7, vec![], notices.iter().copied().map(Change::Noticed).collect());
+    };
     let before = table.tables().clone();
-    table.append(
-        7,
-        vec![],
-        vec![
-            Change::Noticed(link(1)),
-            Change::Noticed(link(2)),
-            Change::Noticed(link(1)),
-        ],
-    );
+    tell(&mut table, &[tunnel(1), Notice::Elsewhere, tunnel(2), tunnel(1)]);
     let two = table.tables().clone();
-    assert_eq!(two.notices.since(&before.notices), [link(1), link(2)]);
-    (0..=Notices::MOST).for_each(|number| table.append(7, vec![], vec![Change::Noticed(link(number))]));
+    assert_eq!(
+        two.notices.since(&before.notices),
+        [Notice::Elsewhere, tunnel(1), tunnel(2)]
+    );
+    (0..=Notices::MOST).for_each(|number| tell(&mut table, &[tunnel(number)]));
     let now = table.tables().clone();
-    assert_eq!(now.notices.since(&two.notices)[0], None);
-    table.append(7, vec![], vec![Change::Noticed(link(3))]);
-    assert_eq!(table.tables().notices.since(&now.notices), [link(3)]);
+    assert_eq!(now.notices.since(&two.notices)[0], Notice::Something);
+    tell(&mut table, &[tunnel(3)]);
+    assert_eq!(table.tables().notices.since(&now.notices), [tunnel(3)]);
     assert_eq!(table.tables().inputs, table.snapshot().0);
 }
 

@@ -73,12 +73,10 @@ fn an_edge_filtering_host_has_two_rules_for_each_prefix_and_a_default_route_for_
     let rules = ["100.64.0.0/24", "100.65.0.0/24"].into_iter().flat_map(|prefix| {
         [
             Rule {
-                priority: 100,
                 selector: RuleSelector::To(net(prefix)),
                 table: TableId(100),
             },
             Rule {
-                priority: 101,
                 selector: RuleSelector::From(net(prefix)),
                 table: TableId(101),
             },
@@ -118,9 +116,9 @@ fn prefixes_that_would_take_everything_or_the_tunnel_itself_are_left_out() {
     assert_eq!(
         rules,
         [
-            "100: to 100.64.0.0/24 lookup 100",
-            "100: to 198.51.100.0/24 lookup 100",
-            "101: from 100.64.0.0/24 lookup 101"
+            "to 100.64.0.0/24 lookup 100",
+            "to 198.51.100.0/24 lookup 100",
+            "from 100.64.0.0/24 lookup 101"
         ]
     );
 }

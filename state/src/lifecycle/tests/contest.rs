@@ -11,9 +11,7 @@ fn take(bench: &mut Bench) {
 }
 
 fn is_whole(bench: &Bench) -> bool {
-    bench.model.observed().links[&name("t0")]
-        .addresses
-        .contains(&address(1))
+    bench.model.links()[&name("t0")].addresses.contains(&address(1))
 }
 
 /// For a minute it takes it away as soon as it is back.

@@ -96,7 +96,6 @@ impl Bench {
     fn retire(&mut self) -> Vec<Effect> {
         self.give(Input::Retire {
             link: name("t0"),
-            rules: vec![],
             reason: RetireReason::NotAskedFor { refusal: None },
         })
     }
@@ -149,7 +148,7 @@ impl Bench {
         match effect {
             Effect::Observe { link } => Some(Input::Observed(match self.observe_faults.pop_front() {
                 Some(class) => Err(fault(class)),
-                None => Ok(self.model.observe_link(&link)),
+                None => Ok(self.model.observe_tunnel(tunnel(1), Some(&link))),
             })),
             Effect::Apply { steps, generation } => {
                 let mut outcomes = Vec::new();
@@ -170,12 +169,12 @@ impl Bench {
                     managed: Default::default(),
                 }))
             }
-            Effect::Remove { link, rules } => Some(Input::Removed(match self.removal_faults.pop_front() {
+            Effect::Remove { rules } => Some(Input::Removed(match self.removal_faults.pop_front() {
                 Some(class) => RemovalReport {
                     failed: vec![fault(class)],
                     ..RemovalReport::default()
                 },
-                None => self.model.remove(tunnel(1), &link, &rules.into_iter().collect()),
+                None => self.model.remove(tunnel(1), &rules),
             })),
             Effect::StartSession { .. }
             | Effect::Advertise { .. }
@@ -265,13 +264,12 @@ impl Bench {
     }
 
     fn routes_in_kernel(&self) -> Vec<String> {
-        let tunnel = &self.model.observed().links[&name("t0")];
+        let tunnel = &self.model.links()[&name("t0")];
         tunnel.routes.iter().map(|route| route.dst.to_string()).collect()
     }
 
     fn mark(&self) -> u64 {
-        let mut ours = self.model.observed().ours();
-        ours.next().map(|(_, incarnation, _)| incarnation.0).unwrap()
+        self.model.observed().tunnels[&tunnel(1)].incarnation.0
     }
 }
 

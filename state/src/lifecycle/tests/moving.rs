@@ -11,7 +11,7 @@ fn elsewhere(last: u8) -> TunnelSpec {
 }
 
 fn remote(bench: &Bench) -> Ipv4Addr {
-    bench.model.observed().links[&name("t0")].link.remote.unwrap()
+    bench.model.links()[&name("t0")].link.remote.unwrap()
 }
 
 fn at(last: u8) -> Ipv4Addr {
@@ -168,7 +168,7 @@ fn new_endpoints_that_another_link_has_send_the_tunnel_back_at_once() {
     let ends = elsewhere(99).link;
     bench.model.add_foreign(
         &name("gre7"),
-        crate::LinkKind::Gre,
+        crate::model::LinkKind::Gre,
         Some((ends.local, ends.remote)),
     );
     bench.assign(elsewhere(99));
@@ -249,7 +249,7 @@ fn a_tunnel_does_not_go_back_to_a_source_that_the_host_has_left() {
     bench.run();
     bench.pass("move");
     assert_eq!(
-        bench.model.observed().links[&name("t0")].link.local,
+        bench.model.links()[&name("t0")].link.local,
         Some(Ipv4Addr::new(192, 0, 2, 77))
     );
     assert!(bench.machine.report().postponed.is_none());

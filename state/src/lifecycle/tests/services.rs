@@ -100,7 +100,7 @@ fn a_change_of_groups_touches_neither_link_nor_session() {
             bench.log
         );
         assert_eq!((bench.mark(), bench.phase()), (mark, Phase::Active));
-        let routes: BTreeSet<Route> = bench.model.observed().links[&name("t0")].routes.clone();
+        let routes: BTreeSet<Route> = bench.model.links()[&name("t0")].routes.clone();
         assert_eq!(
             routes,
             multicast(after.0, after.1).routes,

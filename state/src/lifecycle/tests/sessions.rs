@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Asn, InstallSpec, LearnedRoutes, LinkKind, testing::learned};
+use crate::{Asn, InstallSpec, LearnedRoutes, testing::learned};
 
 fn retaining() -> TunnelSpec {
     let mut retaining = spec(1, "t0");
@@ -344,11 +344,10 @@ fn ten_thousand_routes_that_come_during_an_apply_take_a_few_more() {
 fn a_route_of_the_session_goes_over_the_peer_with_the_installed_source() {
     let bench = Bench::active();
     assert!(
-        bench.model.observed().links[&name("t0")]
+        bench.model.links()[&name("t0")]
             .routes
             .contains(&learned(1, "198.18.0.0/24"))
     );
-    assert_eq!(bench.model.observed().links[&name("t0")].link.kind, LinkKind::Gre);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
     match input {
         "assign" => bench.assign(spec(1, "t0")),
         "observed" => {
-            let observed = bench.model.observe_link(&name("t0"));
+            let observed = bench.model.observe_tunnel(tunnel(1), Some(&name("t0")));
             bench.give(Input::Observed(Ok(observed)))
         }
         "observed: fault" => bench.give(Input::Observed(Err(fault(FaultClass::Transient)))),

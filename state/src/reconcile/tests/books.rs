@@ -116,16 +116,17 @@ fn random_step(bench: &mut Bench, random: &mut SplitMix64, view: &mut View) {
             tunnel: id(n),
             finished: below(random, 3) > 0,
         })),
-        13 => drop(bench.give(Input::Notice(
-            LinkName::new(format!("dzt{}", 500 + u16::from(n))).ok(),
-        ))),
+        13 => drop(bench.give(Input::Notice(one_of(
+            random,
+            [Notice::Tunnel(id(n)), Notice::Elsewhere],
+        )))),
         14 => drop(
             bench
                 .model
                 .delete_link(&name(&format!("dzt{}", 500 + u16::from(n)))),
         ),
         15 => bench.underlay = one_of(random, [Some(1500), Some(1400), None]),
-        16 => drop(bench.give(Input::Notice(None))),
+        16 => drop(bench.give(Input::Notice(Notice::Something))),
         17 => {
             let spec = bench
                 .machine
@@ -187,7 +188,7 @@ fn work_among(users: u8) -> Vec<usize> {
     note(&bench);
     assert!(bench.machine.converged() && bench.machine.poll_timeout().is_some());
     for _ in 0..2 {
-        bench.give(Input::Notice(Some(spec.link.name.clone())));
+        bench.give(Input::Notice(Notice::Tunnel(id(joining))));
     }
     note(&bench);
     assert_eq!(bench.pass("recheck").1, [format!("recheck {joining}")]);

@@ -77,7 +77,7 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     let spec = bench.machine.desired.tunnels[&id(2)].spec.clone();
     bench.model.delete_link(&name("doublezero1"));
     bench.build_all();
-    bench.give(Input::Notice(None));
+    bench.give(Input::Notice(Notice::Something));
     bench.observe();
     assert_eq!(far_ends(&bench, 1), [elsewhere]);
     // Nobody answers there: it goes back, and tries again later.
@@ -199,11 +199,8 @@ fn a_tunnel_with_many_routes_is_looked_at_less_often() {
     let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
     report.learned_routes = 100_000;
     bench.give(Input::Tunnel(Arc::new(report)));
-    assert_eq!(
-        bench.give(Input::Notice(Some(name("doublezero0")))),
-        ["recheck 1"]
-    );
-    assert!(bench.give(Input::Notice(Some(name("doublezero0")))).is_empty());
+    assert_eq!(bench.give(Input::Notice(Notice::Tunnel(id(1)))), ["recheck 1"]);
+    assert!(bench.give(Input::Notice(Notice::Tunnel(id(1)))).is_empty());
     assert_eq!(
         bench.pass("recheck"),
         (Duration::from_secs(2), vec!["recheck 1".to_owned()])

@@ -22,7 +22,7 @@ fn a_tunnel_that_is_there_is_served_and_no_other_is_built() {
     assert!(
         bench
             .machine
-            .plan(bench.model.observed(), &BTreeMap::new())
+            .plan(&bench.model.observed(), &BTreeMap::new())
             .is_empty()
     );
 }
@@ -51,7 +51,7 @@ fn nothing_is_removed_whatever_the_ledger_says() {
     assert!(
         bench
             .machine
-            .plan(bench.model.observed(), &BTreeMap::new())
+            .plan(&bench.model.observed(), &BTreeMap::new())
             .is_empty()
     );
 }
@@ -93,7 +93,7 @@ fn a_link_that_comes_back_is_served_again() {
     bench.view(view([(1, user(1))]));
     assert!(bench.observe().is_empty());
     bench.model = there;
-    bench.give(Input::Notice(None));
+    bench.give(Input::Notice(Notice::Something));
     assert_eq!(bench.observe(), ["assign 1 dzt501"]);
 }
 

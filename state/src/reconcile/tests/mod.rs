@@ -162,7 +162,7 @@ impl Bench {
         let wants: Vec<TunnelWant> = self.machine.desired.tunnels.values().cloned().collect();
         for want in wants {
             self.model
-                .apply_all(&plan_tunnel(&want, self.model.observed()).steps);
+                .apply_all(&plan_tunnel(&want, &self.model.observed()).steps);
             self.report(&want.spec, Phase::Active, None);
         }
     }
@@ -232,6 +232,7 @@ fn text(effect: &Effect) -> String {
         Effect::ResolveSources(endpoints) => format!("resolve {endpoints:?}"),
         Effect::MeasureUnderlay(ways) => format!("measure {ways:?}"),
         Effect::Assign { spec, .. } => format!("assign {} {}", number(&spec.id), spec.link.name),
+        Effect::RemoveRules(rules) => format!("remove {} rules", rules.len()),
         Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),
         Effect::Recheck(tunnel) => format!("recheck {}", number(tunnel)),
         Effect::Detach(tunnel) => format!("detach {}", number(tunnel)),

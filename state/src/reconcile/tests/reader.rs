@@ -75,7 +75,11 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
         vec![],
         vec![Change::Address(Arc::new(found)), in_force(ROLE.unwrap())],
     );
-    table.append(9, vec![], vec![Change::Noticed(None), Change::TunnelDown(id(1))]);
+    table.append(
+        9,
+        vec![],
+        vec![Change::Noticed(Notice::Something), Change::TunnelDown(id(1))],
+    );
     assert_eq!(
         kinds(&reader.read(table.tables().clone(), ROLE)),
         ["failed", "address", "view", "notice"]
@@ -123,7 +127,7 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     };
     assert!(reconciled.converged && reconciled.inputs == table.tables().inputs);
     assert!(reader.say(&bench.machine) == (vec![], vec![]));
-    table.append(8, vec![], vec![Change::Noticed(None)]);
+    table.append(8, vec![], vec![Change::Noticed(Notice::Something)]);
     for input in reader.read(table.tables().clone(), ROLE) {
         bench.give(input);
     }

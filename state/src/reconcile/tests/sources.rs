@@ -104,8 +104,8 @@ fn a_change_of_the_hosts_network_asks_for_sources_again_and_at_most_once_per_gap
     bench.give(answer(HELD));
     bench.observe();
     let question = format!("resolve {{{endpoint}}}");
-    assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), [question.clone()]);
-    assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
+    assert_eq!(bench.give(Input::Notice(Notice::Elsewhere)), [question.clone()]);
+    assert!(bench.give(Input::Notice(Notice::Elsewhere)).is_empty());
     let (waited, effects) = bench.pass("sources");
     assert_eq!((waited, effects), (Duration::from_millis(500), vec![question]));
     bench.give(answer(OTHER));

@@ -19,7 +19,7 @@ fn nothing_is_removed_before_the_first_view() {
     assert!(
         bench
             .machine
-            .plan(bench.model.observed(), &BTreeMap::new())
+            .plan(&bench.model.observed(), &BTreeMap::new())
             .is_empty()
     );
     assert!(!bench.machine.converged());
@@ -112,7 +112,7 @@ fn a_missing_device_account_keeps_the_tunnel() {
     assert!(
         bench
             .machine
-            .plan(bench.model.observed(), &BTreeMap::new())
+            .plan(&bench.model.observed(), &BTreeMap::new())
             .is_empty()
     );
 }
@@ -369,17 +369,17 @@ fn the_plan_shows_what_is_to_be_done_now() {
     assert!(
         bench
             .machine
-            .plan(bench.model.observed(), &BTreeMap::new())
+            .plan(&bench.model.observed(), &BTreeMap::new())
             .is_empty()
     );
     bench.model.delete_link(&name("dzt501"));
     let learned = BTreeMap::from([(id(1), LearnedRoutes::Unknown)]);
     assert_eq!(
-        bench.machine.plan(bench.model.observed(), &learned).steps.len(),
+        bench.machine.plan(&bench.model.observed(), &learned).steps.len(),
         2
     );
     bench.give(Input::Switch(Switch::Off));
-    assert!(bench.machine.plan(bench.model.observed(), &learned).is_empty());
+    assert!(bench.machine.plan(&bench.model.observed(), &learned).is_empty());
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{LinkKind, RuleSelector, TableId, lifecycle::FailureReport, testing::net};
+use crate::{RemovalReport, RuleSelector, TableId, lifecycle::FailureReport, model::LinkKind, testing::net};
 
 fn fault(class: FaultClass) -> Fault {
     Fault {
@@ -12,14 +12,14 @@ fn fault(class: FaultClass) -> Fault {
 #[test]
 fn a_notice_on_a_tunnels_link_makes_that_tunnel_look_at_once() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
-    assert_eq!(bench.give(Input::Notice(Some(name("dzt502")))), ["recheck 2"]);
+    assert_eq!(bench.give(Input::Notice(Notice::Tunnel(id(2)))), ["recheck 2"]);
 }
 
 #[test]
 fn a_storm_of_notices_leads_to_one_more_look_per_gap() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let rechecks: usize = (0..100)
-        .map(|_| bench.give(Input::Notice(Some(name("dzt501")))).len())
+        .map(|_| bench.give(Input::Notice(Notice::Tunnel(id(1)))).len())
         .sum();
     assert_eq!(rechecks, 1);
     let (waited, effects) = bench.pass("recheck");
@@ -33,7 +33,7 @@ fn a_storm_of_notices_leads_to_one_more_look_per_gap() {
 #[test]
 fn a_notice_on_a_foreign_link_is_for_tunnels_in_a_conflict_only() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
-    assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
+    assert!(bench.give(Input::Notice(Notice::Elsewhere)).is_empty());
     let spec = bench.machine.desired.tunnels[&id(2)].spec.clone();
     let failure = FailureReport {
         phase: Phase::Linking,
@@ -41,15 +41,15 @@ fn a_notice_on_a_foreign_link_is_for_tunnels_in_a_conflict_only() {
         retry_at: bench.now,
     };
     bench.report(&spec, Phase::Failed, Some(failure));
-    assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), ["recheck 2"]);
+    assert_eq!(bench.give(Input::Notice(Notice::Elsewhere)), ["recheck 2"]);
 }
 
 #[test]
 fn lost_notices_lead_to_a_full_look_at_once_and_then_at_most_once_per_gap() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    assert_eq!(bench.give(Input::Notice(None)), ["observe"]);
+    assert_eq!(bench.give(Input::Notice(Notice::Something)), ["observe"]);
     bench.observe();
-    assert!(bench.give(Input::Notice(None)).is_empty());
+    assert!(bench.give(Input::Notice(Notice::Something)).is_empty());
     assert_eq!(
         bench.pass("sources"),
         (Duration::from_millis(500), vec![]),
@@ -64,7 +64,7 @@ fn lost_notices_lead_to_a_full_look_at_once_and_then_at_most_once_per_gap() {
 #[test]
 fn a_full_look_that_is_under_way_is_followed_by_one_more() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    bench.give(Input::Notice(None));
+    bench.give(Input::Notice(Notice::Something));
     bench.give(Input::Switch(Switch::Off));
     bench.give(Input::Switch(Switch::On));
     assert_eq!(bench.observe(), ["observe"]);
@@ -176,7 +176,7 @@ fn a_provisioner_that_crashed_while_removing_removes_again() {
 #[test]
 fn a_tunnel_that_just_ended_is_not_taken_for_a_stray_by_a_look_that_began_before() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    bench.give(Input::Notice(None));
+    bench.give(Input::Notice(Notice::Something));
     bench.view(view([]));
     bench.ended(1);
     assert!(
@@ -198,7 +198,7 @@ fn incarnations_are_higher_than_any_mark_or_report() {
     };
     bench
         .model
-        .apply_all(&plan_tunnel(&want, bench.model.observed()).steps);
+        .apply_all(&plan_tunnel(&want, &bench.model.observed()).steps);
     bench.pass("resync");
     assert_eq!(bench.observe(), ["retire 9 dzt999"]);
     assert!(bench.machine.next_incarnation > Incarnation(1 << 40));
@@ -231,12 +231,23 @@ fn foreign_links_are_never_retired() {
 fn rules_of_ours_without_a_tunnel_are_removed() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     bench.model.add_rule(Rule {
-        priority: 100,
         selector: RuleSelector::To(net("198.18.0.0/15")),
         table: TableId(100),
     });
     bench.pass("resync");
-    assert_eq!(bench.observe(), ["retire 0 none"]);
+    assert_eq!(bench.observe(), ["remove 1 rules"]);
+    assert!(bench.observe().is_empty(), "that is under way");
+    bench.give(Input::RulesRemoved(RemovalReport {
+        failed: vec![fault(FaultClass::Transient)],
+        ..RemovalReport::default()
+    }));
+    bench.pass("observe-retry");
+    assert_eq!(bench.observe(), ["remove 1 rules"], "what failed is tried again");
+    let rules = bench.model.rules().clone();
+    let removed = bench.model.remove_rules(&rules);
+    bench.give(Input::RulesRemoved(removed));
+    bench.pass("resync");
+    assert!(bench.observe().is_empty());
 }
 
 #[test]
