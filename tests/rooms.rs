@@ -9,6 +9,7 @@ use std::{
 };
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+use warren_state::{Phase, SessionStatus};
 
 /// Every room, and the rooms that it may reach, directly or through others.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -237,6 +238,29 @@ fn neither_half_of_the_root_package_names_the_other() {
             })
             .collect();
         assert_eq!(naming, *allowed, "{place} and {name}");
+    }
+}
+
+#[test]
+fn the_command_line_compares_with_no_text_of_the_api() {
+    let sessions = SessionStatus::ALL.map(|status| format!("\"{status}\""));
+    let phases = Phase::ALL.map(Phase::name);
+    let matched = phases.iter().flat_map(|phase| {
+        [
+            format!("\"{phase}\" =>"),
+            format!("= \"{phase}\""),
+            format!("Some(\"{phase}\""),
+        ]
+    });
+    let texts: Vec<String> = sessions.into_iter().chain(matched).collect();
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        if file.ends_with("tests.rs") || file.ends_with("samples.rs") {
+            continue;
+        }
+        let found = texts.iter().find(|text| product.contains(text.as_str()));
+        assert!(found.is_none(), "{} has {found:?}", file.display());
     }
 }
 

@@ -8,6 +8,7 @@ use warren_ledger::LedgerHealth;
 use warren_state::{
     Capabilities, Epoch, Generation, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
+    desired::Refusal,
     figures::Figures,
     guard::{HoldReason, Restarted},
     latency::LatencyStatus,
@@ -70,7 +71,7 @@ pub struct Snapshot {
     #[serde(skip)]
     pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
-    pub refused: BTreeMap<Pubkey, (String, String)>,
+    pub refused: BTreeMap<Pubkey, Refusal>,
     /// Route liveness, when it is on; as of the last second.
     pub liveness: Option<Arc<LivenessStatus>>,
     /// How far devices are, when that is measured.

@@ -5,6 +5,7 @@ pub mod compat;
 pub mod openapi;
 pub mod v3;
 pub mod version;
+pub mod word;
 
 /// Where the daemon listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";

@@ -6,11 +6,16 @@ mod page;
 mod routes;
 mod standing;
 mod streams;
+mod words;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
+pub use warren_state::address::Source as AddressSource;
+use warren_state::{FaultClass, Phase, RoleKind, ServiceKind, SessionCause, SessionStatus, desired::Refusal};
+
+use crate::word::Word;
 
 pub use devices::{DeviceRecord, V3Devices};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
@@ -70,12 +75,14 @@ pub struct Status {
     /// Whether the daemon is stopping.
     pub stopping: bool,
     /// Which end of tunnels this host is: `client` or `gateway`.
-    pub role: String,
+    #[schema(value_type = words::Role)]
+    pub role: Word<RoleKind>,
     /// Client: this host's public address.
     pub client_ip: Option<String>,
     /// Client: where the address comes from: `flag`, `pin`, `discovered` or `hint` (it was in force before, or is a tunnel's).
     #[serde(default)]
-    pub client_ip_source: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub client_ip_source: Option<Word<AddressSource>>,
     /// Client: the address that an operator pinned. It is in force unless a flag names one.
     #[serde(default)]
     pub client_ip_pin: Option<String>,
@@ -110,7 +117,8 @@ pub struct Status {
     pub tunnels_next: Option<String>,
     /// How many tunnels there are in each phase.
     #[serde(default)]
-    pub phases: BTreeMap<String, usize>,
+    #[schema(value_type = BTreeMap<String, usize>)]
+    pub phases: BTreeMap<Word<Phase>, usize>,
     /// Users whose tunnel is not built.
     pub refused: Vec<Refused>,
     /// Destinations that no session may teach us.
@@ -251,7 +259,8 @@ pub struct Tunnel {
     pub id: String,
     /// Who asks for it: `ledger`, or `manual` when it was provisioned through the API.
     #[serde(default)]
-    pub source: String,
+    #[schema(value_type = TunnelSource)]
+    pub source: Word<TunnelSource>,
     /// Who made its user on the ledger.
     #[serde(default)]
     pub made_by: Option<String>,
@@ -261,9 +270,11 @@ pub struct Tunnel {
     /// The name of the tunnel's interface, once it has one.
     pub name: Option<String>,
     /// The service that the user's account asks for.
-    pub user_type: Option<String>,
+    #[schema(value_type = Option<words::ServiceKind>)]
+    pub user_type: Option<Word<ServiceKind>>,
     /// Where it is in its life.
-    pub phase: String,
+    #[schema(value_type = words::Phase)]
+    pub phase: Word<Phase>,
     /// Since when: Unix time in milliseconds.
     pub since_unix_ms: u64,
     /// For how many seconds it has been in this phase.
@@ -280,13 +291,15 @@ pub struct Tunnel {
     /// The address in the overlay.
     pub doublezero_ip: Option<String>,
     /// The status of the BGP session, in the reference's words.
-    pub session: String,
+    #[schema(value_type = words::SessionStatus)]
+    pub session: Word<SessionStatus>,
     /// Why it has that status.
     pub session_detail: Option<String>,
     /// The same for machines, where it is known: `forbidden_here`, `no_way`, `refused`, `silence`, `broken_off`,
     /// `notification_received`, `our_asn_refused`, `notification_sent` or `other_asn`.
     #[serde(default)]
-    pub session_cause: Option<String>,
+    #[schema(value_type = Option<words::SessionCause>)]
+    pub session_cause: Option<Word<SessionCause>>,
     /// When it changed last: Unix time in milliseconds.
     pub session_since_unix_ms: Option<u64>,
     /// What the session counted, refused and was told; none before the first one.
@@ -336,7 +349,49 @@ impl Tunnel {
     /// Whether it was provisioned through the API.
     #[must_use]
     pub fn is_manual(&self) -> bool {
-        self.source == "manual"
+        self.source == TunnelSource::Manual
+    }
+}
+
+/// Who asks for a tunnel.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum TunnelSource {
+    /// A user's account.
+    Ledger,
+    /// An operator, through the API.
+    Manual,
+}
+
+impl TunnelSource {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 2] = [Self::Ledger, Self::Manual];
+}
+
+/// What makes tunnels real.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// The kernel's GRE.
+    Netlink,
+    /// TUN devices and a raw socket.
+    Userspace,
+    /// An in-memory kernel.
+    Simulated,
+}
+
+impl Backend {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 3] = [Self::Netlink, Self::Userspace, Self::Simulated];
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Netlink => "netlink",
+            Self::Userspace => "userspace",
+            Self::Simulated => "simulated",
+        })
     }
 }
 
@@ -370,9 +425,11 @@ pub struct Postponed {
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Failure {
     /// The phase in which it failed.
-    pub phase: String,
+    #[schema(value_type = words::Phase)]
+    pub phase: Word<Phase>,
     /// `transient`, `conflict`, `permanent`, `gone` or `unsupported`.
-    pub class: String,
+    #[schema(value_type = words::FaultClass)]
+    pub class: Word<FaultClass>,
     /// What was being attempted when it failed.
     pub operation: String,
     /// What went wrong, in words for people.
@@ -393,13 +450,18 @@ pub struct Refused {
     /// Who made it on the ledger.
     #[serde(default)]
     pub made_by: Option<String>,
+    /// The same with what it is about, for machines: `code`, and what belongs to it.
+    #[serde(default, deserialize_with = "where_known")]
+    #[schema(value_type = Option<Object>)]
+    pub refusal: Option<Refusal>,
 }
 
 /// What makes tunnels real.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct DataplaneState {
     /// `netlink`, `userspace` or `simulated`.
-    pub backend: String,
+    #[schema(value_type = Backend)]
+    pub backend: Word<Backend>,
     /// Why this one, when it was chosen for us.
     pub reason: Option<String>,
     /// What it can do.
@@ -474,4 +536,10 @@ pub struct Health {
     pub ok: bool,
     /// What keeps it from being so, in words for people.
     pub reasons: Vec<String>,
+}
+
+/// What a daemon of another version says may not be known here.
+fn where_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let said = Option::<serde_json::Value>::deserialize(from)?;
+    Ok(said.and_then(|said| serde_json::from_value(said).ok()))
 }

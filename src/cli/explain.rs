@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use warren_api::{client::Client, v3};
-use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
+use warren_api::{client::Client, v3, word::Word};
+use warren_state::{FaultClass, Phase, event::Event, lifecycle::steps_in_words};
 
 use super::{notes, output, standing};
 
@@ -96,7 +96,10 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     lines.push(format!("  {}", meaning(&tunnel.phase)));
     lines.extend(why_draining(reply).map(|reason| format!("  because {reason}")));
     if let (Some(local), Some(remote)) = (&tunnel.local, &tunnel.remote) {
-        let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
+        let kind = tunnel
+            .user_type
+            .as_ref()
+            .map_or_else(|| "unknown service".to_owned(), ToString::to_string);
         lines.push(format!(
             "  {kind} over GRE {local} -> {remote}, incarnation {}",
             tunnel.incarnation
@@ -234,7 +237,7 @@ fn why_draining(reply: &v3::TunnelReply) -> Option<String> {
         .events
         .iter()
         .rev()
-        .filter(|_| reply.tunnel.phase == "draining");
+        .filter(|_| reply.tunnel.phase == Phase::Draining);
     events.filter_map(read).find_map(|event| {
         let Event::PhaseChanged {
             to: Phase::Draining,
@@ -252,33 +255,35 @@ fn read(event: &Value) -> Option<Event> {
     serde_json::from_value(event.clone()).ok()
 }
 
-fn meaning(phase: &str) -> &'static str {
-    match phase {
-        "pending" => "known, nothing done yet; the interface comes next",
-        "linking" => "the interface is being made or mended; addresses come next",
-        "addressing" => "addresses are being put on the interface; routes and rules come next",
-        "routing" => "routes and rules are being put; the BGP session comes next",
-        "peering" => {
+fn meaning(phase: &Word<Phase>) -> &'static str {
+    match phase.known() {
+        Some(Phase::Pending) => "known, nothing done yet; the interface comes next",
+        Some(Phase::Linking) => "the interface is being made or mended; addresses come next",
+        Some(Phase::Addressing) => "addresses are being put on the interface; routes and rules come next",
+        Some(Phase::Routing) => "routes and rules are being put; the BGP session comes next",
+        Some(Phase::Peering) => {
             "everything is in place but the BGP session; traffic flows once that is up and has taught us routes"
         }
-        "active" => "everything is as it should be",
-        "draining" => "it is being taken down",
-        "removed" => "it is gone",
-        "failed" => "a step failed",
-        _ => "a phase that this version of warren does not know",
+        Some(Phase::Active) => "everything is as it should be",
+        Some(Phase::Draining) => "it is being taken down",
+        Some(Phase::Removed) => "it is gone",
+        Some(Phase::Failed) => "a step failed",
+        None => "a phase that this version of warren does not know",
     }
 }
 
-fn advice(class: &str) -> &'static str {
-    match class {
-        "transient" => "the same attempt may succeed later",
-        "conflict" => {
+fn advice(class: &Word<FaultClass>) -> &'static str {
+    match class.known() {
+        Some(FaultClass::Transient) => "the same attempt may succeed later",
+        Some(FaultClass::Conflict) => {
             "something that is not warren's is in the way and is not touched: an operator must remove or rename it"
         }
-        "permanent" => "the request itself is wrong, or the daemon may not make it: see `warren doctor`",
-        "gone" => "what it was working on went away",
-        "unsupported" => "this dataplane cannot do it",
-        _ => "this version of warren does not know this class of failure",
+        Some(FaultClass::Permanent) => {
+            "the request itself is wrong, or the daemon may not make it: see `warren doctor`"
+        }
+        Some(FaultClass::Gone) => "what it was working on went away",
+        Some(FaultClass::Unsupported) => "this dataplane cannot do it",
+        None => "this version of warren does not know this class of failure",
     }
 }
 
@@ -455,5 +460,25 @@ mod tests {
             !text.contains('\u{1b}'),
             "what the device wrote does nothing to a terminal: {text:?}"
         );
+    }
+
+    #[test]
+    fn what_a_daemon_of_another_version_says_is_shown_as_it_is() {
+        let mut tunnel = samples::failed();
+        tunnel["phase"] = json!("dreaming");
+        (tunnel["session"], tunnel["session_cause"]) = (json!("BGP Session Asleep"), json!("night"));
+        tunnel["failure"]["class"] = json!("tired");
+        let reply: v3::TunnelReply =
+            serde_json::from_value(json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": []}))
+                .unwrap();
+        let text = tell(&samples::status(|_| {}), &reply);
+        for line in [
+            "dreaming for ",
+            "a phase that this version of warren does not know",
+            "this version of warren does not know this class of failure",
+            "\"BGP Session Asleep\"",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
     }
 }

@@ -6,9 +6,9 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
 use warren_api::{client::Client, v3};
-use warren_config::{Config, Layer, RoleChoice, values};
+use warren_config::{Config, Layer, values};
 use warren_ledger::{Query, Trust, Way};
-use warren_state::View;
+use warren_state::{RoleKind, View};
 
 use super::{
     command::{LedgerCommand, LedgerFlags},
@@ -46,7 +46,7 @@ pub async fn run(
                 .map(values::text)
                 .transpose()
                 .context("--device")?;
-            layer.role = layer.device.map(|_| RoleChoice::Gateway);
+            layer.role = layer.device.map(|_| RoleKind::Gateway);
             layer.ledger.env.clone_from(&flags.env);
             layer.ledger.ca_file.clone_from(&flags.ca_file);
             layer.ledger.program_id = flags
@@ -109,7 +109,7 @@ fn complete(mut layer: Layer, status: Option<&v3::Status>) -> anyhow::Result<Con
         if layer.client_ip.is_none() && layer.device.is_none() {
             layer.client_ip = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
             layer.device = status.device.as_deref().and_then(|device| device.parse().ok());
-            layer.role = layer.device.map(|_| RoleChoice::Gateway);
+            layer.role = layer.device.map(|_| RoleKind::Gateway);
         }
     }
     Ok(warren_config::load(layer, |name| std::env::var(name).ok())?)

@@ -1,6 +1,10 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
-use warren_api::v3::{Contest, Postponed, Refused, Status, Tunnel};
+use warren_api::{
+    v3::{Contest, Postponed, Refused, Status, Tunnel},
+    word::Word,
+};
+use warren_state::{Phase, RoleKind, SessionCause, SessionStatus};
 
 use super::{output, standing};
 
@@ -56,12 +60,7 @@ pub fn general(status: &Status) -> Vec<String> {
             },
         );
     }
-    if status.role != "gateway" && status.client_ip.is_none() {
-        let error = status.client_ip_error.as_deref().unwrap_or("still looking");
-        notes.push(format!(
-            "this host's public address is not known: {error}; no tunnel is built or removed until it is found (-client-ip names it)"
-        ));
-    }
+    notes.extend(no_address(status));
     notes.extend(ledger(status));
     notes.extend(restarted(status));
     let quarantined = &status.view.quarantined;
@@ -76,6 +75,17 @@ pub fn general(status: &Status) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// That a client's address is not known.
+pub fn no_address(status: &Status) -> Option<String> {
+    if status.role == RoleKind::Gateway || status.client_ip.is_some() {
+        return None;
+    }
+    let error = status.client_ip_error.as_deref().unwrap_or("still looking");
+    Some(format!(
+        "this host's public address is not known: {error}; no tunnel is built or removed until it is found (-client-ip names it)"
+    ))
 }
 
 /// That another address would be chosen for this host today, or that what was pinned is not in force.
@@ -143,7 +153,7 @@ pub fn restarted(status: &Status) -> Option<String> {
 }
 
 fn never_read(status: &Status) -> Option<String> {
-    if status.role != "gateway" && status.client_ip.is_none() {
+    if no_address(status).is_some() {
         return None;
     }
     let (endpoint, up) = (&status.ledger.endpoint, output::span(status.uptime_seconds));
@@ -179,10 +189,19 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
             move_to(postponed)
         ));
     }
-    match tunnel.phase.as_str() {
-        "active" => source(name, tunnel),
-        "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
-        phase => Some(format!("{name} {}", so_far(phase, &since))),
+    match tunnel.phase.known() {
+        Some(Phase::Active) => source(name, tunnel),
+        Some(Phase::Peering) => Some(format!("{name} is in place, but {}", session(status, tunnel))),
+        Some(
+            Phase::Pending
+            | Phase::Linking
+            | Phase::Addressing
+            | Phase::Routing
+            | Phase::Draining
+            | Phase::Removed
+            | Phase::Failed,
+        )
+        | None => Some(format!("{name} {}", so_far(&tunnel.phase, &since))),
     }
 }
 
@@ -231,9 +250,9 @@ fn speechless(tunnel: &Tunnel) -> Option<String> {
 }
 
 /// What happened once is dated by how long ago it was; everything else by how long it has lasted.
-pub fn lasting(phase: &str, seconds: f64) -> String {
+pub fn lasting(phase: &Word<Phase>, seconds: f64) -> String {
     let since = output::span(seconds);
-    if matches!(phase, "failed" | "removed") {
+    if matches!(phase.known(), Some(Phase::Failed | Phase::Removed)) {
         format!("{phase} {since} ago")
     } else {
         format!("{phase} for {since}")
@@ -241,16 +260,20 @@ pub fn lasting(phase: &str, seconds: f64) -> String {
 }
 
 /// What follows the name of a tunnel that is in no state to be used.
-fn so_far(phase: &str, since: &str) -> String {
-    match phase {
-        "pending" => format!("has been waiting to be built for {since}"),
-        "linking" => format!("is being built: its interface has been in the making for {since}"),
-        "addressing" => format!("is being built: its addresses have been in the making for {since}"),
-        "routing" => format!("is being built: its routes and rules have been in the making for {since}"),
-        "draining" => format!("has been on its way down for {since}"),
-        "removed" => format!("was taken down {since} ago"),
-        "failed" => format!("failed {since} ago and is being tried again"),
-        other => format!("has been {other} for {since}"),
+fn so_far(phase: &Word<Phase>, since: &str) -> String {
+    match phase.known() {
+        Some(Phase::Pending) => format!("has been waiting to be built for {since}"),
+        Some(Phase::Linking) => format!("is being built: its interface has been in the making for {since}"),
+        Some(Phase::Addressing) => {
+            format!("is being built: its addresses have been in the making for {since}")
+        }
+        Some(Phase::Routing) => {
+            format!("is being built: its routes and rules have been in the making for {since}")
+        }
+        Some(Phase::Draining) => format!("has been on its way down for {since}"),
+        Some(Phase::Removed) => format!("was taken down {since} ago"),
+        Some(Phase::Failed) => format!("failed {since} ago and is being tried again"),
+        Some(Phase::Peering | Phase::Active) | None => format!("has been {phase} for {since}"),
     }
 }
 
@@ -291,15 +314,16 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
         .map_or_else(String::new, |detail| format!(" ({detail})"));
     let why = tunnel
         .session_cause
-        .as_deref()
+        .as_ref()
+        .and_then(Word::known)
         .and_then(cause)
-        .or_else(|| without_cause(&tunnel.session));
-    let next = match tunnel.session.as_str() {
-        "Pending BGP Session" | "BGP Session Failed" | "Network Unreachable" => {
+        .or_else(|| without_cause(tunnel.session.known()?));
+    let next = match tunnel.session.known() {
+        Some(SessionStatus::Pending | SessionStatus::Failed | SessionStatus::Unreachable) => {
             Some("the device is contacted again and again")
         }
-        "BGP Session Down" => Some("its routes are gone, and the device is contacted again and again"),
-        _ => None,
+        Some(SessionStatus::Down) => Some("its routes are gone, and the device is contacted again and again"),
+        Some(SessionStatus::Up | SessionStatus::Initializing) | None => None,
     };
     let more: String = why
         .into_iter()
@@ -311,38 +335,38 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
 }
 
 /// What is known to be in the way of the session.
-fn cause(cause: &str) -> Option<&'static str> {
+fn cause(cause: SessionCause) -> Option<&'static str> {
     Some(match cause {
-        "forbidden_here" => {
+        SessionCause::ForbiddenHere => {
             "this host does not let it out: `warren doctor` looks for the rule of its firewall"
         }
-        "no_way" => {
+        SessionCause::NoWay => {
             "this host has no route to the device's end of the tunnel, or a router on the way says that there is none"
         }
-        "refused" => "the device, or a firewall in its place, says that nobody listens there",
-        "silence" => {
+        SessionCause::Refused => "the device, or a firewall in its place, says that nobody listens there",
+        SessionCause::Silence => {
             "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
              `warren doctor` looks for it"
         }
-        "broken_off" => "the device takes the connection and breaks it off",
-        "notification_received" => "the device answers and refuses the session",
-        "our_asn_refused" => {
+        SessionCause::BrokenOff => "the device takes the connection and breaks it off",
+        SessionCause::NotificationReceived => "the device answers and refuses the session",
+        SessionCause::OurAsnRefused => {
             "the device expects this host to have another AS number than the one it announces"
         }
-        "notification_sent" => "the device answers, but not in a way that makes a session",
-        "other_asn" => "the device has another AS number than the expected one",
-        _ => return None,
+        SessionCause::NotificationSent => "the device answers, but not in a way that makes a session",
+        SessionCause::OtherAsn => "the device has another AS number than the expected one",
+        SessionCause::Other => return None,
     })
 }
 
 /// What the status alone says.
-fn without_cause(session: &str) -> Option<&'static str> {
+fn without_cause(session: SessionStatus) -> Option<&'static str> {
     match session {
-        "Pending BGP Session" => Some("no answer from the device so far"),
-        "Initializing BGP Session" => Some("the device answers, and both sides are agreeing"),
-        "BGP Session Failed" => Some("the device takes the connection, but no session is established"),
-        "Network Unreachable" => cause("silence"),
-        _ => None,
+        SessionStatus::Pending => Some("no answer from the device so far"),
+        SessionStatus::Initializing => Some("the device answers, and both sides are agreeing"),
+        SessionStatus::Failed => Some("the device takes the connection, but no session is established"),
+        SessionStatus::Unreachable => cause(SessionCause::Silence),
+        SessionStatus::Up | SessionStatus::Down => None,
     }
 }
 
@@ -362,8 +386,8 @@ pub fn retry(attempts: u32, seconds: f64) -> String {
 /// Why there is no tunnel although nothing is wrong.
 pub fn no_user(status: &Status) -> Option<String> {
     status.view.slot?;
-    Some(match (&status.client_ip, status.role.as_str()) {
-        (_, "gateway") => "the ledger has no activated user for this device".to_owned(),
+    Some(match (&status.client_ip, status.role.known()) {
+        (_, Some(RoleKind::Gateway)) => "the ledger has no activated user for this device".to_owned(),
         (Some(ip), _) => {
             format!("the ledger has no activated user for {ip}: a tunnel is built as soon as it has one")
         }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use warren_api::{client::Client, v3};
+use warren_api::{client::Client, v3, word::Word};
+use warren_state::SessionStatus;
 
 use super::{
     command::LedgerFlags,
@@ -76,7 +77,7 @@ pub struct Service {
 #[derive(Deserialize, Serialize, Clone, Debug, Default)]
 pub struct Session {
     /// One of the reference's texts.
-    pub session_status: String,
+    pub session_status: Word<SessionStatus>,
     /// Unix time in seconds.
     #[serde(default)]
     pub last_session_update: Option<i64>,
@@ -106,7 +107,7 @@ impl Service {
     /// What stands for no service at all.
     fn none() -> Self {
         let session = Session {
-            session_status: "disconnected".to_owned(),
+            session_status: Word::of("disconnected"),
             last_session_update: None,
         };
         Self {
@@ -215,7 +216,7 @@ fn row(seen: &Seen, service: &Service, name: Name) -> Vec<String> {
         text => text_or_none(&text),
     };
     vec![
-        service.doublezero_status.session_status.clone(),
+        service.doublezero_status.session_status.to_string(),
         last_update(&service.doublezero_status),
         or_none(&service.tunnel_name),
         or_none(&service.tunnel_src),
@@ -235,10 +236,10 @@ fn row(seen: &Seen, service: &Service, name: Name) -> Vec<String> {
 /// The nearest device, with a mark that says whether it is the current one: of a tunnel that works only.
 fn nearest(service: &Service) -> String {
     let code = &service.lowest_latency_device;
-    match (code.is_empty(), service.doublezero_status.session_status.as_str()) {
+    match (code.is_empty(), service.doublezero_status.session_status.known()) {
         (true, _) => NONE.to_owned(),
-        (false, "BGP Session Up") if *code == service.current_device => format!("✅ {code}"),
-        (false, "BGP Session Up") => format!("⚠️ {code}"),
+        (false, Some(SessionStatus::Up)) if *code == service.current_device => format!("✅ {code}"),
+        (false, Some(SessionStatus::Up)) => format!("⚠️ {code}"),
         (false, _) => code.clone(),
     }
 }

@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use warren_api::DEFAULT_SOCKET;
 pub use warren_ledger::{Commitment, Environment};
 use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Way, rpc::SetupError};
-use warren_state::{OwnerChoice, Pubkey};
+use warren_state::{OwnerChoice, Pubkey, RoleKind};
 
-pub use values::{DataplaneChoice, LogFormat, RoleChoice, SecretUrl, Span, StopMode};
+pub use values::{DataplaneChoice, LogFormat, SecretUrl, Span, StopMode};
 
 /// Read when it is there and no other is named.
 pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
@@ -35,7 +35,7 @@ pub const URL_VARIABLE: &str = "DZ_LEDGER_RPC_URL";
 #[serde(deny_unknown_fields, default)]
 pub struct Layer {
     /// Which end of the tunnels this host is.
-    pub role: Option<RoleChoice>,
+    pub role: Option<RoleKind>,
     /// Gateway: this device's account.
     pub device: Option<Pubkey>,
     /// Client: this host's public address.
@@ -138,7 +138,7 @@ pub struct LogLayer {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Config {
     /// Which end of the tunnels this host is.
-    pub role: RoleChoice,
+    pub role: RoleKind,
     /// Gateway: this device's account.
     pub device: Option<Pubkey>,
     /// Client: this host's public address, instead of the one that would be found.
@@ -275,7 +275,7 @@ impl Config {
     #[must_use]
     pub fn measures_latency(&self) -> bool {
         let simulated = self.dataplane == DataplaneChoice::Simulated;
-        self.latency.probing && self.role == RoleChoice::Client && !simulated
+        self.latency.probing && self.role == RoleKind::Client && !simulated
     }
 }
 
@@ -448,22 +448,22 @@ fn record_mib(mib: Option<u32>) -> Result<u32, ConfigError> {
     }
 }
 
-fn check_role(role: RoleChoice, layer: &Layer) -> Result<(), ConfigError> {
+fn check_role(role: RoleKind, layer: &Layer) -> Result<(), ConfigError> {
     let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
     match role {
-        RoleChoice::Client if layer.device.is_some() => {
+        RoleKind::Client if layer.device.is_some() => {
             invalid("device is set, but role is client: only a gateway has a device")
         }
-        RoleChoice::Gateway if layer.device.is_none() => {
+        RoleKind::Gateway if layer.device.is_none() => {
             invalid("role is gateway: device must name this device's account")
         }
-        RoleChoice::Gateway if layer.client_ip.is_some() => {
+        RoleKind::Gateway if layer.client_ip.is_some() => {
             invalid("client-ip is set, but role is gateway: only a client has one")
         }
-        RoleChoice::Gateway if layer.owner.is_some() => {
+        RoleKind::Gateway if layer.owner.is_some() => {
             invalid("owner is set, but role is gateway: a device serves the users of many owners")
         }
-        RoleChoice::Client | RoleChoice::Gateway => match layer.client_ip {
+        RoleKind::Client | RoleKind::Gateway => match layer.client_ip {
             Some(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => Err(
                 ConfigError::Invalid(format!("client-ip {ip} cannot be a host's address")),
             ),

@@ -33,17 +33,6 @@ pub enum DataplaneChoice {
     Simulated,
 }
 
-/// Which end of the tunnels this host is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RoleChoice {
-    /// The host that connects: its users are those that name its address.
-    #[default]
-    Client,
-    /// The host that others connect to: its users are those on its device.
-    Gateway,
-}
-
 /// What a stop does to the tunnels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -242,7 +231,6 @@ macro_rules! named {
 }
 
 named!(DataplaneChoice, "dataplane", "auto" => Auto, "netlink" => Netlink, "userspace" => Userspace, "simulated" => Simulated);
-named!(RoleChoice, "role", "client" => Client, "gateway" => Gateway);
 named!(StopMode, "stop mode", "detach" => Detach, "remove" => Remove);
 named!(LogFormat, "log format", "text" => Text, "json" => Json);
 

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings, streams::Pseudonyms};
-use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode};
+use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, SecretUrl, StopMode};
 use warren_dataplane::{
     Dataplane,
     select::{self, Choice},
@@ -12,7 +12,7 @@ use warren_dataplane::{
 };
 use warren_ledger::{LedgerSource, Trust, Way};
 use warren_state::{
-    Exclusion,
+    Exclusion, RoleKind,
     guard::GuardSettings,
     random::{Random, SplitMix64},
 };
@@ -83,14 +83,14 @@ pub fn stop_mode(mode: StopMode) -> warren_actors::StopMode {
 
 fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
     let role = match (config.role, config.device) {
-        (RoleChoice::Client, _) => RoleSettings::Client(ClientSettings {
+        (RoleKind::Client, _) => RoleSettings::Client(ClientSettings {
             client_ip: config.client_ip,
             service_url: Some(ADDRESS_SERVICE.to_owned()),
             way,
             ..ClientSettings::default()
         }),
-        (RoleChoice::Gateway, Some(device)) => RoleSettings::Gateway { device },
-        (RoleChoice::Gateway, None) => bail!("a gateway needs its device"),
+        (RoleKind::Gateway, Some(device)) => RoleSettings::Gateway { device },
+        (RoleKind::Gateway, None) => bail!("a gateway needs its device"),
     };
     let ledger = &config.ledger;
     Ok(Settings {
@@ -142,7 +142,7 @@ fn seed() -> u64 {
 /// What is wrong with the trust store concerns whoever uses it.
 fn remark(config: &Config, trust: &Trust) {
     let urls = config.ledger.urls.iter().chain(&config.ledger.ws_url);
-    let asks_the_service = config.role == RoleChoice::Client && config.client_ip.is_none();
+    let asks_the_service = config.role == RoleKind::Client && config.client_ip.is_none();
     let in_use = asks_the_service || urls.into_iter().any(SecretUrl::is_encrypted);
     for remark in trust.remarks() {
         if in_use {

@@ -13,9 +13,8 @@ use axum::{
 use ipnet::{IpNet, Ipv4Net};
 use tokio::time::timeout;
 use warren_api::compat::{ProvisionRequest, RemoveRequest};
-use warren_config::RoleChoice;
 use warren_state::{
-    Asn, Phase, ServiceClass, ServiceKind, TunnelId,
+    Asn, Phase, RoleKind, ServiceClass, ServiceKind, TunnelId,
     desired::ManualRequest,
     view::{RawIp, RawNet},
 };
@@ -111,7 +110,7 @@ async fn admitted(api: &Api, peer: Peer, request: Request) -> Result<Vec<u8>, Bo
     if let Err(refusal) = api.guard.clone().admit(peer).await {
         return Err(Box::new(error(StatusCode::FORBIDDEN, refusal.to_string())));
     }
-    if api.config.role == RoleChoice::Gateway {
+    if api.config.role == RoleKind::Gateway {
         return Err(Box::new(failed(StatusCode::CONFLICT, &Wrong::Gateway)));
     }
     body_within(request, PATIENCE)

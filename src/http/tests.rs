@@ -13,7 +13,9 @@ use warren_actors::{
 use warren_api::v3;
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
-    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, Switch, TableId, TunnelId,
+    LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, RouteProtocol, ServiceClass, Switch, TableId,
+    TunnelId,
+    desired::Refusal,
     guard::HoldReason,
     lifecycle::Usability,
     standing::{
@@ -108,7 +110,7 @@ async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_w
     let served = serve(Cardboard::new(standing())).await;
     let reply: v3::TunnelReply = served.client.read("/v3/tunnels/doublezero0").await.unwrap();
     let bgp = reply.tunnel.bgp.unwrap();
-    assert_eq!((bgp.state.as_str(), bgp.updates_in), ("established", 7));
+    assert_eq!((bgp.state, bgp.updates_in), (BgpState::Established.into(), 7));
     assert_eq!(
         (
             bgp.refused["default_route"].count,
@@ -411,11 +413,42 @@ async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_told_with_its_facts_and_the_words_that_follow_from_them() {
+    let refusal = Refusal::NoSource { endpoint: CLIENT };
+    let snapshot = Snapshot {
+        refused: [(key(7), refusal.clone())].into(),
+        ..Snapshot::default()
+    };
+    let served = serve(Cardboard::new(snapshot)).await;
+    let status: serde_json::Value = served.client.read("/v3/status").await.unwrap();
+    assert_eq!(
+        status["refused"],
+        serde_json::json!([{
+            "user": key(7).to_string(), "code": "no_source", "reason": format!("there is no route to {CLIENT}"), "made_by": null,
+            "refusal": {"code": "no_source", "endpoint": CLIENT.to_string()},
+        }])
+    );
+    let mut typed: v3::Status = serde_json::from_value(status.clone()).unwrap();
+    assert_eq!(typed.refused.remove(0).refusal, Some(refusal));
+    let mut another = status;
+    another["refused"][0]["refusal"]["code"] = "of_another_version".into();
+    let mut typed: v3::Status = serde_json::from_value(another).unwrap();
+    assert_eq!(
+        typed.refused.remove(0).refusal,
+        None,
+        "the rest is read all the same"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only() {
     let served = serve(Cardboard::new(connected())).await;
     for name in [super::testing::key(1).to_string(), "doublezero0".to_owned()] {
         let reply: v3::TunnelReply = served.client.read(&format!("/v3/tunnels/{name}")).await.unwrap();
-        assert_eq!((reply.tunnel.phase.as_str(), reply.events.len()), ("active", 2));
+        assert_eq!(
+            (reply.tunnel.phase, reply.events.len()),
+            (Phase::Active.into(), 2)
+        );
         let last = &reply.events[1];
         assert!(
             last["v"] == 1 && last["kind"] == "session_changed" && last["to"] == "BGP Session Up",

@@ -49,6 +49,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::Flag, Self::Pin, Self::Discovered, Self::Hint];
+
     /// The stable name that machines match on.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -32,6 +32,7 @@ pub mod recording;
 pub mod repeats;
 pub mod restart;
 pub mod rib;
+pub mod role;
 pub mod serial;
 pub mod service;
 pub mod session;
@@ -56,6 +57,7 @@ pub use outcome::{
 };
 pub use owners::{OwnerChoice, Owners};
 pub use position::{NodeId, Position};
+pub use role::{RoleKind, UnknownRole};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{

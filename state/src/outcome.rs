@@ -34,15 +34,32 @@ pub enum FaultClass {
     Unsupported,
 }
 
-impl fmt::Display for FaultClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FaultClass {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 5] = [
+        Self::Transient,
+        Self::Conflict,
+        Self::Permanent,
+        Self::Gone,
+        Self::Unsupported,
+    ];
+
+    /// The name in status and in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Transient => "transient",
             Self::Conflict => "conflict",
             Self::Permanent => "permanent",
             Self::Gone => "gone",
             Self::Unsupported => "unsupported",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FaultClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

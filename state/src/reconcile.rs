@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners, Pubkey,
-    RemovalReport, Rule, Switch, TunnelId, TunnelSpec,
+    RemovalReport, RoleKind, Rule, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::AcceptedView,
@@ -95,6 +95,17 @@ pub enum Role {
         /// The account of the device that this host is.
         device: Pubkey,
     },
+}
+
+impl Role {
+    /// Which end it is.
+    #[must_use]
+    pub fn kind(&self) -> RoleKind {
+        match self {
+            Self::Client { .. } => RoleKind::Client,
+            Self::Gateway { .. } => RoleKind::Gateway,
+        }
+    }
 }
 
 /// What happens to the reconciler.

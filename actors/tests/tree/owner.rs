@@ -27,8 +27,9 @@ fn made_by(world: &World, owner: Pubkey) {
 fn refused(owner: Pubkey) -> impl Fn(&Snapshot) -> bool {
     move |snapshot| {
         let refusal = snapshot.refused.get(&user_key(0));
-        refusal.is_some_and(|(code, reason)| {
-            code == "other_owner" && reason.contains(&format!("it was made by {owner}"))
+        refusal.is_some_and(|refusal| {
+            refusal.code() == "other_owner"
+                && refusal.to_string().contains(&format!("it was made by {owner}"))
         })
     }
 }
@@ -123,7 +124,7 @@ async fn a_tunnel_in_place_stays_where_nobody_is_known_to_have_connected_or_the_
             snapshot
                 .refused
                 .get(&user_key(0))
-                .is_some_and(|(_, reason)| reason.contains("cannot be read"))
+                .is_some_and(|refusal| refusal.to_string().contains("cannot be read"))
         })
         .await;
     world.converged().await;

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use serde_json::json;
 use warren_api::{
     client::{Client, ClientError},
-    v3::{Status, Tunnel},
+    v3::{Status, Tunnel, TunnelSource},
+    word::Word,
 };
 use warren_ledger::{
     ProgramError,
     accounts::{Device, User, UserType},
     instructions::{DeleteKind, DeleteUser, DzPrefixCount},
 };
-use warren_state::Pubkey;
+use warren_state::{Pubkey, ServiceKind};
 
 use super::{
     catalogue::Groups,
@@ -203,15 +204,20 @@ async fn leftovers(
         .collect();
     let of_service = |tunnel: &&Tunnel| match asked.service {
         None => true,
-        Some(ServiceName::Multicast) => tunnel.user_type.as_deref() == Some("Multicast"),
-        Some(ServiceName::Ibrl) => tunnel.user_type.as_deref() != Some("Multicast"),
+        Some(ServiceName::Multicast) => is_multicast(tunnel),
+        Some(ServiceName::Ibrl) => !is_multicast(tunnel),
     };
     let left = status
         .tunnels
         .iter()
         .filter(of_service)
-        .filter(|tunnel| tunnel.source == "ledger" && !users.contains(&tunnel.id));
+        .filter(|tunnel| tunnel.source == TunnelSource::Ledger && !users.contains(&tunnel.id));
     Ok(left.map(|tunnel| tunnel.id.clone()).collect())
+}
+
+fn is_multicast(tunnel: &Tunnel) -> bool {
+    let kind = tunnel.user_type.as_ref().and_then(Word::known);
+    kind == Some(ServiceKind::Multicast)
 }
 
 async fn delete(

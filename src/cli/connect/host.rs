@@ -6,7 +6,7 @@ use nix::net::if_::InterfaceFlags;
 use tokio::time::{Instant, sleep};
 use warren_api::{client::Client, v3};
 use warren_ledger::accounts::{AccessPass, PassType, UserType};
-use warren_state::{Pubkey, ServiceKind};
+use warren_state::{Pubkey, RoleKind, ServiceKind};
 
 use crate::{environment, failure::Failure, notes, operator::Operator, output};
 
@@ -42,8 +42,9 @@ async fn settled(daemon: &Client) -> Result<v3::Status, Failure> {
     let deadline = Instant::now() + LOOKING;
     loop {
         let status = daemon.status().await.map_err(Failure::from)?;
-        let is_looking =
-            status.client_ip.is_none() && status.client_ip_error.is_none() && status.role != "gateway";
+        let is_looking = status.client_ip.is_none()
+            && status.client_ip_error.is_none()
+            && status.role != RoleKind::Gateway;
         if !is_looking || Instant::now() >= deadline {
             return Ok(status);
         }
@@ -89,9 +90,7 @@ pub async fn client_ip(daemon: &Client, named: Option<Ipv4Addr>) -> Result<Ipv4A
 pub fn address_of(status: &v3::Status) -> Result<Ipv4Addr, Failure> {
     let known = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
     known.ok_or_else(|| {
-        let why = notes::general(status)
-            .into_iter()
-            .find(|note| note.contains("public address"));
+        let why = notes::no_address(status);
         Failure::new(
             why.unwrap_or_else(|| "the daemon does not know this host's public address".to_owned()),
             "Start the daemon with -client-ip ADDRESS, or set client_ip in /etc/warren/warren.toml.",

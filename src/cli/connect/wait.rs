@@ -6,8 +6,9 @@ use tokio::time::{Instant, sleep};
 use warren_api::{
     client::Client,
     v3::{Refused, Status, Tunnel},
+    word::Word,
 };
-use warren_state::Pubkey;
+use warren_state::{Phase, Pubkey, SessionCause};
 
 use super::{
     roles::{ByGroup, Roles},
@@ -138,7 +139,7 @@ fn tunnel_state(status: &Status, user: &str, slot: u64) -> Result<State<Tunnel>,
     let Some(tunnel) = tunnel.filter(|_| !is_behind(status, slot)) else {
         return Ok(unseen(status, slot));
     };
-    if tunnel.phase == "active" {
+    if tunnel.phase == Phase::Active {
         return Ok(State::There(tunnel.clone()));
     }
     let on = notes::of_tunnel(status, tunnel).unwrap_or_else(|| format!("the tunnel is {}", tunnel.phase));
@@ -191,19 +192,20 @@ fn advice(tunnel: &Tunnel) -> String {
     let phase = tunnel
         .failure
         .as_ref()
-        .map_or(tunnel.phase.as_str(), |failure| failure.phase.as_str());
-    match phase {
-        "peering" if tunnel.session_cause.as_deref() == Some("forbidden_here") => {
+        .map_or(&tunnel.phase, |failure| &failure.phase);
+    let cause = tunnel.session_cause.as_ref().and_then(Word::known);
+    match phase.known() {
+        Some(Phase::Peering) if cause == Some(SessionCause::ForbiddenHere) => {
             "This host does not let the session out: `warren doctor` looks for the rule of its firewall, and `warren firewall --print nft` \
              prints what tunnels need. The daemon goes on trying; `warren disconnect` gives up."
                 .to_owned()
         }
-        "peering" if is_refused(tunnel) => {
+        Some(Phase::Peering) if cause.is_some_and(is_refused) => {
             "The device answers and does not agree: its operator has to look. `warren explain` has the last reason. The daemon goes on \
              trying; `warren disconnect` gives up."
                 .to_owned()
         }
-        "peering" => {
+        Some(Phase::Peering) => {
             let [local, remote] = ends();
             format!(
                 "Check that this host's firewall and those on the way let GRE (IP protocol 47) pass between {local} and {remote}; \
@@ -211,29 +213,31 @@ fn advice(tunnel: &Tunnel) -> String {
                  The daemon goes on trying; `warren disconnect` gives up."
             )
         }
-        _ => "`warren explain` and `warren doctor` tell more. The daemon goes on trying; `warren disconnect` gives up.".to_owned(),
+        Some(_) | None => "`warren explain` and `warren doctor` tell more. The daemon goes on trying; `warren disconnect` gives up.".to_owned(),
     }
 }
 
 /// Whether the device was heard, and the two ends do not agree.
-fn is_refused(tunnel: &Tunnel) -> bool {
-    let heard = [
-        "notification_received",
-        "our_asn_refused",
-        "notification_sent",
-        "other_asn",
-    ];
-    tunnel
-        .session_cause
-        .as_deref()
-        .is_some_and(|cause| heard.contains(&cause))
+fn is_refused(cause: SessionCause) -> bool {
+    match cause {
+        SessionCause::NotificationReceived
+        | SessionCause::OurAsnRefused
+        | SessionCause::NotificationSent
+        | SessionCause::OtherAsn => true,
+        SessionCause::Other
+        | SessionCause::ForbiddenHere
+        | SessionCause::NoWay
+        | SessionCause::Refused
+        | SessionCause::Silence
+        | SessionCause::BrokenOff => false,
+    }
 }
 
 fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<()>, Failure> {
     let left = status
         .tunnels
         .iter()
-        .find(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed");
+        .find(|tunnel| users.contains(&tunnel.id) && tunnel.phase != Phase::Removed);
     let Some(tunnel) = left else {
         // A daemon that is off has nothing to take down, whatever it has read.
         let done = !status.enabled || !is_behind(status, slot);

@@ -2,8 +2,10 @@
 
 use warren_api::{
     client::ClientError,
-    v3::{Health, PlanReply, Status, Tunnel},
+    v3::{AddressSource, Backend, Health, PlanReply, Status, Tunnel},
+    word::Word,
 };
+use warren_state::{FaultClass, RoleKind, desired::Refusal};
 
 use super::{check::Check, streams};
 use crate::{notes, output};
@@ -85,21 +87,24 @@ fn dataplane(status: &Status) -> Check {
         .reason
         .as_deref()
         .map_or_else(String::new, |reason| format!(": {reason}"));
-    match status.dataplane.backend.as_str() {
-        "netlink" => Check::pass("dataplane", format!("the kernel's GRE{reason}")),
-        "userspace" => Check::warn(
+    match status.dataplane.backend.known() {
+        Some(Backend::Netlink) => Check::pass("dataplane", format!("the kernel's GRE{reason}")),
+        Some(Backend::Userspace) => Check::warn(
             "dataplane",
             format!("userspace{reason}"),
             "nothing needs to be done; for the kernel's own speed, `modprobe ip_gre` and restart the daemon with -dataplane auto",
         ),
-        "simulated" => Check::warn(
+        Some(Backend::Simulated) => Check::warn(
             "dataplane",
             "simulated: no tunnel is real",
             "start the daemon with -dataplane auto",
         ),
-        other => Check::skip(
+        None => Check::skip(
             "dataplane",
-            format!("{other:?} is not known to this version of warren"),
+            format!(
+                "\"{}\" is not known to this version of warren",
+                status.dataplane.backend
+            ),
         ),
     }
 }
@@ -189,7 +194,7 @@ fn fix(status: &Status) -> &'static str {
 }
 
 fn address(status: &Status) -> Check {
-    if status.role == "gateway" {
+    if status.role == RoleKind::Gateway {
         return Check::skip("client address", "a gateway has none");
     }
     if let Some(problem) = &status.client_ip_pin_problem {
@@ -217,11 +222,11 @@ fn address(status: &Status) -> Check {
 }
 
 fn origin(status: &Status) -> &'static str {
-    match status.client_ip_source.as_deref() {
-        Some("flag") => ", as the daemon was told (-client-ip)",
-        Some("pin") => ", which is pinned",
-        Some("hint") => ", as before the daemon's start",
-        Some(_) | None => "",
+    match status.client_ip_source.as_ref().and_then(Word::known) {
+        Some(AddressSource::Flag) => ", as the daemon was told (-client-ip)",
+        Some(AddressSource::Pin) => ", which is pinned",
+        Some(AddressSource::Hint) => ", as before the daemon's start",
+        Some(AddressSource::Discovered) | None => "",
     }
 }
 
@@ -231,7 +236,7 @@ fn conflicts(status: &Status, plan: Result<PlanReply, String>) -> Check {
         .tunnels
         .iter()
         .filter_map(|tunnel| tunnel.failure.as_ref())
-        .find(|failure| failure.class == "conflict");
+        .find(|failure| failure.class == FaultClass::Conflict);
     if let Some(failure) = failed {
         return Check::fail(
             "conflicts",
@@ -303,11 +308,11 @@ fn refused(status: &Status) -> Check {
         several => format!(" (and {} more)", several - 1),
     };
     let detail = format!("{} gets no tunnel: {}{others}", refused.user, refused.reason);
-    let fix = match refused.code.as_str() {
-        "other_owner" => {
+    let fix = match refused.refusal {
+        Some(Refusal::OtherOwner { .. }) => {
             "connect with its key, or start the daemon with -owner KEY or -owner any if it belongs here"
         }
-        _ => "correct the account on the ledger; `warren explain` lists them all",
+        Some(_) | None => "correct the account on the ledger; `warren explain` lists them all",
     };
     Check::warn("users", detail, fix)
 }

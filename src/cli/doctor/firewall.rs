@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use warren_state::{SessionCause, SessionStatus};
+
 use super::{
     check::Check,
     icmp::Echo,
@@ -71,14 +73,11 @@ struct Stop {
 
 impl Facts<'_> {
     fn is_up(&self) -> bool {
-        self.session() == "BGP Session Up"
+        self.session() == Some(SessionStatus::Up)
     }
 
-    fn session(&self) -> &str {
-        self.target
-            .tunnel
-            .as_ref()
-            .map_or("", |tunnel| tunnel.session.as_str())
+    fn session(&self) -> Option<SessionStatus> {
+        self.target.tunnel.as_ref()?.session.known()
     }
 
     /// The first of the tunnel's packets that a rule stops for certain.
@@ -123,8 +122,8 @@ impl Facts<'_> {
             .target
             .tunnel
             .as_ref()
-            .and_then(|tunnel| tunnel.session_cause.as_deref());
-        if cause == Some("forbidden_here") {
+            .and_then(|tunnel| tunnel.session_cause.as_ref()?.known());
+        if cause == Some(SessionCause::ForbiddenHere) {
             return stop(format!(
                 "this host does not let the daemon connect to {} inside the tunnel",
                 self.peer()
@@ -132,7 +131,7 @@ impl Facts<'_> {
         }
         let (before, after) = self.link?;
         let silent = self.seen.inside == Some(Echo::Silence) && !self.is_up() && !self.is_heard();
-        let never_left = cause == Some("silence") && after.sent == 0;
+        let never_left = cause == Some(SessionCause::Silence) && after.sent == 0;
         if never_left || silent && after.sent == before.sent {
             return stop(format!(
                 "what is sent to {} does not get into {}",
@@ -158,7 +157,10 @@ impl Facts<'_> {
 
     /// Whether the daemon hears the device, whatever becomes of a ping.
     fn is_heard(&self) -> bool {
-        ["Initializing BGP Session", "BGP Session Failed"].contains(&self.session())
+        matches!(
+            self.session(),
+            Some(SessionStatus::Initializing | SessionStatus::Failed)
+        )
     }
 
     fn told(&self, what: String, place: Option<&Place>) -> String {

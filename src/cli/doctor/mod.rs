@@ -30,6 +30,7 @@ use warren_api::{
     client::{Client, ClientError},
     v3,
 };
+use warren_state::{RoleKind, ServiceKind};
 
 use super::{ERROR, OK, UNREACHABLE, command::LedgerFlags, environment, operator, output};
 use check::{Check, Outcome};
@@ -331,10 +332,12 @@ async fn look_at_network(
     );
     let tunnels = filters(root, links.iter().filter(|link| link.is_ours));
     let public = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
-    let needs_own = status
-        .tunnels
-        .iter()
-        .any(|tunnel| tunnel.user_type.as_deref() == Some("IBRL"));
+    let needs_own = status.tunnels.iter().any(|tunnel| {
+        tunnel
+            .user_type
+            .as_ref()
+            .is_some_and(|kind| *kind == ServiceKind::Ibrl)
+    });
     let late = |_elapsed| {
         vec![Check::skip(
             "path",
@@ -344,7 +347,7 @@ async fn look_at_network(
     let mut checks = timeout(PATHS, path::look(&kernel, &links, &targets, status))
         .await
         .unwrap_or_else(late);
-    if status.role != "gateway" {
+    if status.role != RoleKind::Gateway {
         checks.push(underlay::nat(public, needs_own, &links));
     }
     checks.push(underlay::foreign(&remotes, &links));

@@ -4,7 +4,11 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 use serde::Deserialize;
-use warren_api::v3::{Status, Tunnel, TunnelReply};
+use warren_api::{
+    v3::{Status, Tunnel, TunnelReply},
+    word::Word,
+};
+use warren_state::{SessionCause, SessionStatus};
 
 use super::{
     check::Check,
@@ -213,7 +217,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
     let is_up = target
         .tunnel
         .as_ref()
-        .is_some_and(|tunnel| tunnel.session == "BGP Session Up");
+        .is_some_and(|tunnel| tunnel.session == SessionStatus::Up);
     let mut checks = vec![icmp(target, uplink, seen, is_up)];
     if let Some(tunnel) = &target.tunnel {
         let named = |links: &'_ [Link]| {
@@ -238,7 +242,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
                 Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel))),
             ]);
         } else {
-            checks.push(gre(later.or(link), seen.inside.as_ref(), &tunnel.session));
+            checks.push(gre(later.or(link), seen.inside.as_ref(), tunnel.session.known()));
             checks.push(bgp(status, tunnel));
         }
         checks.push(firewall.check);
@@ -314,7 +318,7 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
     }
 }
 
-fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
+fn gre(link: Option<&Link>, inside: Option<&Echo>, session: Option<SessionStatus>) -> Check {
     let Some(link) = link else {
         return Check::skip(GRE, "the tunnel's link is not there yet");
     };
@@ -330,14 +334,17 @@ fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
         );
     }
     // Each of these needs answers that came through the tunnel.
-    if ["BGP Session Up", "Initializing BGP Session", "BGP Session Failed"].contains(&session) {
+    if matches!(
+        session,
+        Some(SessionStatus::Up | SessionStatus::Initializing | SessionStatus::Failed)
+    ) {
         return Check::pass(GRE, format!("the device's BGP answers through it; {counted}"));
     }
     let fix = "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the way; and the device must have its end of the tunnel";
     match (link.received, link.sent) {
         (0, 0) => Check::skip(GRE, format!("nothing was sent yet: {counted}")),
         (0, _) => Check::fail(GRE, format!("nothing ever came back: {counted}"), fix),
-        (_, _) if session == "Pending BGP Session" => Check::warn(
+        (_, _) if session == Some(SessionStatus::Pending) => Check::warn(
             GRE,
             format!("the device does not answer inside the tunnel yet; {counted}"),
             fix,
@@ -353,41 +360,47 @@ fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
 /// The daemon's own session tells what a connection of ours would: a second one to the device's port would disturb it.
 fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
     let detail = notes::session(status, tunnel);
-    match tunnel.session.as_str() {
-        "BGP Session Up" => Check::pass(BGP, format!("TCP port 179 answers inside the tunnel: {detail}")),
-        "Network Unreachable" => Check::fail(
+    match tunnel.session.known() {
+        Some(SessionStatus::Up) => {
+            Check::pass(BGP, format!("TCP port 179 answers inside the tunnel: {detail}"))
+        }
+        Some(SessionStatus::Unreachable) => Check::fail(
             BGP,
             format!("TCP port 179 does not answer inside the tunnel: {detail}"),
             "when GRE passes, the device lacks this neighbour: ask its operator, or try another device",
         ),
-        "Pending BGP Session" | "BGP Session Down" | "BGP Session Failed" if refuses(tunnel) => Check::fail(
-            BGP,
-            format!("TCP port 179 answers inside the tunnel, but {detail}"),
-            "ask the device's operator what it expects of this host; `warren explain` has the last reason",
-        ),
-        "BGP Session Failed" => Check::fail(
+        Some(SessionStatus::Pending | SessionStatus::Down | SessionStatus::Failed) if refuses(tunnel) => {
+            Check::fail(
+                BGP,
+                format!("TCP port 179 answers inside the tunnel, but {detail}"),
+                "ask the device's operator what it expects of this host; `warren explain` has the last reason",
+            )
+        }
+        Some(SessionStatus::Failed) => Check::fail(
             BGP,
             format!("TCP port 179 answers inside the tunnel, but {detail}"),
             "ask the device's operator whether it knows this host's AS number and address; `warren explain` has the last reason",
         ),
-        "BGP Session Down" if lasts(status, tunnel) >= LONG => Check::fail(
+        Some(SessionStatus::Down) if lasts(status, tunnel) >= LONG => Check::fail(
             BGP,
             detail,
             "the device ended it or went away: `warren explain` has the reason; ask its operator, or try another device",
         ),
-        _ => Check::warn(
-            BGP,
-            detail,
-            "wait a little; if it stays so, `warren explain` tells why",
-        ),
+        Some(SessionStatus::Pending | SessionStatus::Initializing | SessionStatus::Down) | None => {
+            Check::warn(
+                BGP,
+                detail,
+                "wait a little; if it stays so, `warren explain` tells why",
+            )
+        }
     }
 }
 
 /// Whether the device and this host do not agree on what each other is.
 fn refuses(tunnel: &Tunnel) -> bool {
     matches!(
-        tunnel.session_cause.as_deref(),
-        Some("our_asn_refused" | "other_asn")
+        tunnel.session_cause.as_ref().and_then(Word::known),
+        Some(SessionCause::OurAsnRefused | SessionCause::OtherAsn)
     )
 }
 

@@ -1,6 +1,6 @@
 //! The daemon's process, and other daemons that would fight with it.
 
-use warren_api::v3::Status;
+use warren_api::v3::{Backend, Status};
 
 use super::{check::Check, root::Root};
 
@@ -49,7 +49,7 @@ pub fn capabilities_of(root: &Root, pid: Option<u32>, status: &Status) -> u64 {
 
 /// Judges.
 pub fn judge_capabilities(status: &Status, held: u64) -> Check {
-    if status.dataplane.backend == "simulated" {
+    if status.dataplane.backend == Backend::Simulated {
         return Check::skip(CAPABILITIES, "a simulated dataplane needs none");
     }
     let missing: Vec<&str> = NEEDED

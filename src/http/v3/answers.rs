@@ -8,13 +8,17 @@ use warren_actors::{
     latency::LatencyStatus,
     streams::{ReaderStanding, StreamsStanding},
 };
-use warren_api::v3::{
-    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
-    PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion, SCHEMA, Status, Step, StreamsState,
-    Tunnel, TunnelReply, ViewState,
+use warren_api::{
+    v3::{
+        Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
+        PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion, SCHEMA, Status, Step,
+        StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
+    },
+    word::Word,
 };
 use warren_state::{
-    Monotonic, Plan, Position, Pubkey, TunnelId,
+    Monotonic, Plan, Position, Pubkey, SessionCause, TunnelId,
+    desired::Refusal,
     event::Level,
     journal::JournalEntry,
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
@@ -50,11 +54,9 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         store_problem: snapshot.store_problem.clone(),
         converged: snapshot.converged,
         stopping: snapshot.stopping,
-        role: role(api),
+        role: api.config.role.into(),
         client_ip: snapshot.client_ip().map(|ip| ip.to_string()),
-        client_ip_source: snapshot
-            .client_ip()
-            .map(|_| snapshot.client_ip_source.name().to_owned()),
+        client_ip_source: snapshot.client_ip().map(|_| snapshot.client_ip_source.into()),
         client_ip_pin: snapshot.pin.map(|ip| ip.to_string()),
         client_ip_pin_problem: snapshot.pin_problem.clone(),
         client_ip_error: snapshot.client_ip_error.clone(),
@@ -159,13 +161,6 @@ pub fn not_ready(snapshot: &Snapshot) -> Vec<String> {
     reasons
 }
 
-fn role(api: &Api) -> String {
-    match api.config.role {
-        warren_config::RoleChoice::Client => "client".to_owned(),
-        warren_config::RoleChoice::Gateway => "gateway".to_owned(),
-    }
-}
-
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
     let by_id = name
         .parse::<TunnelId>()
@@ -210,17 +205,16 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
     Tunnel {
         id: report.tunnel.to_string(),
         source: if report.tunnel.is_manual() {
-            "manual"
+            TunnelSource::Manual.into()
         } else {
-            "ledger"
-        }
-        .to_owned(),
+            TunnelSource::Ledger.into()
+        },
         made_by: owner_of(snapshot, &report.tunnel.0).map(|owner| owner.to_string()),
         made_by_another: owner_of(snapshot, &report.tunnel.0)
             .is_some_and(|owner| is_another(snapshot, owner)),
         name: spec.map(|spec| spec.link.name.to_string()),
-        user_type: spec.map(|spec| spec.kind.name().to_owned()),
-        phase: report.phase.name().to_owned(),
+        user_type: spec.map(|spec| spec.kind.into()),
+        phase: report.phase.into(),
         since_unix_ms: snapshot.unix_ms_of(report.since),
         since_seconds: age(snapshot, report.since),
         incarnation: report.incarnation.0,
@@ -233,12 +227,12 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
         doublezero_ip: spec
             .and_then(|spec| compat::overlay_address(snapshot, report, spec))
             .map(|ip| ip.to_string()),
-        session: report.session.name().to_owned(),
+        session: report.session.into(),
         session_detail: report.session_detail.clone(),
         session_cause: report
             .session_cause
-            .and_then(|cause| cause.name())
-            .map(str::to_owned),
+            .filter(|cause| *cause != SessionCause::Other)
+            .map(Word::from),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
         bgp: snapshot
             .sessions
@@ -271,8 +265,8 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
         }),
         attempts: report.attempts,
         failure: report.failure.as_ref().map(|failure| Failure {
-            phase: failure.phase.name().to_owned(),
-            class: failure.fault.class.to_string(),
+            phase: failure.phase.into(),
+            class: failure.fault.class.into(),
             operation: failure.fault.operation.clone(),
             detail: failure.fault.detail.clone(),
             retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
@@ -356,10 +350,11 @@ fn view(snapshot: &Snapshot) -> ViewState {
 }
 
 fn refused(snapshot: &Snapshot) -> Vec<Refused> {
-    let entry = |(user, (code, reason)): (&Pubkey, &(String, String))| Refused {
+    let entry = |(user, refusal): (&Pubkey, &Refusal)| Refused {
         user: user.to_string(),
-        code: code.clone(),
-        reason: reason.clone(),
+        code: refusal.code().to_owned(),
+        reason: refusal.to_string(),
+        refusal: Some(refusal.clone()),
         made_by: owner_of(snapshot, user).map(|owner| owner.to_string()),
     };
     snapshot.refused.iter().map(entry).collect()
@@ -413,7 +408,7 @@ fn streams(snapshot: &Snapshot, standing: &StreamsStanding) -> StreamsState {
 fn dataplane(snapshot: &Snapshot) -> DataplaneState {
     let capabilities = &snapshot.capabilities;
     DataplaneState {
-        backend: capabilities.backend.clone(),
+        backend: Word::of(&capabilities.backend),
         reason: capabilities.reason.clone(),
         features: value(&capabilities.features),
         missing: value(&capabilities.missing),

@@ -8,7 +8,10 @@ use axum::{
     response::Response,
 };
 use warren_actors::Snapshot;
-use warren_api::v3::{DEFAULT_LIMIT, HIGHEST_LIMIT, SCHEMA, Tunnel, TunnelPage, TunnelQuery};
+use warren_api::{
+    v3::{DEFAULT_LIMIT, HIGHEST_LIMIT, SCHEMA, Tunnel, TunnelPage, TunnelQuery},
+    word::Word,
+};
 use warren_state::{Phase, TunnelId, lifecycle::TunnelReport};
 
 use super::answers::tunnel_state;
@@ -46,7 +49,7 @@ pub(super) fn first(snapshot: &Snapshot) -> (Vec<Tunnel>, Option<String>) {
 }
 
 /// How many tunnels are in each phase.
-pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<String, usize> {
+pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<Word<Phase>, usize> {
     let mut counts = BTreeMap::<Phase, usize>::new();
     snapshot
         .tunnels
@@ -54,7 +57,7 @@ pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<String, usize> {
         .for_each(|report| *counts.entry(report.phase).or_default() += 1);
     counts
         .into_iter()
-        .map(|(phase, count)| (phase.name().to_owned(), count))
+        .map(|(phase, count)| (phase.into(), count))
         .collect()
 }
 

@@ -20,7 +20,7 @@ pub(super) fn bgp(snapshot: &Snapshot, standing: &Arc<BgpStanding>) -> Bgp {
     let told =
         |notified: &Option<Notified>| notified.as_ref().map(|notified| notification(snapshot, notified));
     Bgp {
-        state: state.name().to_owned(),
+        state: (*state).into(),
         hold_time_seconds: hold_time.map(|hold_time| hold_time.as_secs_f64()),
         peer_router_id: peer_router_id.map(|id| id.to_string()),
         prefixes: *prefixes,

@@ -322,17 +322,13 @@ impl Reconciler {
     /// What is said of it, when it has taken its inputs into account up to there.
     #[must_use]
     pub fn reconciled(&self, inputs: Sequence) -> Reconciled {
-        let refused = self
-            .refused()
-            .iter()
-            .map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string())));
         let (converged, generation, other_sources) =
             (self.converged(), self.generation, self.other_sources());
         Reconciled {
             inputs,
             converged,
             generation,
-            refused: refused.collect(),
+            refused: self.refused().clone(),
             other_sources,
         }
     }

@@ -97,15 +97,8 @@ impl Reader {
         let (converged, generation, other_sources) =
             (core.converged(), core.generation(), core.other_sources());
         let told = &self.told;
-        let refused = core.refused();
-        let same = refused.len() == told.refused.len()
-            && refused
-                .iter()
-                .zip(&told.refused)
-                .all(|((a, refusal), (b, (code, reason)))| {
-                    a == b && refusal.code() == code && refusal.to_string() == *reason
-                });
-        let same_rest = told.other_sources == other_sources
+        let same = told.refused == *core.refused()
+            && told.other_sources == other_sources
             && (told.converged, told.generation) == (converged, generation);
         let events = (told.converged != converged)
             .then_some(Event::Converged {
@@ -119,7 +112,7 @@ impl Reader {
             self.manual = Arc::new(core.manual().clone());
             changes.push(Change::Manual(self.manual.clone()));
         }
-        if !same || !same_rest || told.inputs != inputs {
+        if !same || told.inputs != inputs {
             self.told = Arc::new(core.reconciled(inputs));
             changes.push(Change::Reconciled(self.told.clone()));
         }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Monotonic, SessionCause, TunnelId,
+    desired::Refusal,
     lifecycle::TunnelReport,
     table::{Change, Entry, Tables},
 };
@@ -161,7 +162,7 @@ fn head(tables: &Tables) -> Map<String, Value> {
 }
 
 fn refused(tables: &Tables) -> Value {
-    let one = |(code, reason): &(String, String)| json!({"code": code, "reason": reason});
+    let one = |why: &Refusal| json!({"code": why.code(), "reason": why.to_string()});
     let all = tables.reconciled.refused.iter();
     Value::Object(all.map(|(user, why)| (user.to_string(), one(why))).collect())
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     Epoch, Incarnation, Monotonic, NodeId, Phase, Position, Sequence, SessionCause, SessionStatus, TunnelId,
+    desired::Refusal,
     event::{Event, Kind},
     journal::JournalEntry,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport},
@@ -111,7 +112,7 @@ fn change((kind, number): (u8, u8)) -> Change {
         4 => Change::Reconciled(Arc::new(Reconciled {
             converged: kind % 2 == 0,
             refused: (0..number)
-                .map(|one| (tunnel(one).0, ("code".to_owned(), kind.to_string())))
+                .map(|one| (tunnel(one).0, Refusal::UnknownStatus { number: kind }))
                 .collect(),
             ..Reconciled::default()
         })),

@@ -10,6 +10,7 @@ use super::Entry;
 use crate::{
     Exclusion, Generation, Notice, Owners, Pubkey, Sequence, Switch, TunnelId,
     address::{Chosen, Source},
+    desired::Refusal,
     event::Event,
     figures::{Count, Figures},
     guard::{AcceptedView, HoldReason, Restarted},
@@ -222,8 +223,8 @@ pub struct Reconciled {
     pub converged: bool,
     /// The last plan handed out.
     pub generation: Generation,
-    /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
-    pub refused: BTreeMap<Pubkey, (String, String)>,
+    /// Users whose tunnel is not built, and why.
+    pub refused: BTreeMap<Pubkey, Refusal>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
 }

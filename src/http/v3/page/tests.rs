@@ -15,7 +15,7 @@ async fn pages_follow_each_other_without_a_gap_and_status_holds_the_first_one() 
     let served = serve(Cardboard::new(gateway::snapshot(250))).await;
     let mut status: v3::Status = served.client.read("/v3/status").await.unwrap();
     assert_eq!((status.tunnels.len(), status.tunnels_total), (100, 250));
-    assert_eq!(status.phases, [("active".to_owned(), 250)].into());
+    assert_eq!(status.phases, [(Phase::Active.into(), 250)].into());
     let mut seen: Vec<String> = status.tunnels.iter().map(|tunnel| tunnel.id.clone()).collect();
     let mut next = status.tunnels_next.take();
     let mut sizes = vec![];
