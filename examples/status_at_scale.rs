@@ -51,7 +51,7 @@ async fn measure(tunnels: u32, span: Duration) -> anyhow::Result<()> {
     let before = Router::new()
         .route("/before", get(before))
         .with_state(api.clone());
-    let slots = server::Slots::new(server::Limits::default(), nix::unistd::geteuid().as_raw())
+    let slots = server::Permits::new(server::Limits::default(), nix::unistd::geteuid().as_raw())
         .with_streams(server::Limits::of_streams());
     let served = tokio::spawn(server::serve(
         listener,

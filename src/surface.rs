@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
-use warren_actors::{Figures, Snapshot};
+use warren_actors::{Snapshot, Totals};
 use warren_api::openapi;
 use warren_config::{Config, flags::FLAGS};
 use warren_state::{
@@ -167,14 +167,14 @@ fn every_global_flag_of_the_command_line_is_in_the_table() {
 
 /// A page on which every metric has a series: those that are only there on request, and those that need something to speak of.
 fn everything() -> String {
-    let mut figures = Figures::default();
-    figures.datagrams.insert(("pim", true), 1);
-    figures.established_seconds.insert(
+    let mut totals = Totals::default();
+    totals.datagrams.insert(("pim", true), 1);
+    totals.established_seconds.insert(
         testing::DEVICE,
-        Arc::new(warren_actors::figures::Histogram::new(&[1.0])),
+        Arc::new(warren_actors::totals::Histogram::new(&[1.0])),
     );
     let mut snapshot = Snapshot {
-        figures: Arc::new(figures),
+        totals: Arc::new(totals),
         liveness: Some(Arc::new(tests::probed())),
         restarts: imbl::ordmap! { "status" => 1 },
         invariants_broken: imbl::ordmap! { "INV-01" => 1 },
@@ -210,7 +210,7 @@ fn everything() -> String {
             Arc::make_mut(report).failure = Some(Box::new(failure));
         }
     }
-    let mut api = testing::api(Arc::new(testing::Cardboard::new(Snapshot::default())));
+    let mut api = testing::api(Arc::new(testing::FakeDaemon::new(Snapshot::default())));
     let mut config = Config::clone(&api.config);
     config.liveness.peer_metrics = true;
     config.latency.metrics = true;

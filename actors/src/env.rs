@@ -1,4 +1,4 @@
-//! What the actors share beside the truth: how they were told to work, what they work on, and each other's mailboxes. It
+//! What the actors share beside the table: how they were told to work, what they work on, and each other's mailboxes. It
 //! outlives every actor.
 
 use std::{
@@ -16,10 +16,10 @@ use warren_ledger::{Fetcher, LedgerSource, Query};
 use warren_state::{
     Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
     event::{Event, news},
-    figures::Count,
     lifecycle::{LifecycleSettings, TunnelReport},
     reconcile::Role,
     table::{Bounds, Change, Disk, ExclusionStatus, Table, Tables},
+    totals::Count,
     view::{User, UserStatus},
 };
 use warren_store::{Store, journal::Journal};
@@ -27,17 +27,17 @@ use warren_store::{Store, journal::Journal};
 use crate::{
     lock::lock,
     settings::{RoleSettings, Settings},
+    shared_table::SharedTable,
     snapshot::Snapshot,
     streams::Streams,
     supervision::{
         clock::Clock,
         exit::{ExitReason, SwitchError},
         mailboxes::Mailboxes,
-        poke::Poke,
-        pulse::Pulses,
         recorder::Recorder,
+        wakeup::Wakeup,
+        watchdog::Watchdog,
     },
-    truth::Truth,
 };
 
 /// Shared by all actors of one tree.
@@ -54,11 +54,11 @@ pub(crate) struct Env {
     /// The one way to the ledger.
     pub(crate) ledger: Fetcher,
     pub(crate) dataplane: Arc<dyn Dataplane>,
-    pub(crate) keeper: Requests,
-    pub(crate) pulses: Arc<Pulses>,
+    pub(crate) store_writer: Requests,
+    pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) mailboxes: Mailboxes,
     /// What is true and what happened.
-    pub(crate) truth: Arc<Truth>,
+    pub(crate) table: Arc<SharedTable>,
     /// Records what happens.
     pub(crate) recorder: Arc<Recorder>,
     /// What readers outside the daemon follow.
@@ -67,12 +67,12 @@ pub(crate) struct Env {
     pub(crate) exit: watch::Sender<Option<ExitReason>>,
 }
 
-/// Requests to the keeper; they outlive its restarts.
+/// Requests to the store's writer; they outlive its restarts.
 #[derive(Default)]
 pub(crate) struct Requests {
     queue: Mutex<VecDeque<Request>>,
     closed: AtomicBool,
-    pub(crate) poke: Poke,
+    pub(crate) wakeup: Wakeup,
 }
 
 /// What the operator says, and whom to tell when it is on disk.
@@ -113,10 +113,10 @@ impl Env {
             Change::Excluded(Arc::new(excluded)),
             Change::Journal(store.recovered().problem.clone()),
         ];
-        let truth = Truth::new(table, recorder.clone());
-        truth.append(events, changes);
-        let truth = Arc::new(truth);
-        let streams = Arc::new(Streams::new(truth.clone(), clock, settings.pseudonyms));
+        let table = SharedTable::new(table, recorder.clone());
+        table.append(events, changes);
+        let table = Arc::new(table);
+        let streams = Arc::new(Streams::new(table.clone(), clock, settings.pseudonyms));
         let snapshot = Snapshot {
             node,
             epoch,
@@ -134,10 +134,10 @@ impl Env {
             journal: store.journal().clone(),
             store: Mutex::new(Some(store)),
             dataplane,
-            keeper: Requests::default(),
-            pulses: Arc::default(),
+            store_writer: Requests::default(),
+            watchdog: Arc::default(),
             mailboxes: Mailboxes::default(),
-            truth,
+            table,
             recorder,
             streams,
             published: watch::Sender::new(Arc::new(snapshot)),
@@ -157,7 +157,7 @@ impl Env {
 
     /// Ends the recording in the file; on return it is written, or was given up.
     pub(crate) async fn end_recording(&self) {
-        self.truth.end_recording();
+        self.table.end_recording();
         let recorder = self.recorder.clone();
         if !tokio::task::spawn_blocking(move || recorder.wait())
             .await
@@ -169,22 +169,22 @@ impl Env {
 
     /// What is true now.
     pub(crate) fn tables(&self) -> Tables {
-        self.truth.tables()
+        self.table.tables()
     }
 
     /// Appends what happened.
     pub(crate) fn record(&self, event: Event) {
-        self.truth.append(vec![event], vec![]);
+        self.table.append(vec![event], vec![]);
     }
 
     /// Adds this to the totals that metrics show.
     pub(crate) fn count(&self, count: Count) {
-        self.truth.append(vec![], vec![Change::Counted(count)]);
+        self.table.append(vec![], vec![Change::Counted(count)]);
     }
 
     /// An actor of this name failed: that is counted, and told in the same step where it is started again.
     pub(crate) fn count_restart(&self, actor: &'static str, told: Option<Event>) {
-        self.truth
+        self.table
             .append(told.into_iter().collect(), vec![Change::Restarted(actor)]);
     }
 
@@ -216,7 +216,7 @@ impl Env {
 
     /// Says what became of the store with something that was written to it.
     pub(crate) fn tell_store(&self, store: &Store) {
-        self.truth.update(|tables| self.store_news(store, tables));
+        self.table.update(|tables| self.store_news(store, tables));
     }
 
     /// Which users are ours, once it is known.
@@ -231,7 +231,7 @@ impl Env {
 
     /// Takes another list of excluded destinations, or why there is none: then the one before holds.
     pub(crate) fn exclude(&self, list: Result<Exclusion, String>) {
-        self.truth.update(|tables| {
+        self.table.update(|tables| {
             let before = &tables.excluded;
             let now = match list {
                 Ok(list) => ExclusionStatus { list, error: None },
@@ -309,7 +309,7 @@ impl Requests {
         if self.closed.load(Ordering::SeqCst) {
             lock(&self.queue).clear();
         }
-        self.poke.ring();
+        self.wakeup.ring();
     }
 
     pub(crate) fn next(&self) -> Option<Request> {

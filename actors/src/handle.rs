@@ -88,7 +88,7 @@ impl Handle {
 
     async fn set(&self, change: Change) -> Result<(), SwitchError> {
         let (reply, answer) = oneshot::channel();
-        self.env.keeper.request(change, reply);
+        self.env.store_writer.request(change, reply);
         answer.await.unwrap_or(Err(SwitchError::Unanswered))
     }
 
@@ -147,7 +147,7 @@ impl Handle {
     /// Whether the tree is alive and the reconciler makes progress: only then may the watchdog be fed.
     #[must_use]
     pub fn progress(&self) -> bool {
-        self.env.pulses.makes_progress(
+        self.env.watchdog.makes_progress(
             reconciler::SPEC.name,
             self.env.clock.now(),
             self.env.settings.stuck_after,
@@ -213,7 +213,7 @@ impl Handle {
     /// # Errors
     /// When some of them are no longer kept: take a snapshot instead.
     pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        let told = self.env.truth.told_since(position).2?;
+        let told = self.env.table.told_since(position).2?;
         Ok(told
             .into_iter()
             .map(|entry| JournalEntry::clone(&entry))
@@ -223,7 +223,7 @@ impl Handle {
     /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.
     #[must_use]
     pub fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
-        self.env.truth.recent(tunnel, most)
+        self.env.table.recent(tunnel, most)
     }
 
     /// What is true, at which position, and every step after the given one up to there.
@@ -231,7 +231,7 @@ impl Handle {
     /// The steps are an error when some of them are no longer kept: go on from what is true now.
     #[must_use = "it only reads"]
     pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
-        self.env.truth.read_since(position)
+        self.env.table.read_since(position)
     }
 
     /// What readers outside the daemon follow.

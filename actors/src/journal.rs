@@ -11,7 +11,7 @@ use tokio::{
 use warren_state::{
     Monotonic, Sequence,
     event::Event,
-    journal::{JournalWriter, Lost, Missed, Place, WriterEffect},
+    journal::{JournalWriter, LocalPosition, Lost, Missed, WriterEffect},
     table::Change,
 };
 use warren_store::StoreError;
@@ -19,13 +19,13 @@ use warren_store::StoreError;
 use crate::{
     env::Env,
     errors::chain,
+    shared_table::{Following, Wants},
     supervision::{
         beside::{AbortOnDrop, beside},
         clock::Clock,
-        pulse::Watch,
         spec::{Order, Spec, Task, linked},
+        watchdog::Watch,
     },
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec {
@@ -40,7 +40,7 @@ pub(crate) struct Journal;
 
 pub(crate) enum JournalMessage {
     /// Something happened.
-    Poked,
+    Woken,
     /// Something is due.
     Due,
     /// What came of writing, and who fell behind.
@@ -70,13 +70,13 @@ impl Actor for Journal {
         myself: ActorRef<JournalMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         // What an earlier one had in hand is read again.
-        let (on_disk, read) = (env.journal.last(), env.truth.cursor(SPEC.name));
+        let (on_disk, read) = (env.journal.last(), env.table.cursor(SPEC.name));
         let problem = env.tables().journal_problem.clone();
-        let following = env.truth.follow(Wants::Events, move || {
-            let _gone = myself.cast(JournalMessage::Poked);
+        let following = env.table.follow(Wants::Events, move || {
+            let _gone = myself.cast(JournalMessage::Woken);
         });
         Ok(State {
             writer: JournalWriter::new(env.settings.journal_writer, env.epoch, on_disk, problem),
@@ -97,7 +97,7 @@ impl Actor for Journal {
     ) -> Result<(), ActorProcessingErr> {
         let now = state.env.clock.now();
         match message {
-            JournalMessage::Poked => {
+            JournalMessage::Woken => {
                 state.following.answer();
                 state.read();
             }
@@ -120,13 +120,13 @@ impl State {
     /// Takes what happened since the last time, also since an earlier journal that failed meanwhile.
     fn read(&mut self) {
         let now = self.env.clock.now();
-        let truth = &self.env.truth;
-        let (position, _, told) = truth.told_since(self.read);
+        let table = &self.env.table;
+        let (position, _, told) = table.told_since(self.read);
         let (mut lost, told) = match told {
             Ok(told) => (None, told),
             Err(gap) => {
                 let to = Sequence(gap.oldest.0.saturating_sub(1));
-                let kept = truth.told_since(to).2.unwrap_or_default();
+                let kept = table.told_since(to).2.unwrap_or_default();
                 (Some(self.missed(to)), kept)
             }
         };
@@ -138,7 +138,7 @@ impl State {
     }
 
     fn missed(&self, to: Sequence) -> Lost {
-        let place = |sequence| Place {
+        let place = |sequence| LocalPosition {
             epoch: self.env.epoch,
             sequence,
         };
@@ -156,7 +156,7 @@ impl State {
         };
         let told = self.writer.done(now, outcome);
         if self.writer.is_idle() {
-            self.env.truth.advance(SPEC.name, self.read);
+            self.env.table.advance(SPEC.name, self.read);
         }
         let mut events: Vec<Event> = missed.into_iter().map(dropped).collect();
         let mut changes = Vec::new();
@@ -164,7 +164,7 @@ impl State {
             events.push(event);
             changes.push(Change::Journal(self.writer.problem().map(str::to_owned)));
         }
-        self.env.truth.append(events, changes);
+        self.env.table.append(events, changes);
         // On a disk that refuses they would wait in vain.
         if self.writer.problem().is_some() {
             self.flushed();

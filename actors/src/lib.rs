@@ -3,11 +3,11 @@
 //! [`start`] builds the tree and gives a [`Handle`] to it.
 //!
 //! ```text
-//! root ─┬─ keeper            the enable switch on disk
+//! root ─┬─ store_writer      the enable switch on disk
 //!       ├─ status            the published snapshot
 //!       ├─ log               what happened, in words
 //!       ├─ journal           what happened, on disk
-//!       ├─ streams           what readers outside follow
+//!       ├─ streamer          what readers outside follow
 //!       ├─ kernel_monitor    notices of the dataplane
 //!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
@@ -32,13 +32,13 @@ mod manual;
 mod preview;
 mod probes;
 pub mod settings;
+mod shared_table;
 pub mod snapshot;
 mod status;
 pub mod streams;
 mod supervision;
 mod sys;
 mod tree;
-mod truth;
 mod tunnel;
 
 pub use handle::Handle;
@@ -59,6 +59,6 @@ pub use tunnel::{
     password::Password,
 };
 pub use warren_state::{
-    figures::{self, Figures},
     table::ExclusionStatus,
+    totals::{self, Totals},
 };

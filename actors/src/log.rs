@@ -13,11 +13,11 @@ use warren_state::{
 
 use crate::{
     env::Env,
+    shared_table::{Following, Wants},
     supervision::{
-        pulse::Watch,
         spec::{Order, Spec, Task, linked},
+        watchdog::Watch,
     },
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec {
@@ -34,7 +34,7 @@ pub(crate) struct Log;
 
 pub(crate) enum LogMessage {
     /// The table has steps that this reader has not told yet.
-    Poked,
+    Woken,
     /// Sums may be due.
     Sums,
     /// Tell all that is new, and reply when it is told.
@@ -58,11 +58,11 @@ impl Actor for Log {
         myself: ActorRef<LogMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         myself.send_interval(SUMS, || LogMessage::Sums);
-        let following = env.truth.follow(Wants::Events, move || {
-            let _gone = myself.cast(LogMessage::Poked);
+        let following = env.table.follow(Wants::Events, move || {
+            let _gone = myself.cast(LogMessage::Woken);
         });
         Ok(State {
             env,
@@ -79,9 +79,9 @@ impl Actor for Log {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let now = state.env.clock.now();
-        state.watch.pulse.busy(Some(now));
+        state.watch.progress.busy(Some(now));
         match message {
-            LogMessage::Poked => {
+            LogMessage::Woken => {
                 state.following.answer();
                 state.read();
             }
@@ -92,7 +92,7 @@ impl Actor for Log {
                 let _nobody_waits = done.send(());
             }
         }
-        state.watch.pulse.busy(None);
+        state.watch.progress.busy(None);
         Ok(())
     }
 }
@@ -100,22 +100,22 @@ impl Actor for Log {
 impl State {
     /// Tells what happened since the last time, also of an earlier log that failed meanwhile.
     fn read(&mut self) {
-        let truth = &self.env.truth;
-        let position = truth.cursor(SPEC.name);
-        let (now, _, told) = truth.told_since(position);
+        let table = &self.env.table;
+        let position = table.cursor(SPEC.name);
+        let (now, _, told) = table.told_since(position);
         let told = told.unwrap_or_else(|gap| {
             tracing::warn!(
                 from = gap.asked.0,
                 to = gap.oldest.0,
                 "more happened than the table keeps; log lines are missing"
             );
-            let (_, _, kept) = truth.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
+            let (_, _, kept) = table.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
             kept.unwrap_or_default()
                 .into_iter()
                 .filter(|entry| entry.sequence <= now)
                 .collect()
         });
-        truth.advance(SPEC.name, now);
+        table.advance(SPEC.name, now);
         told.iter().for_each(|entry| self.tell(entry));
     }
 

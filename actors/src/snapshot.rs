@@ -9,7 +9,6 @@ use warren_state::{
     Capabilities, Epoch, Generation, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
     desired::Refusal,
-    figures::Figures,
     guard::{HoldReason, Restarted},
     latency::LatencyStatus,
     lifecycle::TunnelReport,
@@ -17,6 +16,7 @@ use warren_state::{
     reconcile::Role,
     standing::{BgpStanding, MulticastStanding},
     table::ExclusionStatus,
+    totals::Totals,
 };
 
 use crate::ledger_cache::LedgerCache;
@@ -90,7 +90,7 @@ pub struct Snapshot {
     pub events: OrdMap<&'static str, u64>,
     /// Counts and durations for the metrics.
     #[serde(skip)]
-    pub figures: Arc<Figures>,
+    pub totals: Arc<Totals>,
     /// Whether desired and observed agree: nothing to do and nothing under way.
     pub converged: bool,
     /// The last change of the inputs (switch, view, client IP, notices) that the reconciler has taken into account.

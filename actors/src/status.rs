@@ -13,14 +13,14 @@ use warren_state::{Sequence, event::Event, table::Tables};
 use crate::{
     env::Env,
     ledger_cache::LedgerCache,
+    shared_table::{Following, Wants},
     snapshot::Snapshot,
     supervision::{
         beside::AbortOnDrop,
         clock::Clock,
-        pulse::Watch,
         spec::{Order, Spec, Task, linked},
+        watchdog::Watch,
     },
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec {
@@ -37,7 +37,7 @@ pub(crate) struct Status;
 
 pub(crate) enum StatusMessage {
     /// The table has steps that this reader has not folded yet.
-    Poked,
+    Woken,
     /// The snapshot is due.
     Publish,
     /// Publish without waiting for the interval, and reply when it is done.
@@ -67,13 +67,13 @@ impl Actor for Status {
         myself: ActorRef<StatusMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         // What an earlier status has told of the age of the view is told.
         let (sequence, stale) = (env.published.borrow().sequence, env.published.borrow().stale);
-        let poked = myself.clone();
-        let following = env.truth.follow(Wants::Everything, move || {
-            let _gone = poked.cast(StatusMessage::Poked);
+        let woken = myself.clone();
+        let following = env.table.follow(Wants::Everything, move || {
+            let _gone = woken.cast(StatusMessage::Woken);
         });
         let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
         Ok(State {
@@ -95,9 +95,9 @@ impl Actor for Status {
         message: StatusMessage,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.watch.pulse.busy(Some(state.env.clock.now()));
+        state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
-            StatusMessage::Poked => {
+            StatusMessage::Woken => {
                 state.following.answer();
                 state.fold();
                 state.publish_soon(&myself);
@@ -113,7 +113,7 @@ impl Actor for Status {
                 let _nobody_waits = done.send(());
             }
         }
-        state.watch.pulse.busy(None);
+        state.watch.progress.busy(None);
         Ok(())
     }
 }
@@ -121,7 +121,7 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
-        (self.sequence, self.tables) = self.env.truth.snapshot();
+        (self.sequence, self.tables) = self.env.table.snapshot();
     }
 
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
@@ -174,7 +174,7 @@ impl State {
             generation: reconciled.generation,
             capabilities: env.dataplane.capabilities(),
             restarts: tables.restarts,
-            figures: tables.figures,
+            totals: tables.totals,
             converged: reconciled.converged,
             revision: reconciled.inputs.0,
             client_ip_error: address.error.clone(),
@@ -210,7 +210,7 @@ impl State {
 
     fn look_at_ledger(&mut self) {
         let before = std::mem::replace(&mut self.ledger, self.env.ledger.health());
-        self.env.truth.append(news(&before, &self.ledger), vec![]);
+        self.env.table.append(news(&before, &self.ledger), vec![]);
     }
 
     fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {

@@ -17,11 +17,11 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::{
     env::Env,
+    shared_table::{Following, Wants},
     supervision::{
-        pulse::Watch,
         spec::{Order, Spec, Task, linked},
+        watchdog::Watch,
     },
-    truth::{Following, Wants},
 };
 
 pub use hub::{Alone, Asked, Since, Sort, Streams};
@@ -31,9 +31,7 @@ pub use stream::Stream;
 
 pub(crate) const SPEC: Spec = Spec {
     last_words: Some(say_goodbye),
-    ..Spec::new("streams", Order::Reader, |env, root| {
-        linked(StreamsActor, env, root)
-    })
+    ..Spec::new("streamer", Order::Reader, |env, root| linked(Streamer, env, root))
 };
 
 /// From one look for readers that take nothing to the next.
@@ -41,13 +39,13 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Readers may take so long to take the last frames when the daemon ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-pub(crate) struct StreamsActor;
+pub(crate) struct Streamer;
 
 pub(crate) enum StreamsMessage {
     /// Somebody reads.
     Awake,
     /// Something is new.
-    Poked,
+    Woken,
     /// Time to look after the readers.
     Sweep,
 }
@@ -59,7 +57,7 @@ pub(crate) struct State {
     following: Option<Following>,
 }
 
-impl Actor for StreamsActor {
+impl Actor for Streamer {
     type Msg = StreamsMessage;
     type State = State;
     type Arguments = Arc<Env>;
@@ -69,7 +67,7 @@ impl Actor for StreamsActor {
         myself: ActorRef<StreamsMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let waker = myself.clone();
         env.streams.waker.attach(move || {
             let _gone = waker.cast(StreamsMessage::Awake);
@@ -89,17 +87,17 @@ impl Actor for StreamsActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let streams = state.env.streams.clone();
-        state.watch.pulse.busy(Some(state.env.clock.now()));
+        state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
             StreamsMessage::Awake => {
                 streams.waker.answer();
                 if streams.is_awake() && state.following.is_none() {
-                    state.following = Some(state.env.truth.follow(Wants::Everything, move || {
-                        let _gone = myself.cast(StreamsMessage::Poked);
+                    state.following = Some(state.env.table.follow(Wants::Everything, move || {
+                        let _gone = myself.cast(StreamsMessage::Woken);
                     }));
                 }
             }
-            StreamsMessage::Poked => {
+            StreamsMessage::Woken => {
                 if let Some(following) = &state.following {
                     following.answer();
                 }
@@ -113,7 +111,7 @@ impl Actor for StreamsActor {
                 }
             }
         }
-        state.watch.pulse.busy(None);
+        state.watch.progress.busy(None);
         Ok(())
     }
 }
@@ -121,7 +119,7 @@ impl Actor for StreamsActor {
 /// Whoever follows is told all of it, and that this was all.
 fn say_goodbye(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
-        let why = if env.truth.tables().stopping {
+        let why = if env.table.tables().stopping {
             "the daemon stops"
         } else {
             "the daemon fails"

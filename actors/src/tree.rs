@@ -19,17 +19,17 @@ use crate::{
     supervision::{
         clock::Clock,
         exit::{ExitReason, StartError},
-        keeper,
         recorder::Recorder,
         root::{self, Root},
         spec::Spec,
+        store_writer,
     },
     tunnel::{reconciler, tunnels},
 };
 
 /// The actors that there is one of: a new one is added here, and to the diagram.
 const ACTORS: &[Spec] = &[
-    keeper::SPEC,
+    store_writer::SPEC,
     status::SPEC,
     log::SPEC,
     journal::SPEC,
@@ -200,7 +200,7 @@ mod tests {
             device: Pubkey([1; 32]),
         });
         let always = [
-            "keeper",
+            "store_writer",
             "status",
             "log",
             "journal",

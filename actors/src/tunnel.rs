@@ -8,5 +8,5 @@ pub(crate) mod password;
 pub(crate) mod provisioner;
 pub(crate) mod reconciler;
 pub(crate) mod session;
-pub(crate) mod told;
+pub(crate) mod session_queue;
 pub(crate) mod tunnels;

@@ -45,7 +45,7 @@ pub enum Removal {
 
 /// Bytes and packets since the tunnel was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
+pub struct TrafficCounters {
     /// Received by this host over the tunnel.
     pub rx_bytes: u64,
     /// Received by this host over the tunnel.
@@ -73,7 +73,7 @@ impl fmt::Display for Removal {
     }
 }
 
-impl Counters {
+impl TrafficCounters {
     /// Counts what another part of the same tunnel has carried.
     pub fn add(&mut self, other: Self) {
         self.rx_bytes += other.rx_bytes;
@@ -129,7 +129,7 @@ pub trait Dataplane: Send + Sync + 'static {
     async fn remove(&self, removal: Removal) -> RemovalReport;
 
     /// What tunnels have carried, all that are asked for in one call. A tunnel that is not there is not in the answer.
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault>;
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault>;
 
     /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;

@@ -65,7 +65,7 @@ struct Asked {
 
 /// Why there is no proof.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refusal {
+enum ProofRefusal {
     InvalidRequest,
     RateLimited,
     Ipv6Unsupported,
@@ -73,7 +73,7 @@ enum Refusal {
     EpochUnavailable,
 }
 
-impl Refusal {
+impl ProofRefusal {
     /// The HTTP status, the word and the sentence.
     fn told(self) -> (u16, &'static str, &'static str) {
         match self {
@@ -172,20 +172,20 @@ impl State {
         }
     }
 
-    fn prove(&self, peer: SocketAddr, body: &[u8]) -> Result<IpProof, Refusal> {
+    fn prove(&self, peer: SocketAddr, body: &[u8]) -> Result<IpProof, ProofRefusal> {
         let observed = match peer.ip().to_canonical() {
             IpAddr::V4(address) => address,
-            IpAddr::V6(_) => return Err(Refusal::Ipv6Unsupported),
+            IpAddr::V6(_) => return Err(ProofRefusal::Ipv6Unsupported),
         };
         self.count(observed)?;
-        let asked: Asked = serde_json::from_slice(body).map_err(|_| Refusal::InvalidRequest)?;
+        let asked: Asked = serde_json::from_slice(body).map_err(|_| ProofRefusal::InvalidRequest)?;
         if asked.user_type > UserType::MULTICAST.0 {
-            return Err(Refusal::InvalidRequest);
+            return Err(ProofRefusal::InvalidRequest);
         }
         if !is_public(observed) {
-            return Err(Refusal::NotGloballyRoutable);
+            return Err(ProofRefusal::NotGloballyRoutable);
         }
-        let epoch = self.epoch().map_err(|_| Refusal::EpochUnavailable)?;
+        let epoch = self.epoch().map_err(|_| ProofRefusal::EpochUnavailable)?;
         let proof = IpProof::sign(
             asked.payer,
             observed,
@@ -197,12 +197,12 @@ impl State {
         Ok(proof)
     }
 
-    fn count(&self, peer: Ipv4Addr) -> Result<(), Refusal> {
+    fn count(&self, peer: Ipv4Addr) -> Result<(), ProofRefusal> {
         let mut asked = lock(&self.asked);
         let times = asked.entry(peer).or_default();
         times.retain(|at| at.elapsed() < WINDOW);
         if times.len() >= MOST_REQUESTS {
-            return Err(Refusal::RateLimited);
+            return Err(ProofRefusal::RateLimited);
         }
         times.push(Instant::now());
         Ok(())
@@ -282,7 +282,7 @@ mod tests {
         let refused = verifier
             .state
             .prove(peer.parse().unwrap(), body.as_bytes())
-            .map_err(Refusal::told);
+            .map_err(ProofRefusal::told);
         match refused {
             Ok(proof) => (200, serde_json::from_str(&proof.to_json()).unwrap()),
             Err((status, reason, _)) => (status, reason.into()),

@@ -31,7 +31,7 @@ use crate::{
     backoff::Retries,
     pda::Pda,
     project::relevant_digest,
-    rpc::{Endpoint, Seen, counters::Counters, unpack, user_filters},
+    rpc::{Endpoint, Seen, counters::LedgerCounters, unpack, user_filters},
     way::Way,
 };
 use wire::{Notification, Wire};
@@ -70,7 +70,7 @@ pub(crate) fn start(
     settings: Settings,
     query: Query,
     seen: Arc<Seen>,
-    counters: Arc<Counters>,
+    counters: Arc<LedgerCounters>,
 ) -> mpsc::Receiver<()> {
     let (wake, receiver) = mpsc::channel(1);
     let watcher = Watcher {
@@ -88,7 +88,7 @@ struct Watcher {
     settings: Settings,
     query: Query,
     seen: Arc<Seen>,
-    counters: Arc<Counters>,
+    counters: Arc<LedgerCounters>,
     wake: mpsc::Sender<()>,
 }
 
@@ -146,7 +146,7 @@ impl Watcher {
         let (url, traffic) = (endpoint.secret_url(), &self.counters.watch_traffic);
         let opening = Wire::open(&self.settings.way, url, traffic, self.settings.heartbeat);
         let wire = self.in_time("connecting", opening).await?;
-        let mut session = Session {
+        let mut session = Subscriptions {
             watcher: self,
             wire,
             accounts: BTreeMap::new(),
@@ -233,7 +233,7 @@ impl Watcher {
 }
 
 /// The subscriptions of one connection, by the server's numbers.
-struct Session<'a> {
+struct Subscriptions<'a> {
     watcher: &'a Watcher,
     wire: Wire,
     /// To the program's users.
@@ -242,7 +242,7 @@ struct Session<'a> {
     accounts: BTreeMap<u64, Pubkey>,
 }
 
-impl Session<'_> {
+impl Subscriptions<'_> {
     /// Subscribes to exactly these accounts; tells whether any is new.
     async fn follow(&mut self, wanted: &BTreeSet<Pubkey>) -> Result<bool, Ended> {
         let gone: Vec<u64> = self

@@ -264,13 +264,13 @@ fn root(error: &dyn Error) -> String {
 
 fn declined(status: u16, answer: &[u8]) -> AskError {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct DeclinedAnswer {
         error: String,
         #[serde(default)]
         message: String,
     }
     let (reason, message) = match serde_json::from_slice(answer) {
-        Ok(Refusal { error, message }) => (error, message),
+        Ok(DeclinedAnswer { error, message }) => (error, message),
         Err(_) => (
             format!("http_{status}"),
             String::from_utf8_lossy(answer).trim().to_owned(),

@@ -48,7 +48,7 @@ pub struct Seen {
 #[derive(Deserialize, Debug, Default)]
 pub struct Service {
     /// The state of the service's BGP session.
-    pub doublezero_status: Session,
+    pub doublezero_status: ServiceSession,
     #[serde(default)]
     tunnel_name: Option<String>,
     #[serde(default)]
@@ -75,7 +75,7 @@ pub struct Service {
 
 /// A session.
 #[derive(Deserialize, Serialize, Clone, Debug, Default)]
-pub struct Session {
+pub struct ServiceSession {
     /// One of the reference's texts.
     pub session_status: Word<SessionStatus>,
     /// Unix time in seconds.
@@ -106,7 +106,7 @@ struct Groups {
 impl Service {
     /// What stands for no service at all.
     fn none() -> Self {
-        let session = Session {
+        let session = ServiceSession {
             session_status: Word::of("disconnected"),
             last_session_update: None,
         };
@@ -244,7 +244,7 @@ fn nearest(service: &Service) -> String {
     }
 }
 
-fn last_update(session: &Session) -> String {
+fn last_update(session: &ServiceSession) -> String {
     match session
         .last_session_update
         .and_then(|seconds| u64::try_from(seconds).ok())
@@ -291,7 +291,7 @@ struct Entry {
 
 #[derive(Serialize)]
 struct Response {
-    doublezero_status: Session,
+    doublezero_status: ServiceSession,
     tunnel_name: Option<String>,
     tunnel_src: Option<String>,
     tunnel_dst: Option<String>,

@@ -57,12 +57,12 @@ impl Listening {
         if let Some(listener) = &self.metrics {
             tracing::info!(address = %listener.local_addr().context("metrics listener")?, "metrics are served");
             let (listener, router) = (Arc::clone(listener), http::metrics_router(api.clone()));
-            let door = move || listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-            supervise(handle, "metrics", door, router, limits);
+            let acceptor = move || listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+            supervise(handle, "metrics", acceptor, router, limits);
         }
         let listener = Arc::clone(&self.socket);
-        let door = move || listener.try_clone().and_then(tokio::net::UnixListener::from_std);
-        supervise(handle, "api", door, http::router(api), limits);
+        let acceptor = move || listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+        supervise(handle, "api", acceptor, http::router(api), limits);
         let client = Client::new(&self.path);
         let started = Instant::now();
         while let Err(error) = client.get("/healthz").await {
@@ -92,20 +92,20 @@ async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener
         .context("metrics listener")
 }
 
-/// Serves at a door, which is opened anew for each start. Connections of an earlier start count on.
-fn supervise<D: server::Door>(
+/// Serves one listener, which is opened anew for each start. Connections of an earlier start still count.
+fn supervise<D: server::Acceptor>(
     handle: &Handle,
     name: &str,
-    door: impl Fn() -> io::Result<D> + Send + Sync + 'static,
+    acceptor: impl Fn() -> io::Result<D> + Send + Sync + 'static,
     router: Router,
     limits: server::Limits,
 ) {
-    let slots = server::Slots::new(limits, nix::unistd::geteuid().as_raw())
+    let permits = server::Permits::new(limits, nix::unistd::geteuid().as_raw())
         .with_streams(server::Limits::of_streams());
     let serve = move || {
-        let (door, router, slots) = (door(), router.clone(), slots.clone());
+        let (acceptor, router, permits) = (acceptor(), router.clone(), permits.clone());
         let service = async move {
-            server::serve(door.map_err(|error| error.to_string())?, router, slots).await;
+            server::serve(acceptor.map_err(|error| error.to_string())?, router, permits).await;
             Ok(())
         };
         Box::pin(service) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>

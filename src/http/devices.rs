@@ -63,7 +63,7 @@ mod tests {
     use warren_state::View;
 
     use super::*;
-    use crate::http::testing::{Cardboard, key, raw, serve};
+    use crate::http::testing::{FakeDaemon, key, raw, serve};
 
     /// A ledger with one device, which counts who asks.
     #[derive(Default)]
@@ -112,9 +112,9 @@ mod tests {
             ..FetcherSettings::default()
         };
         let fetcher = Fetcher::new(ledger.clone(), settings);
-        let served = serve(Cardboard {
+        let served = serve(FakeDaemon {
             ledger: fetcher.clone(),
-            ..Cardboard::new(Snapshot::default())
+            ..FakeDaemon::new(Snapshot::default())
         })
         .await;
         let ask = || {

@@ -145,7 +145,7 @@ mod tests {
     use warren_actors::Snapshot;
 
     use super::*;
-    use crate::http::testing::{Cardboard, raw, serve};
+    use crate::http::testing::{FakeDaemon, raw, serve};
 
     #[test]
     fn a_path_is_cleaned_as_go_cleans_it() {
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn heads_of_requests_are_taken_as_go_takes_them() {
-        let served = serve(Cardboard::new(Snapshot::default())).await;
+        let served = serve(FakeDaemon::new(Snapshot::default())).await;
         let ask = |line: &str, host: &str| {
             let answer = raw(
                 &served.path,

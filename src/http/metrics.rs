@@ -1,12 +1,12 @@
 //! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
 
-mod figures;
 mod latency;
 mod liveness;
 mod page;
 mod process;
 mod standing;
 mod streams;
+mod totals;
 
 use warren_api::version;
 
@@ -27,13 +27,13 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     let mut page = Page::default();
     build(&mut page)?;
     reference(&mut page, snapshot, api)?;
-    figures::write(&mut page, &snapshot.figures, &snapshot.ledger)?;
-    liveness::datagrams(&mut page, &snapshot.figures)?;
+    totals::write(&mut page, &snapshot.totals, &snapshot.ledger)?;
+    liveness::datagrams(&mut page, &snapshot.totals)?;
     if let Some(status) = &snapshot.liveness {
         liveness::write(
             &mut page,
             status,
-            &snapshot.figures,
+            &snapshot.totals,
             api.config.liveness.peer_metrics,
         )?;
     }

@@ -27,7 +27,7 @@ pub struct Guard {
     "permission denied: changes need root, the daemon's own user, or membership of the group {} or {}; the caller is {}",
     GROUPS[0], GROUPS[1], .uid.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}"))
 )]
-pub struct Refusal {
+pub struct PermissionDenied {
     /// The user id of the caller, where the kernel reports one.
     pub uid: Option<u32>,
 }
@@ -44,8 +44,8 @@ impl Guard {
     ///
     /// # Errors
     /// When it may not.
-    pub async fn admit(self: Arc<Self>, peer: Peer) -> Result<(), Refusal> {
-        let refusal = Refusal { uid: peer.uid };
+    pub async fn admit(self: Arc<Self>, peer: Peer) -> Result<(), PermissionDenied> {
+        let refusal = PermissionDenied { uid: peer.uid };
         let decision = tokio::task::spawn_blocking(move || {
             decide(peer, self.own_uid, &privileged_groups(), memberships)
         })

@@ -29,11 +29,11 @@ mod tests {
     use warren_actors::Snapshot;
 
     use super::*;
-    use crate::http::testing::{Cardboard, api};
+    use crate::http::testing::{FakeDaemon, api};
 
     #[tokio::test]
     async fn what_happened_last_is_for_those_who_may_change_something() {
-        let api = api(Arc::new(Cardboard::new(Snapshot::default())));
+        let api = api(Arc::new(FakeDaemon::new(Snapshot::default())));
         let nobody = Peer { uid: None, gid: None };
         let refused = recording(State(api.clone()), ConnectInfo(nobody)).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);

@@ -117,11 +117,11 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::http::testing::{Cardboard, api, gateway};
+    use crate::http::testing::{FakeDaemon, api, gateway};
 
     /// The API of a daemon with so many tunnels, and a way to publish another state.
     fn daemon(tunnels: u32) -> (Api, impl Fn(Snapshot)) {
-        let engine = Arc::new(Cardboard::new(gateway::snapshot(tunnels)));
+        let engine = Arc::new(FakeDaemon::new(gateway::snapshot(tunnels)));
         let of = Arc::clone(&engine);
         (api(engine), move |snapshot| {
             *of.snapshot.lock().unwrap() = Arc::new(snapshot)

@@ -68,18 +68,18 @@ impl Limits {
 
 /// Hands out the connections that are allowed. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Slots {
+pub struct Permits {
     limits: Limits,
     own_uid: u32,
     taken: Arc<Mutex<Taken>>,
-    streams: Option<Box<Slots>>,
+    streams: Option<Box<Permits>>,
 }
 
 /// What a request may do with the connection that it came over.
 #[derive(Clone, Debug)]
 pub struct Leash {
-    slot: Arc<Mutex<Option<Slot>>>,
-    streams: Option<Box<Slots>>,
+    permit: Arc<Mutex<Option<Permit>>>,
+    streams: Option<Box<Permits>>,
     cut: Arc<Notify>,
 }
 
@@ -92,13 +92,13 @@ struct Taken {
 
 /// One connection; dropping it makes room for another.
 #[derive(Debug)]
-pub struct Slot {
+pub struct Permit {
     taken: Arc<Mutex<Taken>>,
     /// The user it counts for; none for root and the daemon's own.
     user: Option<Option<u32>>,
 }
 
-impl Slots {
+impl Permits {
     /// For a daemon that runs as this user.
     #[must_use]
     pub fn new(limits: Limits, own_uid: u32) -> Self {
@@ -119,7 +119,7 @@ impl Slots {
 
     /// Room for one more connection of this caller, when there is any.
     #[must_use]
-    pub fn take(&self, peer: Peer) -> Option<Slot> {
+    pub fn take(&self, peer: Peer) -> Option<Permit> {
         let user = Some(peer.uid).filter(|uid| *uid != Some(0) && *uid != Some(self.own_uid));
         let mut taken = lock(&self.taken);
         let room = taken.connections < self.limits.connections
@@ -138,7 +138,7 @@ impl Slots {
         if let Some(user) = user {
             *taken.unprivileged.entry(user).or_default() += 1;
         }
-        Some(Slot {
+        Some(Permit {
             taken: Arc::clone(&self.taken),
             user,
         })
@@ -146,10 +146,10 @@ impl Slots {
 }
 
 impl Leash {
-    fn new(slot: Slot, slots: &Slots) -> Self {
+    fn new(permit: Permit, permits: &Permits) -> Self {
         Self {
-            slot: Arc::new(Mutex::new(Some(slot))),
-            streams: slots.streams.clone(),
+            permit: Arc::new(Mutex::new(Some(permit))),
+            streams: permits.streams.clone(),
             cut: Arc::default(),
         }
     }
@@ -157,20 +157,20 @@ impl Leash {
     /// Of a connection that nobody keeps count of.
     #[cfg(test)]
     pub(crate) fn of_a_test() -> Self {
-        let slots = Slots::new(Limits::default(), 0).with_streams(Limits::of_streams());
+        let permits = Permits::new(Limits::default(), 0).with_streams(Limits::of_streams());
         let nobody = Peer { uid: None, gid: None };
-        slots
+        permits
             .take(nobody)
-            .map(|slot| Self::new(slot, &slots))
+            .map(|permit| Self::new(permit, &permits))
             .expect("room")
     }
 
     /// From now on the connection counts among the streams, as long as what this gives is there; nothing when there is no
     /// room for one.
     #[must_use]
-    pub fn become_stream(&self, peer: Peer) -> Option<Slot> {
+    pub fn become_stream(&self, peer: Peer) -> Option<Permit> {
         let place = self.streams.as_ref()?.take(peer)?;
-        drop(lock(&self.slot).take());
+        drop(lock(&self.permit).take());
         Some(place)
     }
 
@@ -191,7 +191,7 @@ impl Taken {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.connections = taken.connections.saturating_sub(1);
@@ -206,7 +206,7 @@ impl Drop for Slot {
 }
 
 /// Where callers come from.
-pub trait Door: Send + 'static {
+pub trait Acceptor: Send + 'static {
     /// The stream over which one caller speaks.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -217,7 +217,7 @@ pub trait Door: Send + 'static {
     fn refuse(stream: Self::Stream);
 }
 
-impl Door for UnixListener {
+impl Acceptor for UnixListener {
     type Stream = UnixStream;
 
     async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
@@ -231,7 +231,7 @@ impl Door for UnixListener {
     }
 }
 
-impl Door for TcpListener {
+impl Acceptor for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
@@ -245,17 +245,17 @@ impl Door for TcpListener {
 }
 
 /// Answers callers until it is dropped; connections that are open then go on to their end.
-pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
+pub async fn serve<D: Acceptor>(acceptor: D, router: Router, permits: Permits) {
     loop {
-        match door.accept().await {
-            Ok((stream, peer)) => match slots.take(peer) {
-                Some(slot) => {
-                    let leash = Leash::new(slot, &slots);
+        match acceptor.accept().await {
+            Ok((stream, peer)) => match permits.take(peer) {
+                Some(permit) => {
+                    let leash = Leash::new(permit, &permits);
                     let router = router
                         .clone()
                         .layer(Extension(ConnectInfo(peer)))
                         .layer(Extension(leash.clone()));
-                    attend(stream, router, leash, slots.limits.head);
+                    attend(stream, router, leash, permits.limits.head);
                 }
                 None => D::refuse(stream),
             },
@@ -300,8 +300,8 @@ mod tests {
 
     const OWN: u32 = 990;
 
-    fn slots() -> Slots {
-        Slots::new(
+    fn permits() -> Permits {
+        Permits::new(
             Limits {
                 connections: 5,
                 unprivileged: 3,
@@ -321,17 +321,17 @@ mod tests {
 
     #[test]
     fn one_user_cannot_take_everything_nor_can_several_and_root_still_gets_in() {
-        let slots = slots();
-        let _first = slots.take(of(1000)).unwrap();
-        let second = slots.take(of(1000)).unwrap();
-        assert!(slots.take(of(1000)).is_none(), "two for one user");
-        let _other = slots.take(of(1001)).unwrap();
-        assert!(slots.take(of(1001)).is_none(), "three for all");
-        let _root = slots.take(of(0)).unwrap();
-        let _own = slots.take(of(OWN)).unwrap();
-        assert!(slots.take(of(0)).is_none(), "five in all");
+        let permits = permits();
+        let _first = permits.take(of(1000)).unwrap();
+        let second = permits.take(of(1000)).unwrap();
+        assert!(permits.take(of(1000)).is_none(), "two for one user");
+        let _other = permits.take(of(1001)).unwrap();
+        assert!(permits.take(of(1001)).is_none(), "three for all");
+        let _root = permits.take(of(0)).unwrap();
+        let _own = permits.take(of(OWN)).unwrap();
+        assert!(permits.take(of(0)).is_none(), "five in all");
         drop(second);
-        assert!(slots.take(of(1000)).is_some(), "there is room again");
+        assert!(permits.take(of(1000)).is_some(), "there is room again");
     }
 
     #[test]
@@ -340,8 +340,8 @@ mod tests {
             per_user: 2,
             ..Limits::of_streams()
         };
-        let slots = slots().with_streams(streams);
-        let connect = || Leash::new(slots.take(of(1000)).unwrap(), &slots);
+        let permits = permits().with_streams(streams);
+        let connect = || Leash::new(permits.take(of(1000)).unwrap(), &permits);
         let first = connect();
         let _first = first.become_stream(of(1000)).unwrap();
         let second = connect();
@@ -353,11 +353,11 @@ mod tests {
         );
         let _other_user = connect();
         assert!(
-            slots.take(of(1000)).is_none(),
+            permits.take(of(1000)).is_none(),
             "who did not become a stream is a short one still"
         );
         drop(third);
-        assert!(slots.take(of(1000)).is_some());
+        assert!(permits.take(of(1000)).is_some());
         drop(place);
         assert!(connect().become_stream(of(1000)).is_some(), "there is room again");
         assert_eq!(
@@ -368,9 +368,9 @@ mod tests {
 
     #[test]
     fn callers_that_the_kernel_does_not_name_are_one_user() {
-        let slots = slots();
+        let permits = permits();
         let nobody = Peer { uid: None, gid: None };
-        let _taken = [slots.take(nobody).unwrap(), slots.take(nobody).unwrap()];
-        assert!(slots.take(nobody).is_none());
+        let _taken = [permits.take(nobody).unwrap(), permits.take(nobody).unwrap()];
+        assert!(permits.take(nobody).is_none());
     }
 }

@@ -19,7 +19,7 @@ use warren_state::stream::Filter;
 
 use super::{
     Api, Peer, error,
-    server::{Leash, Slot},
+    server::{Leash, Permit},
 };
 
 /// When there is no room: in so many seconds there may be some.
@@ -123,7 +123,7 @@ fn begin(api: &Api, peer: Peer, leash: Option<Extension<Leash>>, asked: Asked) -
             "this connection cannot carry a stream",
         );
     };
-    let Some(place) = leash.become_stream(peer) else {
+    let Some(permit) = leash.become_stream(peer) else {
         let full = error(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many streams are open: try again later",
@@ -137,13 +137,13 @@ fn begin(api: &Api, peer: Peer, leash: Option<Extension<Leash>>, asked: Asked) -
         // The connection counts among the streams as long as it lives.
         (header::CONNECTION, "close"),
     ];
-    (headers, [("x-accel-buffering", "no")], body(stream, place)).into_response()
+    (headers, [("x-accel-buffering", "no")], body(stream, permit)).into_response()
 }
 
-fn body(stream: Stream, place: Slot) -> Body {
-    let frames = unfold((stream, place), |(mut stream, place)| async move {
+fn body(stream: Stream, permit: Permit) -> Body {
+    let frames = unfold((stream, permit), |(mut stream, permit)| async move {
         let bytes = stream.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(bytes), (stream, place)))
+        Some((Ok::<_, std::convert::Infallible>(bytes), (stream, permit)))
     });
     Body::from_stream(frames)
 }

@@ -39,7 +39,7 @@ pub const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const DEVICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
 
 /// What a test decides.
-pub struct Cardboard {
+pub struct FakeDaemon {
     pub snapshot: Mutex<Arc<Snapshot>>,
     pub observed: Observed,
     pub learned: BTreeMap<TunnelId, LearnedRoutes>,
@@ -87,7 +87,7 @@ pub struct Manual {
     pub remove_fails: Option<RemoveError>,
 }
 
-impl Cardboard {
+impl FakeDaemon {
     pub fn new(snapshot: Snapshot) -> Self {
         Self {
             snapshot: Mutex::new(Arc::new(snapshot)),
@@ -109,7 +109,7 @@ impl Cardboard {
 }
 
 #[async_trait]
-impl Engine for Cardboard {
+impl Engine for FakeDaemon {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.lock().unwrap())
     }
@@ -241,22 +241,22 @@ impl Drop for Served {
     }
 }
 
-pub async fn serve(engine: Cardboard) -> Served {
+pub async fn serve(engine: FakeDaemon) -> Served {
     serve_with(engine, &[]).await
 }
 
 /// The same with more flags.
-pub async fn serve_with(engine: Cardboard, words: &[&str]) -> Served {
+pub async fn serve_with(engine: FakeDaemon, words: &[&str]) -> Served {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w.sock");
     let (listener, file) = socket::bind(&path).unwrap();
     let listener = tokio::net::UnixListener::from_std(listener).unwrap();
-    let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw())
+    let permits = server::Permits::new(engine.limits, nix::unistd::geteuid().as_raw())
         .with_streams(engine.streams_limits);
     let server = tokio::spawn(server::serve(
         listener,
         router(api_with(Arc::new(engine), words)),
-        slots,
+        permits,
     ));
     Served {
         client: Client::new(&path),

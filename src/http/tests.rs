@@ -6,9 +6,9 @@ use std::{
 
 use axum::http::StatusCode;
 use warren_actors::{
-    Figures, Snapshot,
-    figures::{Fetch, Histogram, Operation},
-    liveness::{EndFigures, LivenessStatus},
+    Snapshot, Totals,
+    liveness::{EndTotals, LivenessStatus},
+    totals::{Fetch, Histogram, Operation},
 };
 use warren_api::v3;
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
@@ -24,12 +24,12 @@ use warren_state::{
     },
 };
 
-use super::testing::{CLIENT, Cardboard, connected, key, observed, raw, route, serve};
+use super::testing::{CLIENT, FakeDaemon, connected, key, observed, raw, route, serve};
 use crate::http::{metrics, server::Limits, testing::api};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_answer_with_the_references_content_types_and_bytes() {
-    let served = serve(Cardboard::new(Snapshot {
+    let served = serve(FakeDaemon::new(Snapshot {
         switch: Switch::Off,
         ..Snapshot::default()
     }))
@@ -107,7 +107,7 @@ fn standing() -> Snapshot {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_with_the_tunnel() {
-    let served = serve(Cardboard::new(standing())).await;
+    let served = serve(FakeDaemon::new(standing())).await;
     let reply: v3::TunnelReply = served.client.read("/v3/tunnels/doublezero0").await.unwrap();
     let bgp = reply.tunnel.bgp.unwrap();
     assert_eq!((bgp.state, bgp.updates_in), (BgpState::Established.into(), 7));
@@ -148,7 +148,7 @@ async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_w
         tunnels: Default::default(),
         ..standing()
     };
-    let page = metrics::render(&gone, &api(Arc::new(Cardboard::new(Snapshot::default())))).unwrap();
+    let page = metrics::render(&gone, &api(Arc::new(FakeDaemon::new(Snapshot::default())))).unwrap();
     assert!(
         !page.contains("warren_bgp_") && !page.contains("warren_multicast_groups"),
         "{page}"
@@ -157,7 +157,7 @@ async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_w
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_paths_are_404_and_wrong_methods_405() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(FakeDaemon::new(Snapshot::default())).await;
     for (request, status) in [
         ("GET /nope", 404),
         ("GET /provision", 405),
@@ -182,7 +182,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_switch_is_set_by_post_and_shows_at_once() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(FakeDaemon::new(Snapshot::default())).await;
     let reply = served.client.post("/enable").await.unwrap();
     assert_eq!(reply.body, "{\"status\":\"ok\"}\n");
     assert!(
@@ -200,9 +200,9 @@ async fn the_switch_is_set_by_post_and_shows_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_that_is_in_vain_is_504_and_one_that_makes_no_sense_400() {
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         converges: false,
-        ..Cardboard::new(Snapshot::default())
+        ..FakeDaemon::new(Snapshot::default())
     })
     .await;
     for (query, status) in [
@@ -226,9 +226,9 @@ async fn a_wait_that_is_in_vain_is_504_and_one_that_makes_no_sense_400() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_with_quotes_in_it_is_still_valid_json() {
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         switch_fails: true,
-        ..Cardboard::new(Snapshot::default())
+        ..FakeDaemon::new(Snapshot::default())
     })
     .await;
     let reply = raw(
@@ -242,9 +242,9 @@ async fn an_error_with_quotes_in_it_is_still_valid_json() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_are_those_of_the_session_in_the_main_table_as_the_reference_tells_them() {
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         observed: observed(),
-        ..Cardboard::new(connected())
+        ..FakeDaemon::new(connected())
     })
     .await;
     let entries = ["203.0.113.0", "203.0.113.7"].map(|ip| {
@@ -276,9 +276,9 @@ async fn a_route_with_a_liveness_session_is_told_whether_the_kernel_has_it_or_no
     let since = snapshot.unix_ms_of(Monotonic::ZERO);
     let since =
         humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_millis(since)).to_string();
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         observed: observed(),
-        ..Cardboard::new(snapshot)
+        ..FakeDaemon::new(snapshot)
     })
     .await;
     let entry = |peer: &str, rest: &str| {
@@ -308,10 +308,10 @@ async fn v3_routes_tells_prefixes_next_hops_and_what_the_kernel_lacks() {
         taught("203.0.111.0/24", TableId(100)),
     ];
     let learned = [(TunnelId(key(1)), LearnedRoutes::Known(routes.into()))].into();
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         observed: observed(),
         learned,
-        ..Cardboard::new(connected())
+        ..FakeDaemon::new(connected())
     })
     .await;
     let told: serde_json::Value = serde_json::from_str(&body(&served, "/v3/routes").await).unwrap();
@@ -336,9 +336,9 @@ async fn v3_routes_tells_prefixes_next_hops_and_what_the_kernel_lacks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_of_plan_and_of_routes_share_one_observation_each() {
-    let engine = Cardboard {
+    let engine = FakeDaemon {
         observed: observed(),
-        ..Cardboard::new(connected())
+        ..FakeDaemon::new(connected())
     };
     let observations = Arc::clone(&engine.observations);
     let served = serve(engine).await;
@@ -363,7 +363,7 @@ async fn callers_of_plan_and_of_routes_share_one_observation_each() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(FakeDaemon::new(Snapshot::default())).await;
     let large = "x".repeat(70_000);
     for (sent, status, said) in [
         (r#"{"dst":"8.8.8.8"}"#, 200, "{\"src\":\"192.0.2.1\"}\n"),
@@ -419,7 +419,7 @@ async fn a_refusal_is_told_with_its_facts_and_the_words_that_follow_from_them() 
         refused: [(key(7), refusal.clone())].into(),
         ..Snapshot::default()
     };
-    let served = serve(Cardboard::new(snapshot)).await;
+    let served = serve(FakeDaemon::new(snapshot)).await;
     let status: serde_json::Value = served.client.read("/v3/status").await.unwrap();
     assert_eq!(
         status["refused"],
@@ -442,7 +442,7 @@ async fn a_refusal_is_told_with_its_facts_and_the_words_that_follow_from_them() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only() {
-    let served = serve(Cardboard::new(connected())).await;
+    let served = serve(FakeDaemon::new(connected())).await;
     for name in [super::testing::key(1).to_string(), "doublezero0".to_owned()] {
         let reply: v3::TunnelReply = served.client.read(&format!("/v3/tunnels/{name}")).await.unwrap();
         assert_eq!(
@@ -472,14 +472,14 @@ async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_says_what_is_missing() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(FakeDaemon::new(Snapshot::default())).await;
     let reply = served.client.get("/readyz").await.unwrap();
     let said: v3::Health = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(
         (reply.status, said.ok, said.reasons.len()),
         (StatusCode::SERVICE_UNAVAILABLE, false, 2)
     );
-    let served = serve(Cardboard::new(connected())).await;
+    let served = serve(FakeDaemon::new(connected())).await;
     assert_eq!(served.client.get("/readyz").await.unwrap().status, StatusCode::OK);
     assert_eq!(
         served.client.get("/healthz").await.unwrap().status,
@@ -489,7 +489,7 @@ async fn readiness_says_what_is_missing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_can_be_read_shows_the_secret_of_the_endpoint() {
-    let served = serve(Cardboard::new(connected())).await;
+    let served = serve(FakeDaemon::new(connected())).await;
     for target in [
         "/config",
         "/v3/status",
@@ -506,7 +506,7 @@ async fn nothing_that_can_be_read_shows_the_secret_of_the_endpoint() {
 
 #[test]
 fn an_idle_host_has_a_session_that_is_not_up_and_a_process_is_told_of_as_prometheus_does() {
-    let engine = std::sync::Arc::new(Cardboard::new(Snapshot::default()));
+    let engine = std::sync::Arc::new(FakeDaemon::new(Snapshot::default()));
     let page = metrics::render(&Snapshot::default(), &api(engine.clone())).unwrap();
     assert!(
         page.contains("\n# TYPE doublezero_session_is_up gauge\ndoublezero_session_is_up 0\n"),
@@ -548,9 +548,9 @@ fn an_idle_host_has_a_session_that_is_not_up_and_a_process_is_told_of_as_prometh
 
 #[test]
 fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
-    let engine = std::sync::Arc::new(Cardboard::new(connected()));
+    let engine = std::sync::Arc::new(FakeDaemon::new(connected()));
     let mut snapshot = connected();
-    snapshot.figures = std::sync::Arc::new(counted());
+    snapshot.totals = std::sync::Arc::new(counted());
     snapshot.ledger.retries_by_method = [("getProgramAccounts".to_owned(), 3)].into();
     snapshot.ledger.retries_exhausted_by_method = [("getProgramAccounts".to_owned(), 1)].into();
     let text = metrics::render(&snapshot, &api(engine)).unwrap();
@@ -602,27 +602,27 @@ fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
     );
 }
 
-fn counted() -> Figures {
-    let mut figures = Figures::default();
-    figures
+fn counted() -> Totals {
+    let mut totals = Totals::default();
+    totals
         .operations
         .insert((Operation::Provision, Some(ServiceClass::Unicast), true), 2);
-    figures
+    totals
         .operations
         .insert((Operation::Update, Some(ServiceClass::Multicast), false), 1);
-    figures.operations.insert((Operation::Removal, None, true), 1);
-    figures.fetches = [(Fetch::Success, 2), (Fetch::ErrorStale, 1)].into();
+    totals.operations.insert((Operation::Removal, None, true), 1);
+    totals.fetches = [(Fetch::Success, 2), (Fetch::ErrorStale, 1)].into();
     for milliseconds in [50, 500, 200_000] {
-        figures.fetch_seconds.observe(Duration::from_millis(milliseconds));
+        totals.fetch_seconds.observe(Duration::from_millis(milliseconds));
     }
-    figures.update_seconds.observe(Duration::from_micros(300));
+    totals.update_seconds.observe(Duration::from_micros(300));
     let mut established = Histogram::new(&[1.0, 1.5, 2.25]);
     established.observe(Duration::from_secs(2));
-    figures.established_seconds.insert(
+    totals.established_seconds.insert(
         std::net::Ipv4Addr::new(169, 254, 0, 0),
         std::sync::Arc::new(established),
     );
-    figures
+    totals
 }
 
 /// One liveness session that came up, was lost and came up again, with packets of all sorts.
@@ -646,17 +646,17 @@ pub(crate) fn probed() -> LivenessStatus {
         verdict: Some(Usability::Usable),
         detection_time: Duration::from_secs(3),
     });
-    let mut figures = EndFigures {
+    let mut totals = EndTotals {
         write_errors: 2,
-        ..EndFigures::default()
+        ..EndTotals::default()
     };
-    figures
+    totals
         .changes
         .insert((SessionState::Up, SessionState::Down, DownReason::Timeout), 1);
-    figures.to_up.observe(Duration::from_millis(30));
-    figures.to_down.observe(Duration::from_secs(3));
-    figures.rx_seconds.observe(Duration::from_micros(20));
-    status.ends.insert((link.clone(), source), figures);
+    totals.to_up.observe(Duration::from_millis(30));
+    totals.to_down.observe(Duration::from_secs(3));
+    totals.rx_seconds.observe(Duration::from_micros(20));
+    status.ends.insert((link.clone(), source), totals);
     let counters = EndCounters {
         sent: 7,
         received: [(
@@ -678,13 +678,13 @@ pub(crate) fn probed() -> LivenessStatus {
 
 #[test]
 fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
-    let engine = Arc::new(Cardboard::new(connected()));
+    let engine = Arc::new(FakeDaemon::new(connected()));
     let mut snapshot = connected();
-    let mut figures = Figures::default();
-    figures
+    let mut totals = Totals::default();
+    totals
         .route_failures
         .insert((LinkName::new("doublezero0").unwrap(), CLIENT, true), 6);
-    snapshot.figures = Arc::new(figures);
+    snapshot.totals = Arc::new(totals);
     snapshot.liveness = Some(Arc::new(probed()));
     let mut api = api(engine);
     let text = |api: &crate::http::Api| metrics::render(&snapshot, api).unwrap();
@@ -740,7 +740,7 @@ fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
 #[test]
 fn the_age_of_a_stale_view_shows_while_reads_do_not_count() {
     let mut snapshot = connected();
-    let api = api(std::sync::Arc::new(Cardboard::new(connected())));
+    let api = api(std::sync::Arc::new(FakeDaemon::new(connected())));
     let line = |snapshot: &Snapshot| {
         let text = metrics::render(snapshot, &api).unwrap();
         text.lines()
@@ -759,7 +759,7 @@ fn the_age_of_a_stale_view_shows_while_reads_do_not_count() {
 fn what_was_never_counted_is_zero_where_a_series_is_waited_for_and_absent_elsewhere() {
     let text = metrics::render(
         &Snapshot::default(),
-        &api(std::sync::Arc::new(Cardboard::new(Snapshot::default()))),
+        &api(std::sync::Arc::new(FakeDaemon::new(Snapshot::default()))),
     )
     .unwrap();
     assert!(
@@ -786,9 +786,9 @@ async fn callers_that_say_nothing_are_turned_away_past_the_limit_and_closed_afte
         head: Duration::from_millis(300),
         ..Limits::default()
     };
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         limits,
-        ..Cardboard::new(Snapshot::default())
+        ..FakeDaemon::new(Snapshot::default())
     })
     .await;
     let connect = || std::os::unix::net::UnixStream::connect(&served.path).unwrap();

@@ -174,7 +174,7 @@ enum Trust {
     Proven,
 }
 
-enum Verdict {
+enum AddressDecision {
     /// No guess says anything.
     Unknown,
     Stay,
@@ -298,12 +298,12 @@ impl Addresses {
             self.before = None;
         }
         Ok(match self.verdict(look) {
-            Verdict::Unknown => Outcome::default(),
-            Verdict::Stay => {
+            AddressDecision::Unknown => Outcome::default(),
+            AddressDecision::Stay => {
                 (self.candidate, self.other, self.source) = (None, None, Source::Discovered);
                 Outcome::default()
             }
-            Verdict::Hold(other, why) => {
+            AddressDecision::Hold(other, why) => {
                 self.candidate = None;
                 let is_new = self.other.replace(other) != Some(other);
                 Outcome {
@@ -311,18 +311,18 @@ impl Addresses {
                     ..Outcome::default()
                 }
             }
-            Verdict::Change(chosen, _) if self.candidate != Some(chosen.address) => {
+            AddressDecision::Change(chosen, _) if self.candidate != Some(chosen.address) => {
                 self.candidate = Some(chosen.address);
                 Outcome {
                     again: true,
                     ..Outcome::default()
                 }
             }
-            Verdict::Change(chosen, why) => {
+            AddressDecision::Change(chosen, why) => {
                 let before = self.in_force.map(|chosen| chosen.address);
                 self.replace(chosen, before, look, why)
             }
-            Verdict::Return(chosen) => {
+            AddressDecision::Return(chosen) => {
                 let outcome = self.replace(chosen, None, look, FoundBecause::Returned);
                 Outcome {
                     held: self.other.map(|_| KeptBecause::TunnelInPlace),
@@ -428,36 +428,42 @@ impl Addresses {
         }
     }
 
-    fn verdict(&self, look: &Look) -> Verdict {
+    fn verdict(&self, look: &Look) -> AddressDecision {
         let Some(chosen) = self.in_force else {
-            return Verdict::Unknown;
+            return AddressDecision::Unknown;
         };
         let has_tunnel = |address| look.tunnels.iter().any(|tunnel| tunnel.local == Some(address));
         if let Some(address) = self
             .before
             .filter(|before| look.host.contains(before) && has_tunnel(*before))
         {
-            return Verdict::Return(Chosen {
+            return AddressDecision::Return(Chosen {
                 address,
                 seen: Seen::Host,
             });
         }
         let guess = match &look.guess {
             Ok(guess) if guess.address != chosen.address => *guess,
-            Ok(_) => return Verdict::Stay,
-            Err(_) => return Verdict::Unknown,
+            Ok(_) => return AddressDecision::Stay,
+            Err(_) => return AddressDecision::Unknown,
         };
         let on_host = look.host.contains(&chosen.address);
         match (on_host, chosen.seen) {
-            (true, _) if !look.tunnels.is_empty() => Verdict::Hold(guess.address, KeptBecause::TunnelInPlace),
-            (true, _) if look.users == Some(true) => Verdict::Hold(guess.address, KeptBecause::LedgerNamesIt),
-            (true, _) if look.users.is_none() => Verdict::Hold(guess.address, KeptBecause::LedgerNotAsked),
-            (true, _) => Verdict::Change(guess, FoundBecause::Preferred),
-            (false, Seen::Outside) if look.tunnels.iter().any(|tunnel| tunnel.works) => {
-                Verdict::Hold(guess.address, KeptBecause::TunnelWorks)
+            (true, _) if !look.tunnels.is_empty() => {
+                AddressDecision::Hold(guess.address, KeptBecause::TunnelInPlace)
             }
-            (false, Seen::Outside) => Verdict::Change(guess, FoundBecause::SeenElsewhere),
-            (false, Seen::Host) => Verdict::Change(guess, FoundBecause::Left),
+            (true, _) if look.users == Some(true) => {
+                AddressDecision::Hold(guess.address, KeptBecause::LedgerNamesIt)
+            }
+            (true, _) if look.users.is_none() => {
+                AddressDecision::Hold(guess.address, KeptBecause::LedgerNotAsked)
+            }
+            (true, _) => AddressDecision::Change(guess, FoundBecause::Preferred),
+            (false, Seen::Outside) if look.tunnels.iter().any(|tunnel| tunnel.works) => {
+                AddressDecision::Hold(guess.address, KeptBecause::TunnelWorks)
+            }
+            (false, Seen::Outside) => AddressDecision::Change(guess, FoundBecause::SeenElsewhere),
+            (false, Seen::Host) => AddressDecision::Change(guess, FoundBecause::Left),
         }
     }
 

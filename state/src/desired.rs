@@ -127,18 +127,18 @@ impl Built {
     fn note(&mut self, request: &Request<'_>, key: Pubkey, user: &User) -> Option<Arc<TunnelSpec>> {
         self.uses_source.extend(source_towards(request, user));
         match consider(request, key, user) {
-            Verdict::Build(spec) => {
+            BuildDecision::Build(spec) => {
                 self.refused.extend(service::idle_groups(request.view, key, user));
                 return Some(spec);
             }
-            Verdict::Refuse(refusal) => {
+            BuildDecision::Refuse(refusal) => {
                 self.refused.insert(key, refusal);
             }
-            Verdict::Keep(refusal) => {
+            BuildDecision::Keep(refusal) => {
                 self.keep.insert(key);
                 self.refused.insert(key, refusal);
             }
-            Verdict::NeedsSource(endpoint) => {
+            BuildDecision::NeedsSource(endpoint) => {
                 self.keep.insert(key);
                 self.needs_source.insert(endpoint);
             }
@@ -158,7 +158,7 @@ impl Built {
     }
 }
 
-enum Verdict {
+enum BuildDecision {
     Build(Arc<TunnelSpec>),
     /// The view says that there should be no such tunnel.
     Refuse(Refusal),
@@ -167,34 +167,34 @@ enum Verdict {
     NeedsSource(Ipv4Addr),
 }
 
-fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
+fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> BuildDecision {
     if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
-        return Verdict::Refuse(refusal);
+        return BuildDecision::Refuse(refusal);
     }
     match request.owners.accept(user, request.view.authorities.as_ref()) {
         Ok(()) => {}
-        Err(why) if why.is_certain() => return Verdict::Refuse(Refusal::OtherOwner { why }),
-        Err(why) => return Verdict::Keep(Refusal::OtherOwner { why }),
+        Err(why) if why.is_certain() => return BuildDecision::Refuse(Refusal::OtherOwner { why }),
+        Err(why) => return BuildDecision::Keep(Refusal::OtherOwner { why }),
     }
     let kind = match supported(request.role, user.kind) {
         Ok(kind) => kind,
-        Err(refusal) => return Verdict::Refuse(refusal),
+        Err(refusal) => return BuildDecision::Refuse(refusal),
     };
     let endpoint = match endpoint(request.view, user) {
         Ok(endpoint) => endpoint,
-        Err(refusal) => return Verdict::Keep(refusal),
+        Err(refusal) => return BuildDecision::Keep(refusal),
     };
     let source = match source(request, kind, endpoint, user) {
         Some(source) => source,
-        None => return Verdict::NeedsSource(endpoint),
+        None => return BuildDecision::NeedsSource(endpoint),
     };
     let ends = match ends(request, user, endpoint, source) {
         Ok(ends) => ends,
-        Err(refusal) => return Verdict::Keep(refusal),
+        Err(refusal) => return BuildDecision::Keep(refusal),
     };
     match service::spec(request, TunnelId(key), kind, user, ends) {
-        Ok(spec) => Verdict::Build(Arc::new(spec)),
-        Err(refusal) => Verdict::Keep(refusal),
+        Ok(spec) => BuildDecision::Build(Arc::new(spec)),
+        Err(refusal) => BuildDecision::Keep(refusal),
     }
 }
 

@@ -32,8 +32,8 @@ pub struct JournalEntry {
 impl JournalEntry {
     /// Where it stands.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> LocalPosition {
+        LocalPosition {
             epoch: self.epoch,
             sequence: self.sequence,
         }
@@ -42,14 +42,14 @@ impl JournalEntry {
 
 /// A position on one installation, in the order in which things happened there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct Place {
+pub struct LocalPosition {
     /// The start of the daemon.
     pub epoch: Epoch,
     /// The step since then; 0 is before all of them.
     pub sequence: Sequence,
 }
 
-impl Place {
+impl LocalPosition {
     /// The same on this installation.
     #[must_use]
     pub fn of(self, node: NodeId) -> Position {
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-impl From<Position> for Place {
+impl From<Position> for LocalPosition {
     fn from(position: Position) -> Self {
         Self {
             epoch: position.epoch,

@@ -19,7 +19,7 @@ pub struct LatencyStatus {
     /// Every target, the nearest first; those without an answer last, and before their first round.
     pub targets: Vec<Arc<TargetReport>>,
     /// Packets.
-    pub counters: Counters,
+    pub counters: ProbeCounters,
     /// The last pass that ended.
     pub last_pass: Option<PassReport>,
     /// When the next one begins, while none is under way.
@@ -68,7 +68,7 @@ pub struct PassReport {
 
 /// Totals since the machine was created.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
+pub struct ProbeCounters {
     /// Echoes handed out to be sent.
     pub sent: u64,
     /// Those of them that could not be sent.

@@ -11,7 +11,6 @@ pub mod core;
 pub mod desired;
 pub mod event;
 pub mod exclusion;
-pub mod figures;
 pub mod guard;
 pub mod ids;
 pub mod invariant;
@@ -46,6 +45,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 pub mod time;
+pub mod totals;
 pub mod view;
 
 pub use crate::core::Core;

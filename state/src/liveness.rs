@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     LinkName, LivenessMode, Monotonic,
-    figures::{Histogram, USUAL},
     lifecycle::Usability,
+    totals::{Histogram, USUAL},
 };
 
 /// What status shows of route liveness.
@@ -18,19 +18,19 @@ pub struct LivenessStatus {
     pub sessions: Vec<SessionReport>,
     /// Packets and verdicts.
     #[serde(skip)]
-    pub counters: Counters,
+    pub counters: LivenessCounters,
     /// What else is counted, by the link and our address on it.
     #[serde(skip)]
-    pub ends: BTreeMap<(LinkName, Ipv4Addr), EndFigures>,
+    pub ends: BTreeMap<(LinkName, Ipv4Addr), EndTotals>,
     /// How often the socket failed.
     pub read_errors: u64,
     /// Why there is no socket.
     pub socket_error: Option<String>,
 }
 
-/// Figures of one link and address of ours.
+/// Totals of one link and address of ours.
 #[derive(Clone, PartialEq, Debug)]
-pub struct EndFigures {
+pub struct EndTotals {
     /// Changes of sessions' states, by the states and the reason.
     pub changes: BTreeMap<(SessionState, SessionState, DownReason), u64>,
     /// From the first packet of a peer to a session that is up.
@@ -43,7 +43,7 @@ pub struct EndFigures {
     pub write_errors: u64,
 }
 
-impl Default for EndFigures {
+impl Default for EndTotals {
     fn default() -> Self {
         let empty = || Histogram::new(USUAL);
         Self {
@@ -211,7 +211,7 @@ pub struct SessionReport {
 
 /// Totals since the machine was created, by the link and our address on it. Links and addresses are those of this host: there
 /// are as many as it has.
-pub type Counters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
+pub type LivenessCounters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
 
 /// Totals of one link and address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

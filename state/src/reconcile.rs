@@ -1,13 +1,13 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
 mod ends;
+mod entries;
 mod few;
 mod held;
 mod machine;
 mod manual;
 mod pass;
 mod reader;
-mod slots;
 mod some;
 mod sources;
 #[cfg(test)]

@@ -54,18 +54,18 @@ pub struct End {
     pub event: Option<Event>,
 }
 
-/// Holds one slot for each tunnel that has a provisioner, or had one that failed.
+/// Holds one child for each tunnel that has a provisioner, or had one that failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     policy: RestartPolicy,
-    slots: BTreeMap<TunnelId, Slot>,
+    children: BTreeMap<TunnelId, Child>,
     due: BTreeSet<(Monotonic, TunnelId)>,
     /// The failures of all provisioners together.
     storm: History,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Slot {
+struct Child {
     history: History,
     state: State,
 }
@@ -87,7 +87,7 @@ impl Supervisor {
     pub fn new(policy: RestartPolicy) -> Self {
         Self {
             policy,
-            slots: BTreeMap::new(),
+            children: BTreeMap::new(),
             due: BTreeSet::new(),
             storm: History::default(),
         }
@@ -137,12 +137,12 @@ impl Core for Supervisor {
 
 impl Supervisor {
     fn deliver(&mut self, tunnel: TunnelId, input: Box<lifecycle::Input>) -> Vec<Effect> {
-        match self.slots.get_mut(&tunnel) {
-            Some(Slot {
+        match self.children.get_mut(&tunnel) {
+            Some(Child {
                 state: State::Running,
                 ..
             }) => vec![Effect::Pass(tunnel, input)],
-            Some(Slot {
+            Some(Child {
                 state: State::Down { pending, .. },
                 ..
             }) if starts(&input) => {
@@ -150,7 +150,7 @@ impl Supervisor {
                 Vec::new()
             }
             None if starts(&input) => {
-                self.slots.insert(tunnel, Slot::default());
+                self.children.insert(tunnel, Child::default());
                 vec![Effect::Start(tunnel, input)]
             }
             Some(_) | None if matches!(*input, lifecycle::Input::Detach) => self.forget(tunnel),
@@ -159,7 +159,7 @@ impl Supervisor {
     }
 
     fn forget(&mut self, tunnel: TunnelId) -> Vec<Effect> {
-        self.slots.remove(&tunnel);
+        self.children.remove(&tunnel);
         vec![Effect::Tell(End {
             tunnel,
             finished: true,
@@ -168,11 +168,11 @@ impl Supervisor {
     }
 
     fn failed(&mut self, now: Monotonic, tunnel: TunnelId, reason: &str) -> Vec<Effect> {
-        let Some(slot) = self.slots.get_mut(&tunnel) else {
+        let Some(child) = self.children.get_mut(&tunnel) else {
             return Vec::new();
         };
         let (mut event, mut until) = (None, None);
-        if let Decision::Restart { after, count } = slot.history.failed(now, &self.policy) {
+        if let Decision::Restart { after, count } = child.history.failed(now, &self.policy) {
             until = Some(now + after);
             self.due.insert((now + after, tunnel));
             event = Some(Event::ActorRestarted {
@@ -182,7 +182,7 @@ impl Supervisor {
                 count,
             });
         }
-        slot.state = State::Down { until, pending: None };
+        child.state = State::Down { until, pending: None };
         let mut effects = vec![Effect::Tell(End {
             tunnel,
             finished: false,
@@ -202,23 +202,23 @@ impl Supervisor {
         let mut effects = Vec::new();
         while let Some((_, tunnel)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.pop_first();
-            let Some(slot) = self.slots.get_mut(&tunnel).filter(|slot| slot.is_due(now)) else {
+            let Some(child) = self.children.get_mut(&tunnel).filter(|child| child.is_due(now)) else {
                 continue;
             };
             if let State::Down {
                 pending: Some(input), ..
-            } = std::mem::take(&mut slot.state)
+            } = std::mem::take(&mut child.state)
             {
                 effects.push(Effect::Start(tunnel, input));
             } else {
-                self.slots.remove(&tunnel);
+                self.children.remove(&tunnel);
             }
         }
         effects
     }
 }
 
-impl Slot {
+impl Child {
     fn is_due(&self, now: Monotonic) -> bool {
         matches!(self.state, State::Down { until: Some(until), .. } if until <= now)
     }

@@ -23,13 +23,15 @@ use crate::{
     env::{Env, names_users},
     errors::{chain, late},
     settings::{ClientSettings, RoleSettings},
+    shared_table::{Following, Wants},
     supervision::spec::{Order, Spec, linked},
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| matches!(settings.role, RoleSettings::Client(_)),
-    ..Spec::new("client_ip", Order::Source, |env, root| linked(Finder, env, root))
+    ..Spec::new("client_ip", Order::Source, |env, root| {
+        linked(ClientIp, env, root)
+    })
 };
 
 const RETRIES: Waits = Waits {
@@ -46,7 +48,7 @@ const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer answers are no addresses.
 const LONGEST_ANSWER: usize = 256;
 
-pub(crate) struct Finder;
+pub(crate) struct ClientIp;
 
 /// When to look.
 pub(crate) enum Look {
@@ -82,7 +84,7 @@ struct Looked {
     again: bool,
 }
 
-impl Actor for Finder {
+impl Actor for ClientIp {
     type Msg = Look;
     type State = State;
     type Arguments = Arc<Env>;
@@ -94,7 +96,7 @@ impl Actor for Finder {
         let settings = settings.clone();
         myself.cast(Look::Due)?;
         let bell = myself.clone();
-        let following = env.truth.follow(Wants::Changes(is_read), move || {
+        let following = env.table.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(Look::Changed);
         });
         let random = SplitMix64::new(env.settings.seed.rotate_left(29));
@@ -178,7 +180,7 @@ impl State {
         };
         let found = found(address, None, FoundBecause::Named);
         self.env
-            .truth
+            .table
             .append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
         self.remember(chosen).await
     }
@@ -322,7 +324,7 @@ impl State {
     /// Puts it in force, unless an operator pinned another address than is known here. Gives whether it did.
     fn put(&self, events: Vec<Event>, now: HostAddress) -> bool {
         let mut up_to_date = false;
-        self.env.truth.update(|tables| {
+        self.env.table.update(|tables| {
             up_to_date = tables.disk.pin == self.addresses.pinned();
             match (up_to_date, *tables.address == now) {
                 (false, _) => (vec![], vec![]),

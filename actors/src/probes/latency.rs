@@ -23,17 +23,17 @@ use crate::{
         latency_socket::{Message, Socket},
         latency_targets::targets,
     },
+    shared_table::{Following, Wants},
     supervision::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
     },
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| settings.latency.is_some(),
-    ..Spec::new("latency", Order::Source, |env, root| linked(Probing, env, root))
+    ..Spec::new("latency", Order::Source, |env, root| linked(Latency, env, root))
 };
 
 /// Messages taken in before others get their turn.
@@ -54,11 +54,11 @@ const RETRIES: Waits = Waits {
 const SOON: Duration = Duration::from_secs(30);
 
 /// The actor.
-pub(crate) struct Probing;
+pub(crate) struct Latency;
 
 pub(crate) enum LatencyMessage {
     /// There is another view: the device in use may be another one.
-    Poked,
+    Woken,
     /// Read the list of devices.
     List,
     Listed(Result<Fetched<Devices>, ReadError>),
@@ -84,7 +84,7 @@ pub(crate) struct State {
     is_publishing: bool,
 }
 
-impl Actor for Probing {
+impl Actor for Latency {
     type Msg = LatencyMessage;
     type State = State;
     type Arguments = Arc<Env>;
@@ -95,7 +95,7 @@ impl Actor for Probing {
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.latency.ok_or("latency probing is off")?;
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let mut random = SplitMix64::new(env.settings.seed ^ env.epoch.0.rotate_left(17));
         let driver = Driver::new(
@@ -109,10 +109,10 @@ impl Actor for Probing {
             },
         );
         let bell = myself.clone();
-        let following = env.truth.follow(
+        let following = env.table.follow(
             Wants::Changes(|change| matches!(change, Change::View(_))),
             move || {
-                let _gone = bell.cast(LatencyMessage::Poked);
+                let _gone = bell.cast(LatencyMessage::Woken);
             },
         );
         myself.cast(LatencyMessage::Reopen)?;
@@ -141,7 +141,7 @@ impl Actor for Probing {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            LatencyMessage::Poked => {
+            LatencyMessage::Woken => {
                 state.following.answer();
                 state.follow().await;
             }
@@ -351,7 +351,7 @@ impl State {
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
         self.env
-            .truth
+            .table
             .append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
     }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use warren_protocols::liveness::{self as protocol, Liveness, Output};
-pub use warren_state::liveness::{EndFigures, LivenessStatus};
+use warren_protocols::liveness::{self as protocol, Output};
+pub use warren_state::liveness::{EndTotals, LivenessStatus};
 use warren_state::{
     LinkName, TunnelId,
     event::{PeerChange, PeerNews, PeerState},
@@ -23,19 +23,19 @@ pub use crate::settings::LivenessOptions;
 use crate::{
     env::Env,
     probes::liveness_socket::{Datagram, Socket},
+    shared_table::{Following, Wants},
     supervision::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
     },
-    truth::{Following, Wants},
-    tunnel::{told::ROUTES_AT_ONCE, tunnels::TunnelsMessage},
+    tunnel::{session_queue::ROUTES_AT_ONCE, tunnels::TunnelsMessage},
 };
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| settings.liveness.is_some(),
     ..Spec::new("liveness", Order::Listener, |env, root| {
-        linked(Sessions, env, root)
+        linked(Liveness, env, root)
     })
 };
 
@@ -51,11 +51,11 @@ const PUBLISH_SHARE: u32 = 20;
 /// From one attempt to open the socket to the next.
 const REOPEN: Duration = Duration::from_secs(5);
 
-pub(crate) struct Sessions;
+pub(crate) struct Liveness;
 
 pub(crate) enum LivenessMessage {
     /// Routes came or went.
-    Poked,
+    Woken,
     /// There is more of them.
     More,
     Readable,
@@ -71,7 +71,7 @@ pub(crate) struct State {
     read: Tables,
     /// What was read and is not followed yet.
     news: VecDeque<(TunnelId, WatchNews)>,
-    driver: Driver<Liveness>,
+    driver: Driver<protocol::Liveness>,
     port: u16,
     socket: Option<Arc<Socket>>,
     reader: Option<AbortOnDrop>,
@@ -84,7 +84,7 @@ pub(crate) struct State {
     publish_after: Duration,
 }
 
-impl Actor for Sessions {
+impl Actor for Liveness {
     type Msg = LivenessMessage;
     type State = State;
     type Arguments = Arc<Env>;
@@ -95,11 +95,11 @@ impl Actor for Sessions {
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.liveness.ok_or("route liveness is off")?;
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let seed = env.settings.seed ^ env.epoch.0.rotate_left(11);
         let driver = Driver::new(
-            Liveness::new(options.settings),
+            protocol::Liveness::new(options.settings),
             env.clock,
             seed,
             env.recorder.machine(None),
@@ -109,8 +109,8 @@ impl Actor for Sessions {
             },
         );
         let bell = myself.clone();
-        let following = env.truth.follow(Wants::Changes(is_read), move || {
-            let _gone = bell.cast(LivenessMessage::Poked);
+        let following = env.table.follow(Wants::Changes(is_read), move || {
+            let _gone = bell.cast(LivenessMessage::Woken);
         });
         myself.cast(LivenessMessage::Reopen)?;
         Ok(State {
@@ -137,7 +137,7 @@ impl Actor for Sessions {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            LivenessMessage::Poked => {
+            LivenessMessage::Woken => {
                 state.read_table();
                 state.follow(&myself);
             }
@@ -345,11 +345,11 @@ impl State {
                 },
             );
         }
-        let figures = self.status.ends.entry(end).or_default();
-        *figures.changes.entry((from, to, reason)).or_default() += 1;
+        let totals = self.status.ends.entry(end).or_default();
+        *totals.changes.entry((from, to, reason)).or_default() += 1;
         match (from, to) {
-            (_, SessionState::Up) => figures.to_up.observe(took),
-            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => figures.to_down.observe(took),
+            (_, SessionState::Up) => totals.to_up.observe(took),
+            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => totals.to_down.observe(took),
             (_, SessionState::Down | SessionState::Init | SessionState::AdminDown) => {}
         }
     }
@@ -360,7 +360,7 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.env.truth.append(
+        self.env.table.append(
             self.peers.take(),
             vec![Change::Liveness(Arc::new(self.status.clone()))],
         );

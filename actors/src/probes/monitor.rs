@@ -120,5 +120,5 @@ async fn pump(env: Arc<Env>, mut notices: mpsc::Receiver<Notice>, myself: ActorR
 }
 
 fn notice_of(env: &Env, notice: Notice) {
-    env.truth.append(vec![], vec![Change::Noticed(notice)]);
+    env.table.append(vec![], vec![Change::Noticed(notice)]);
 }

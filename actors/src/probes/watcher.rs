@@ -8,21 +8,21 @@ use warren_ledger::{Fetched, ReadError, fetcher::Rotation};
 use warren_state::{
     View,
     event::Event,
-    figures::{Count, Fetch},
     guard::{HoldReason, Verdict, ViewGuard},
     polling::{Effect, Input, PollSettings, Polling},
     reconcile::Role,
     table::Change,
+    totals::{Count, Fetch},
 };
 
 use crate::{
     env::{Env, query_of},
+    shared_table::{Following, Wants},
     supervision::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
     },
-    truth::{Following, Wants},
 };
 
 pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |env, root| {
@@ -33,7 +33,7 @@ pub(crate) struct LedgerWatcher;
 
 pub(crate) enum WatcherMessage {
     /// The role may be known now, or another one.
-    Poked,
+    Woken,
     WakeUp,
     /// The answer to the read with this number.
     Read(u64, Result<Fetched<View>, ReadError>),
@@ -61,7 +61,7 @@ impl Actor for LedgerWatcher {
         myself: ActorRef<WatcherMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let settings = PollSettings {
             interval: env.settings.poll_interval,
             confirm_after: env.settings.guard.confirm_after,
@@ -77,10 +77,10 @@ impl Actor for LedgerWatcher {
                 let _gone = ring.cast(WatcherMessage::Alarm);
             },
         );
-        let following = env.truth.follow(
+        let following = env.table.follow(
             Wants::Changes(|change| matches!(change, Change::Address(_))),
             move || {
-                let _gone = myself.cast(WatcherMessage::Poked);
+                let _gone = myself.cast(WatcherMessage::Woken);
             },
         );
         let guard = ViewGuard::wary(env.settings.guard);
@@ -103,7 +103,7 @@ impl Actor for LedgerWatcher {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
-            WatcherMessage::Poked => state.follow_role(&myself),
+            WatcherMessage::Woken => state.follow_role(&myself),
             WatcherMessage::WakeUp => state.driver.handle(Input::WakeUp),
             // A fault of ours: the supervisor is to see it.
             WatcherMessage::Read(_, Err(error @ ReadError::Panicked)) => {
@@ -142,7 +142,7 @@ impl State {
             None => ViewGuard::wary(settings),
         };
         if tables.view_for(Some(role)).is_none() && tables.view.is_some() {
-            self.env.truth.append(vec![], vec![Change::View(None)]);
+            self.env.table.append(vec![], vec![Change::View(None)]);
         }
         self.role = Some(role);
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(
@@ -197,7 +197,7 @@ impl State {
         }
         let outcome = Input::after(&verdict, failed);
         let stale = self.env.published.borrow().stale;
-        self.env.truth.update(|tables| verdict.told(role, tables, stale));
+        self.env.table.update(|tables| verdict.told(role, tables, stale));
         outcome
     }
 }

@@ -17,8 +17,8 @@ use warren_state::{
 use super::{Cut, Pseudonyms, Stream, StreamsStanding, readers::Readers, snapshots::Snapshots};
 use crate::{
     lock::lock,
-    supervision::{clock::Clock, poke::Poke, recorder::Recorder},
-    truth::{Truth, Wants},
+    shared_table::{SharedTable, Wants},
+    supervision::{clock::Clock, recorder::Recorder, wakeup::Wakeup},
 };
 
 /// What each ring keeps, in bytes.
@@ -34,7 +34,7 @@ const ASLEEP: Duration = Duration::from_secs(60);
 
 /// Everything that can be followed.
 pub struct Streams {
-    pub(super) truth: Arc<Truth>,
+    pub(super) table: Arc<SharedTable>,
     pub(super) clock: Clock,
     start: Start,
     pseudonyms: Pseudonyms,
@@ -44,7 +44,7 @@ pub struct Streams {
     pub(super) readers: Readers,
     pub(super) snapshots: Snapshots,
     /// Somebody reads.
-    pub(crate) waker: Poke,
+    pub(crate) waker: Wakeup,
     /// Since when nobody does.
     left: Mutex<Option<warren_state::Monotonic>>,
 }
@@ -94,8 +94,8 @@ pub enum Since {
 }
 
 impl Streams {
-    pub(crate) fn new(truth: Arc<Truth>, clock: Clock, pseudonyms: Pseudonyms) -> Self {
-        let position = truth.position();
+    pub(crate) fn new(table: Arc<SharedTable>, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+        let position = table.position();
         let elapsed = u64::try_from(clock.now().elapsed().as_millis()).unwrap_or(u64::MAX);
         let start = Start {
             node: position.node,
@@ -103,7 +103,7 @@ impl Streams {
             started_unix_ms: Clock::unix_ms().saturating_sub(elapsed),
         };
         Self {
-            truth,
+            table,
             clock,
             start,
             pseudonyms,
@@ -111,7 +111,7 @@ impl Streams {
             news: watch::Sender::default(),
             readers: Readers::default(),
             snapshots: Snapshots::default(),
-            waker: Poke::default(),
+            waker: Wakeup::default(),
             left: Mutex::new(None),
         }
     }
@@ -123,7 +123,7 @@ impl Streams {
         let entry = self.readers.enter(asked.sort, &asked.filter, asked.uid, cut, now);
         *lock(&self.left) = None;
         lock(&self.feed).get_or_insert_with(|| {
-            Feed::new(self.start, self.truth.snapshot(), self.pseudonyms.mask(), RING)
+            Feed::new(self.start, self.table.snapshot(), self.pseudonyms.mask(), RING)
         });
         self.waker.ring();
         let Asked {
@@ -148,7 +148,7 @@ impl Streams {
     /// The tunnel with this link now.
     #[must_use]
     pub fn tunnel_named(&self, link: &str) -> Option<TunnelId> {
-        let tables = self.truth.tables();
+        let tables = self.table.tables();
         let is_named = |name: &warren_state::LinkName| name.as_str() == link;
         let found = tables
             .tunnels
@@ -172,7 +172,7 @@ impl Streams {
         let Some(at) = lock(&self.feed).as_ref().map(|feed| feed.state().0) else {
             return;
         };
-        let (now, tables, steps) = self.truth.read_since(at);
+        let (now, tables, steps) = self.table.read_since(at);
         match steps {
             Ok(steps) => {
                 for some in steps.chunks(AT_ONCE) {
@@ -244,7 +244,7 @@ impl Streams {
         up_to: Sequence,
         most: usize,
     ) -> Result<(Vec<(Position, Arc<JournalEntry>)>, bool), String> {
-        let page = self.truth.told_page(after, most).map_err(|gap| {
+        let page = self.table.told_page(after, most).map_err(|gap| {
             match after == self.start.position(after.sequence) {
                 true => gap.to_string(),
                 false => "it is of another start of the daemon".to_owned(),
@@ -289,7 +289,7 @@ impl Sort {
 
 /// Streams without a daemon: for benches, and for tests of what serves them.
 pub struct Alone {
-    truth: Arc<Truth>,
+    table: Arc<SharedTable>,
     /// What can be followed.
     pub streams: Arc<Streams>,
 }
@@ -299,11 +299,11 @@ impl Alone {
     #[must_use]
     pub fn start(at: Position) -> Self {
         let table = Table::new(at.node, at.epoch, Bounds::of_events(16_384));
-        let truth = Arc::new(Truth::new(table, Recorder::without_a_file(at.epoch)));
-        let streams = Arc::new(Streams::new(truth.clone(), Clock::start(), Pseudonyms::default()));
+        let table = Arc::new(SharedTable::new(table, Recorder::without_a_file(at.epoch)));
+        let streams = Arc::new(Streams::new(table.clone(), Clock::start(), Pseudonyms::default()));
         let bell = Arc::new(tokio::sync::Notify::new());
         let ringer = bell.clone();
-        let following = truth.follow(Wants::Everything, move || ringer.notify_one());
+        let following = table.follow(Wants::Everything, move || ringer.notify_one());
         let weak = Arc::downgrade(&streams);
         tokio::spawn(async move {
             loop {
@@ -316,12 +316,12 @@ impl Alone {
                 tokio::time::sleep(pause).await;
             }
         });
-        Self { truth, streams }
+        Self { table, streams }
     }
 
     /// Appends what happened and what changed with it.
     pub fn append(&self, events: Vec<Event>, changes: Vec<Change>) {
-        self.truth.append(events, changes);
+        self.table.append(events, changes);
     }
 
     /// As at the end of the daemon.

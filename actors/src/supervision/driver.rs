@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use warren_state::{Core, Monotonic, random::SplitMix64, recording::MachineNumber};
 
-use crate::supervision::{beside::AbortOnDrop, clock::Clock, pulse::Watch, recorder::Recording};
+use crate::supervision::{beside::AbortOnDrop, clock::Clock, recorder::Recording, watchdog::Watch};
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {
@@ -50,11 +50,11 @@ impl<C: Core> Driver<C> {
     /// Gives the machine an input and returns what is to be done.
     pub(crate) fn handle(&mut self, input: C::Input<'_>) -> Vec<C::Effect> {
         let now = self.clock.now();
-        self.watch.pulse.busy(Some(now));
+        self.watch.progress.busy(Some(now));
         self.recording.input(&self.core, &self.random, now, &input);
         let effects = self.core.handle(now, input, &mut self.random);
         self.recording.effects::<C>(&effects);
-        self.watch.pulse.handled(self.clock.now());
+        self.watch.progress.handled(self.clock.now());
         self.arm(now);
         effects
     }
@@ -85,7 +85,7 @@ impl<C: Core> Driver<C> {
 
     fn arm(&mut self, now: Monotonic) {
         let deadline = self.core.poll_timeout();
-        self.watch.pulse.due(deadline.map(|deadline| deadline.at));
+        self.watch.progress.due(deadline.map(|deadline| deadline.at));
         // A deadline that has passed already must not keep the actor from its mailbox.
         let at = deadline.map(|deadline| deadline.at.max(now + std::time::Duration::from_millis(1)));
         self.alarm.arm(&self.clock, at);

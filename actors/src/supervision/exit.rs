@@ -95,8 +95,8 @@ pub enum SwitchError {
     /// The store could not write it; the old value holds.
     #[error("cannot store the switch: {0}")]
     Store(String),
-    /// The keeper ended before it answered: the daemon is stopping, or restarts it. The old or the new value holds.
-    #[error("the keeper of the switch did not answer")]
+    /// The store's writer ended before it answered: the daemon is stopping, or restarts it. The old or the new value holds.
+    #[error("the store did not answer")]
     Unanswered,
 }
 

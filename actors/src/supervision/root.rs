@@ -115,7 +115,7 @@ impl Actor for Root {
             RootMessage::Watchdog => {
                 for (actor, why) in state
                     .env
-                    .pulses
+                    .watchdog
                     .kill_stuck(state.env.clock.now(), state.env.settings.stuck_after)
                 {
                     tracing::error!(actor, why, "an actor makes no progress and is killed");
@@ -233,7 +233,7 @@ impl State {
 
     async fn end(&mut self, myself: &RootRef, reason: ExitReason) {
         self.ended = true;
-        self.env.keeper.close();
+        self.env.store_writer.close();
         self.env.close_store();
         self.env.end_recording().await;
         self.env
@@ -245,7 +245,7 @@ impl State {
     /// Stops everything in the reverse order of its start; gives whether all tunnels were let go or taken down.
     async fn stop(&mut self, mode: StopMode) -> bool {
         self.ended = true;
-        self.env.truth.append(
+        self.env.table.append(
             vec![Event::Stopping {
                 remove: mode == StopMode::Remove,
             }],

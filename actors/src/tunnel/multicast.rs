@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
-use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
-use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun, table::Change};
+use warren_protocols::multicast::{self, Datagram, DatagramKind, MulticastSettings, Output};
+use warren_state::{TunnelId, lifecycle::MulticastRun, table::Change, totals::Count};
 
 use crate::{
     env::Env,
@@ -20,7 +20,7 @@ pub(crate) const SPEC: ChildSpec = ChildSpec {
     children: &[],
 };
 
-pub(crate) struct MulticastServices;
+pub(crate) struct Multicast;
 
 pub(crate) struct Arguments {
     pub(crate) env: Arc<Env>,
@@ -38,14 +38,14 @@ pub(crate) enum MulticastMessage {
 pub(crate) struct State {
     env: Arc<Env>,
     tunnel: TunnelId,
-    driver: Driver<Multicast>,
+    driver: Driver<multicast::Multicast>,
     sockets: Sockets,
     /// Whether the last send failed: a row of failures is told of once.
     failing: bool,
     done: Option<oneshot::Sender<()>>,
 }
 
-impl Actor for MulticastServices {
+impl Actor for Multicast {
     type Msg = MulticastMessage;
     type State = State;
     type Arguments = Arguments;
@@ -56,12 +56,12 @@ impl Actor for MulticastServices {
         arguments: Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let Arguments { env, tunnel, run } = arguments;
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let local = u32::from(run.spec.local_address);
         let seed = env.settings.seed ^ env.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
         let ring = myself.clone();
         let driver = Driver::new(
-            Multicast::new(MulticastSettings::default()),
+            multicast::Multicast::new(MulticastSettings::default()),
             env.clock,
             seed,
             env.recorder.machine(Some(tunnel.to_string())),
@@ -117,7 +117,7 @@ impl State {
                     Output::Send(datagram) => further.extend(self.send(&datagram)),
                     Output::Standing(standing) => self
                         .env
-                        .truth
+                        .table
                         .append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
                     Output::Stopped => {
                         if let Some(done) = self.done.take() {

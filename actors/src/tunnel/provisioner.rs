@@ -12,11 +12,11 @@ use warren_state::{
     BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
     StepOutcome, TunnelId,
     event::Event,
-    figures::{Count, Operation, Tally},
     lifecycle::{self, Effect, Input, Lifecycle, MulticastRun, SessionNumber, SessionUpdate, Telling},
     restart::{Decision, History},
     supervisor::PROVISIONER,
     table::Change,
+    totals::{Count, Operation, OperationTracker},
 };
 
 use crate::{
@@ -24,10 +24,10 @@ use crate::{
     errors::late,
     supervision::{beside::beside, driver::Driver, spec::ChildSpec},
     tunnel::{
-        multicast::{self, MulticastMessage, MulticastServices},
+        multicast::{self, Multicast, MulticastMessage},
         operations::apply,
         session::{self, BgpSession, SessionMessage},
-        told::{Taken, Told},
+        session_queue::{SessionQueue, Taken},
     },
 };
 
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 pub(crate) enum ProvisionerMessage {
     Input(Box<Input>),
     /// The session with this number told something.
-    Told(SessionNumber),
+    Queued(SessionNumber),
     /// An operation panicked.
     OperationFailed(String),
     RestartSession(SessionNumber),
@@ -72,26 +72,26 @@ pub(crate) struct State {
     tunnel: TunnelId,
     gate: Arc<Mutex<()>>,
     driver: Driver<Lifecycle>,
-    session: Option<Box<Session>>,
+    session: Option<Box<ChildSession>>,
     /// Resolves once the session that is ending has said its last words.
     ending: Option<oneshot::Receiver<()>>,
     multicast: Option<Box<Services>>,
     /// Resolves once the multicast services that are ending have said theirs.
     pruning: Option<oneshot::Receiver<()>>,
     telling: Telling,
-    tally: Tally,
+    tracker: OperationTracker,
     /// Of the service; kept past the spec, for what is counted at the end.
     class: Option<ServiceClass>,
     /// The peer of the last session.
     peer: Option<Ipv4Addr>,
 }
 
-struct Session {
+struct ChildSession {
     number: SessionNumber,
     spec: BgpSpec,
     actor: Option<ActorRef<SessionMessage>>,
     /// What the actor told.
-    told: Arc<Told>,
+    queue: Arc<SessionQueue>,
     history: History,
     /// Since when it is asked for and not there.
     awaited_since: Option<Monotonic>,
@@ -116,7 +116,7 @@ impl Actor for Provisioner {
         arguments: Arguments,
     ) -> Result<Box<State>, ActorProcessingErr> {
         let Arguments { env, tunnel, gate } = arguments;
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let seed = tunnel.0.0.iter().fold(env.settings.seed, |seed, byte| {
             seed.rotate_left(5) ^ u64::from(*byte)
         });
@@ -141,7 +141,7 @@ impl Actor for Provisioner {
             multicast: None,
             pruning: None,
             telling: Telling::default(),
-            tally: Tally::default(),
+            tracker: OperationTracker::default(),
             class: None,
             peer: None,
         }))
@@ -183,7 +183,7 @@ impl State {
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             ProvisionerMessage::Input(input) => self.give(*input),
-            ProvisionerMessage::Told(number) => match self.take_told(&myself, number) {
+            ProvisionerMessage::Queued(number) => match self.take_told(&myself, number) {
                 Some(update) => self.give(Input::Session(number, update)),
                 None => return Ok(()),
             },
@@ -208,7 +208,7 @@ impl State {
                     .iter()
                     .any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) =>
             {
-                self.env.truth.append(
+                self.env.table.append(
                     vec![],
                     Count::route_failures(report).map(Change::Counted).collect(),
                 );
@@ -239,9 +239,9 @@ impl State {
             update,
             more,
             reads_on,
-        } = session.told.take()?;
+        } = session.queue.take()?;
         if more {
-            let _gone = myself.cast(ProvisionerMessage::Told(number));
+            let _gone = myself.cast(ProvisionerMessage::Queued(number));
         }
         if reads_on && let Some(actor) = &session.actor {
             let _gone = actor.cast(SessionMessage::ReadOn);
@@ -274,7 +274,7 @@ impl State {
                 Effect::Multicast(Some(run)) => Box::pin(self.run_multicast(myself, *run)).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
                 Effect::WatchRoutes { added, removed } => {
-                    self.env.truth.append(
+                    self.env.table.append(
                         vec![],
                         vec![Change::Watch {
                             tunnel: self.tunnel,
@@ -296,7 +296,7 @@ impl State {
 
     /// What is to be counted of an event.
     fn count(&mut self, event: &Event) -> Vec<Change> {
-        let Some((operation, success)) = self.tally.hear(event) else {
+        let Some((operation, success)) = self.tracker.hear(event) else {
             return vec![];
         };
         let gone = if (operation, success) == (Operation::Removal, true) {
@@ -343,7 +343,7 @@ impl State {
             .and_then(|report| Some(report.spec.as_ref()?.kind.class()))
             .or(self.class);
         changes.extend(change);
-        self.env.truth.append_by(self.driver.number(), events, changes);
+        self.env.table.append_by(self.driver.number(), events, changes);
     }
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {
@@ -395,15 +395,15 @@ impl State {
         }
         // The next session has the addresses of the one that is ending.
         self.last_words().await;
-        let told = Arc::<Told>::default();
-        let actor = self.spawn_session(myself, number, &spec, told.clone()).await?;
+        let queue = Arc::<SessionQueue>::default();
+        let actor = self.spawn_session(myself, number, &spec, queue.clone()).await?;
         let awaited_since = Some(self.env.clock.now());
         self.peer = Some(spec.peer_address);
-        self.session = Some(Box::new(Session {
+        self.session = Some(Box::new(ChildSession {
             number,
             spec,
             actor: Some(actor),
-            told,
+            queue,
             history: History::default(),
             awaited_since,
         }));
@@ -415,18 +415,18 @@ impl State {
         myself: &ActorRef<ProvisionerMessage>,
         number: SessionNumber,
         spec: &BgpSpec,
-        told: Arc<Told>,
+        queue: Arc<SessionQueue>,
     ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
         let (env, spec, provisioner) = (self.env.clone(), spec.clone(), myself.clone());
         let bell = Box::new(move || {
-            let _gone = provisioner.cast(ProvisionerMessage::Told(number));
+            let _gone = provisioner.cast(ProvisionerMessage::Queued(number));
         });
         let arguments = session::Arguments {
             env,
             tunnel: self.tunnel,
             number,
             spec,
-            told,
+            queue,
             bell,
         };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
@@ -448,7 +448,7 @@ impl State {
         }
     }
 
-    fn end(&mut self, session: Session, cease: bool) {
+    fn end(&mut self, session: ChildSession, cease: bool) {
         let (done, ending) = oneshot::channel();
         if session
             .actor
@@ -502,8 +502,7 @@ impl State {
             tunnel: self.tunnel,
             run: services.run.clone(),
         };
-        let (actor, _task) =
-            Actor::spawn_linked(None, MulticastServices, arguments, myself.get_cell()).await?;
+        let (actor, _task) = Actor::spawn_linked(None, Multicast, arguments, myself.get_cell()).await?;
         services.actor = Some(actor);
         Ok(())
     }
@@ -557,7 +556,7 @@ impl State {
         cell: &ActorCell,
         reason: &str,
     ) -> Result<(), ActorProcessingErr> {
-        let is_it = |session: &Session| {
+        let is_it = |session: &ChildSession| {
             session
                 .actor
                 .as_ref()
@@ -568,7 +567,7 @@ impl State {
         };
         session.actor = None;
         // What it said last is void with it, as after any other close.
-        session.told = Arc::default();
+        session.queue = Arc::default();
         let number = session.number;
         match session.history.failed(
             self.env.clock.now(),
@@ -601,8 +600,8 @@ impl State {
         let Some(session) = self.session.as_ref().filter(|session| session.number == number) else {
             return Ok(());
         };
-        let (spec, told) = (session.spec.clone(), session.told.clone());
-        let actor = self.spawn_session(myself, number, &spec, told).await?;
+        let (spec, queue) = (session.spec.clone(), session.queue.clone());
+        let actor = self.spawn_session(myself, number, &spec, queue).await?;
         if let Some(session) = &mut self.session {
             session.actor = Some(actor);
         }

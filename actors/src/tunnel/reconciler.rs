@@ -20,13 +20,13 @@ use warren_state::{
 use crate::{
     env::Env,
     errors::late,
+    shared_table::{Following, Wants},
     supervision::{
         beside::beside,
         driver::Driver,
         exit::StopMode,
         spec::{Order, Spec, Task, linked},
     },
-    truth::{Following, Wants},
     tunnel::tunnels::{self, TunnelsMessage},
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Reconciler;
 
 pub(crate) enum ReconcilerMessage {
     /// There is something to read in the table.
-    Poked,
+    Woken,
     Observed(Result<Arc<Observed>, Fault>),
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     Underlay(BTreeMap<Way, Option<u32>>),
@@ -95,9 +95,9 @@ impl Actor for Reconciler {
     ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
         let mut state = State::new(&myself, env);
-        let poked = myself.clone();
-        state.following = Some(state.env.truth.follow(Wants::Changes(Reader::wants), move || {
-            let _gone = poked.cast(ReconcilerMessage::Poked);
+        let woken = myself.clone();
+        state.following = Some(state.env.table.follow(Wants::Changes(Reader::wants), move || {
+            let _gone = woken.cast(ReconcilerMessage::Woken);
         }));
         Ok(state)
     }
@@ -109,7 +109,7 @@ impl Actor for Reconciler {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
-            ReconcilerMessage::Poked => return state.read_table(&myself),
+            ReconcilerMessage::Woken => return state.read_table(&myself),
             ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
             ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
             ReconcilerMessage::Underlay(mtus) => state.driver.handle(Input::Underlay(mtus)),
@@ -147,7 +147,7 @@ impl Actor for Reconciler {
 
 impl State {
     fn new(myself: &ActorRef<ReconcilerMessage>, env: Arc<Env>) -> Self {
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let tables = env.tables();
         let settings = ReconcilerSettings {
             resync: env.settings.resync_interval,
@@ -239,7 +239,7 @@ impl State {
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
                 Effect::Record(event) => self
                     .env
-                    .truth
+                    .table
                     .append_by(self.driver.number(), vec![event], vec![]),
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
@@ -261,7 +261,7 @@ impl State {
 
     fn publish(&mut self) {
         let (events, changes) = self.reader.say(self.driver.core());
-        self.env.truth.append_for(self.driver.number(), events, changes);
+        self.env.table.append_for(self.driver.number(), events, changes);
     }
 }
 

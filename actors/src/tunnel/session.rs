@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
     BgpSpec, SessionCause, SessionDetail, SessionStatus, TunnelId,
-    figures::Count,
     lifecycle::{SessionNumber, SessionUpdate},
     table::Change,
+    totals::Count,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     supervision::{beside::AbortOnDrop, driver::Driver, spec::ChildSpec},
     tunnel::{
         connection::{Connection, Heard, Stream, why},
-        told::Told,
+        session_queue::SessionQueue,
     },
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) number: SessionNumber,
     pub(crate) spec: BgpSpec,
     /// What the provisioner is told.
-    pub(crate) told: Arc<Told>,
+    pub(crate) queue: Arc<SessionQueue>,
     /// Rings for the provisioner when there is something to take.
     pub(crate) bell: Box<dyn Fn() + Send + Sync>,
 }
@@ -60,7 +60,7 @@ pub(crate) struct State {
     driver: Driver<bgp::Session>,
     env: Arc<Env>,
     tunnel: TunnelId,
-    told: Arc<Told>,
+    queue: Arc<SessionQueue>,
     bell: Box<dyn Fn() + Send + Sync>,
     /// Chunks that were handled while the provisioner was behind: their permits are given back when it has caught up.
     owed: usize,
@@ -138,7 +138,7 @@ impl State {
             tunnel,
             number,
             spec,
-            told,
+            queue,
             bell,
         } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
@@ -150,7 +150,7 @@ impl State {
             .password
             .as_ref()
             .map(|password| password.reveal().to_owned());
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let recording = env
             .recorder
             .machine(Some(format!("session {} with {peer}", number.0)));
@@ -174,7 +174,7 @@ impl State {
             driver,
             env,
             tunnel,
-            told,
+            queue,
             bell,
             owed: 0,
             local,
@@ -217,7 +217,7 @@ impl State {
     fn read_on(&mut self) {
         if let Link::Open(_, connection) = &self.link
             && self.owed > 0
-            && !self.told.holds_up()
+            && !self.queue.holds_up()
         {
             (0..std::mem::take(&mut self.owed)).for_each(|_| connection.handled());
         }
@@ -248,7 +248,7 @@ impl State {
                     bgp::Output::Closed => self.tell(SessionUpdate::Closed),
                     bgp::Output::Standing(standing) => self
                         .env
-                        .truth
+                        .table
                         .append(vec![], vec![Change::Session(self.tunnel, standing)]),
                     bgp::Output::Stopped => self.stopped(myself, closing.take()).await,
                 }
@@ -301,7 +301,7 @@ impl State {
     }
 
     fn tell(&self, update: SessionUpdate) {
-        if self.told.add(update) {
+        if self.queue.add(update) {
             (self.bell)();
         }
     }

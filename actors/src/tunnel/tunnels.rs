@@ -63,8 +63,8 @@ impl Actor for Tunnels {
     ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
-        env.truth.append(vec![], vec![Change::NoTunnels]);
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        env.table.append(vec![], vec![Change::NoTunnels]);
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let supervisor = Supervisor::new((provisioner::SPEC.policy)(&env.settings.policies));
         let recording = env.recorder.machine(None);
         let driver = Driver::new(
@@ -146,7 +146,7 @@ impl State {
                 }
                 Effect::Tell(end) => {
                     let changes = end.changes();
-                    self.env.truth.append(end.event.into_iter().collect(), changes);
+                    self.env.table.append(end.event.into_iter().collect(), changes);
                 }
                 Effect::Escalate(detail) => {
                     let actor = provisioner::SPEC.name.to_owned();

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use warren_dataplane::{Dataplane, Notice, Removal, Scope, contract::Counters};
+use warren_dataplane::{Dataplane, Notice, Removal, Scope, contract::TrafficCounters};
 use warren_state::{
     Capabilities, Fault, FaultClass, LinkName, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
     model::Model, outcome::Feature,
@@ -213,7 +213,7 @@ impl Dataplane for Kernel {
         report
     }
 
-    async fn counters(&self, _scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+    async fn counters(&self, _scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
         Ok(BTreeMap::new())
     }
 

@@ -12,7 +12,7 @@ use warren_state::{
 };
 
 use super::{
-    connection::{Netlink, Refusal, TOGETHER},
+    connection::{KernelError, Netlink, TOGETHER},
     fault::{fault, is_absent, refused},
     objects::{RouteEntry, protocol_number, rule_priority},
     observe,
@@ -245,7 +245,7 @@ impl Batch<'_> {
         step: &PlannedStep,
         index: u32,
         route: &Route,
-        answer: Result<(), Refusal>,
+        answer: Result<(), KernelError>,
     ) -> Outcome {
         match answer {
             Ok(()) => Ok(StepOutcome::Done),
@@ -256,7 +256,7 @@ impl Batch<'_> {
 
     /// The table has a route to the destination: only one of ours over this very link may give way.
     async fn put_over(&mut self, step: &PlannedStep, index: u32, route: &Route) -> Outcome {
-        let to_fault = |refusal: Refusal| refused(step, &refusal);
+        let to_fault = |refusal: KernelError| refused(step, &refusal);
         let wanted = Route {
             dst: route.dst.trunc(),
             ..*route
@@ -312,7 +312,7 @@ impl Batch<'_> {
 
     /// A route in the place of `wanted` that is not ours over this link. The kernel keeps several with the same key when
     /// they were appended, and would replace the first.
-    async fn stranger(&mut self, index: u32, wanted: &Route) -> Result<Option<RouteEntry>, Refusal> {
+    async fn stranger(&mut self, index: u32, wanted: &Route) -> Result<Option<RouteEntry>, KernelError> {
         let entries = match self.tables.entry(wanted.table.0) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(unknown) => {

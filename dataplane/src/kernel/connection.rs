@@ -28,14 +28,14 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// A refusal by the kernel, with its errno and its words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
+pub struct KernelError {
     /// The system's error number, such as `EEXIST`.
     pub errno: i32,
     /// The kernel's own words, where it has some (`NETLINK_EXT_ACK`).
     pub message: Option<String>,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", nix::errno::Errno::from_raw(self.errno).desc())?;
         match &self.message {
@@ -45,7 +45,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for KernelError {
     fn from(error: io::Error) -> Self {
         Self {
             errno: error.raw_os_error().unwrap_or(libc::EIO),
@@ -92,12 +92,12 @@ impl Netlink {
     }
 
     /// Has one change made.
-    pub async fn change(&mut self, request: Request) -> Result<(), Refusal> {
+    pub async fn change(&mut self, request: Request) -> Result<(), KernelError> {
         self.exchange(request, NLM_F_ACK, |_| ()).await.map(|_| ())
     }
 
     /// Has changes made in order, [`TOGETHER`] at a time; the kernel goes on after one that it refuses. One answer for each.
-    pub async fn change_all(&mut self, requests: &[Request]) -> Vec<Result<(), Refusal>> {
+    pub async fn change_all(&mut self, requests: &[Request]) -> Vec<Result<(), KernelError>> {
         let mut results = Vec::with_capacity(requests.len());
         for some in requests.chunks(TOGETHER) {
             results.extend(self.change_some(some).await);
@@ -105,7 +105,7 @@ impl Netlink {
         results
     }
 
-    async fn change_some(&mut self, requests: &[Request]) -> Vec<Result<(), Refusal>> {
+    async fn change_some(&mut self, requests: &[Request]) -> Vec<Result<(), KernelError>> {
         let count = requests.len();
         let mut results = Vec::with_capacity(count);
         let mut requests = requests.to_vec();
@@ -132,7 +132,7 @@ impl Netlink {
         &mut self,
         request: Request,
         decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, KernelError> {
         let mut found = None;
         let take = |message| {
             if let Some(object) = decode(&message) {
@@ -148,7 +148,7 @@ impl Netlink {
         &mut self,
         request: Request,
         decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, KernelError> {
         let mut objects = Vec::new();
         for _ in 0..DUMP_ATTEMPTS {
             objects.clear();
@@ -170,7 +170,7 @@ impl Netlink {
         mut request: Request,
         flags: u16,
         mut take: impl FnMut(RouteNetlinkMessage),
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, KernelError> {
         request.header.flags |= NLM_F_REQUEST | flags;
         let mut answers = self.handle.request(request, kernel()).map_err(|_| broken())?;
         let mut whole = true;
@@ -188,7 +188,7 @@ impl Netlink {
     async fn answer(
         &mut self,
         answers: &mut (impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Unpin),
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, KernelError> {
         loop {
             let arrived = answers.next().now_or_never();
             let answer = match arrived {
@@ -206,7 +206,7 @@ impl Netlink {
                 }
                 NetlinkPayload::Done(done) => return end(&done).map_or(Ok(Answer::End(unchanged)), Err),
                 NetlinkPayload::Overrun(_) => {
-                    return Err(Refusal {
+                    return Err(KernelError {
                         errno: libc::ENOBUFS,
                         message: None,
                     });
@@ -217,9 +217,9 @@ impl Netlink {
     }
 
     /// Answers that come after this would be taken for those of the next dump.
-    fn give_up(&self) -> Refusal {
+    fn give_up(&self) -> KernelError {
         self.connection.abort();
-        Refusal {
+        KernelError {
             errno: libc::ETIMEDOUT,
             message: None,
         }
@@ -243,27 +243,27 @@ fn kernel() -> SocketAddr {
 }
 
 /// May be tried again.
-fn broken() -> Refusal {
-    Refusal {
+fn broken() -> KernelError {
+    KernelError {
         errno: libc::EAGAIN,
         message: Some("the rtnetlink connection broke".to_owned()),
     }
 }
 
-fn refusal(error: &ErrorMessage, flags: u16) -> Option<Refusal> {
+fn refusal(error: &ErrorMessage, flags: u16) -> Option<KernelError> {
     let errno = error.code?.get().saturating_neg();
     // Capped (`NETLINK_CAP_ACK`): of the request only its header comes back.
     let attributes = (flags & NLM_F_ACK_TLVS != 0)
         .then(|| error.header.get(MESSAGE_HEADER..))
         .flatten();
-    Some(Refusal {
+    Some(KernelError {
         errno,
         message: attributes.and_then(kernels_words),
     })
 }
 
-fn end(done: &DoneMessage) -> Option<Refusal> {
-    (done.code < 0).then(|| Refusal {
+fn end(done: &DoneMessage) -> Option<KernelError> {
+    (done.code < 0).then(|| KernelError {
         errno: done.code.saturating_neg(),
         message: kernels_words(&done.extended_ack),
     })
@@ -299,14 +299,14 @@ mod tests {
         let mut error = ErrorMessage::default();
         error.code = NonZeroI32::new(-libc::EINVAL);
         error.header = [vec![0; MESSAGE_HEADER], words("Invalid prefsrc address")].concat();
-        let expected = Refusal {
+        let expected = KernelError {
             errno: libc::EINVAL,
             message: Some("Invalid prefsrc address".to_owned()),
         };
         assert_eq!(refusal(&error, NLM_F_ACK_TLVS), Some(expected));
         assert_eq!(
             refusal(&error, 0),
-            Some(Refusal {
+            Some(KernelError {
                 errno: libc::EINVAL,
                 message: None
             })
@@ -322,7 +322,7 @@ mod tests {
         (done.code, done.extended_ack) = (-libc::ENODEV, words("no"));
         assert_eq!(
             end(&done),
-            Some(Refusal {
+            Some(KernelError {
                 errno: libc::ENODEV,
                 message: Some("no".to_owned())
             })

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use warren_state::{Fault, FaultClass};
 
-use super::connection::Refusal;
+use super::connection::KernelError;
 
 /// A fault in our own words.
 pub fn fault(class: FaultClass, operation: impl Display, detail: impl Into<String>) -> Fault {
@@ -16,7 +16,7 @@ pub fn fault(class: FaultClass, operation: impl Display, detail: impl Into<Strin
 }
 
 /// A fault in the kernel's words, with a hint where its words are known to mislead.
-pub fn refused(operation: impl Display, refusal: &Refusal) -> Fault {
+pub fn refused(operation: impl Display, refusal: &KernelError) -> Fault {
     let class = class_of(refusal);
     let hint = match refusal.errno {
         libc::EPERM | libc::EACCES => {
@@ -31,7 +31,7 @@ pub fn refused(operation: impl Display, refusal: &Refusal) -> Fault {
     fault(class, operation, format!("{refusal}{hint}"))
 }
 
-fn class_of(refusal: &Refusal) -> FaultClass {
+fn class_of(refusal: &KernelError) -> FaultClass {
     // The kernel calls a preferred source that no interface carries yet an invalid argument (net/ipv4/fib_semantics.c).
     if refusal.errno == libc::EINVAL
         && refusal
@@ -88,7 +88,7 @@ mod tests {
         ];
         for (errno, class) in expected {
             assert_eq!(
-                refused("x", &Refusal { errno, message: None }).class,
+                refused("x", &KernelError { errno, message: None }).class,
                 class,
                 "errno {errno}"
             );
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_preferred_source_that_is_missing_may_come_later() {
-        let refusal = Refusal {
+        let refusal = KernelError {
             errno: libc::EINVAL,
             message: Some("Invalid prefsrc address".to_owned()),
         };
@@ -110,7 +110,7 @@ mod tests {
     fn a_missing_capability_is_named() {
         let fault = refused(
             "create link x",
-            &Refusal {
+            &KernelError {
                 errno: libc::EPERM,
                 message: None,
             },

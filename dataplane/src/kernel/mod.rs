@@ -40,7 +40,7 @@ pub(crate) use observe::find;
 pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
 
-use crate::contract::{Counters, Dataplane, Notice, Outlet, Removal, Scope};
+use crate::contract::{Dataplane, Notice, Outlet, Removal, Scope, TrafficCounters};
 use remove::{Gone, Which};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
@@ -220,7 +220,7 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
         })
     }
 
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
         let core = self.core.clone();
         self.core
             .pool

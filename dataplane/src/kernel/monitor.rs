@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use warren_state::{Fault, Monotonic, TunnelId};
 
 use super::{
-    connection::Refusal,
+    connection::KernelError,
     fault::refused,
     notices::Notices,
     objects::{AddressEntry, Link, RouteEntry},
@@ -41,7 +41,7 @@ const WAITING: usize = 4096;
 /// Subscribes first, then learns whose the links are, so that no change falls in between.
 pub async fn subscribe(pool: &Pool, buffer: usize) -> Result<mpsc::Receiver<Notice>, Fault> {
     const OPERATION: &str = "subscribe to notices";
-    let kernel = Kernel::subscribe(buffer).map_err(|error| refused(OPERATION, &Refusal::from(error)))?;
+    let kernel = Kernel::subscribe(buffer).map_err(|error| refused(OPERATION, &KernelError::from(error)))?;
     let marks = Marks::learn(pool).await?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let monitor = Monitor {

@@ -26,7 +26,7 @@ use warren_state::{
 };
 
 use super::mark::{Endpoints, LINK_GROUP, Mark};
-use crate::contract::Counters;
+use crate::contract::TrafficCounters;
 
 /// The priority of our rules on such a selector; with [`RULE_PROTOCOL`] it is the mark of ownership on rules.
 pub fn rule_priority(selector: &RuleSelector) -> u32 {
@@ -71,7 +71,7 @@ pub struct Link {
     /// Up, and something is plugged in.
     pub running: bool,
     pub gre: Option<Endpoints>,
-    pub counters: Option<Counters>,
+    pub counters: Option<TrafficCounters>,
 }
 
 impl Link {
@@ -224,7 +224,7 @@ fn decode_gre(data: &[InfoGre]) -> Endpoints {
     ends
 }
 
-fn decode_counters(stats: &Stats64) -> Counters {
+fn decode_counters(stats: &Stats64) -> TrafficCounters {
     let Stats64 {
         rx_packets,
         tx_packets,
@@ -232,7 +232,7 @@ fn decode_counters(stats: &Stats64) -> Counters {
         tx_bytes,
         ..
     } = *stats;
-    Counters {
+    TrafficCounters {
         rx_bytes,
         rx_packets,
         tx_bytes,

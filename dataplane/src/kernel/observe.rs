@@ -10,13 +10,13 @@ use netlink_packet_route::RouteNetlinkMessage;
 use warren_state::{Address, Fault, LinkName, Observed, Route, RouteProtocol, TunnelId};
 
 use super::{
-    connection::{Netlink, Refusal},
+    connection::{KernelError, Netlink},
     directory::Directory,
     fault::{is_absent, refused},
     objects::{AddressEntry, Link, RouteEntry, RuleEntry, protocol_number},
     requests::{self, Request},
 };
-use crate::contract::{Counters, Scope};
+use crate::contract::{Scope, TrafficCounters};
 
 /// Links whose routes are asked for one by one.
 const FEW: usize = 16;
@@ -30,7 +30,7 @@ pub async fn observe(netlink: &mut Netlink, directory: &Directory, scope: &Scope
     observed.map_err(|refusal| refused("observe", &refusal))
 }
 
-async fn observe_all(netlink: &mut Netlink, directory: &Directory) -> Result<Observed, Refusal> {
+async fn observe_all(netlink: &mut Netlink, directory: &Directory) -> Result<Observed, KernelError> {
     let everything = Everything::read(netlink).await?;
     directory.learn(&everything.links);
     let mut observed = Observed {
@@ -65,7 +65,7 @@ async fn observe_tunnel(
     directory: &Directory,
     tunnel: TunnelId,
     name: Option<&LinkName>,
-) -> Result<Observed, Refusal> {
+) -> Result<Observed, KernelError> {
     let mut observed = Observed {
         rules: our_rules(netlink).await?,
         ..Observed::default()
@@ -95,7 +95,7 @@ async fn seen_of(
     netlink: &mut Netlink,
     directory: &Directory,
     tunnel: TunnelId,
-) -> Result<Vec<Link>, Refusal> {
+) -> Result<Vec<Link>, KernelError> {
     if !directory.is_complete() {
         directory.learn(&netlink.dump(requests::links(), Link::decode).await?);
     }
@@ -107,7 +107,7 @@ pub async fn links_of(
     netlink: &mut Netlink,
     tunnel: TunnelId,
     indices: impl IntoIterator<Item = u32>,
-) -> Result<Vec<Link>, Refusal> {
+) -> Result<Vec<Link>, KernelError> {
     let mut links = Vec::new();
     for index in indices {
         let link = absent_is_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
@@ -124,7 +124,7 @@ pub struct Everything {
 }
 
 impl Everything {
-    pub async fn read(netlink: &mut Netlink) -> Result<Self, Refusal> {
+    pub async fn read(netlink: &mut Netlink) -> Result<Self, KernelError> {
         let mut everything = Self {
             links: netlink.dump(requests::links(), Link::decode).await?,
             addresses: BTreeMap::new(),
@@ -195,12 +195,12 @@ impl Everything {
 }
 
 /// The link of that name.
-pub async fn find(netlink: &mut Netlink, name: &LinkName) -> Result<Option<Link>, Refusal> {
+pub async fn find(netlink: &mut Netlink, name: &LinkName) -> Result<Option<Link>, KernelError> {
     absent_is_none(netlink.read(requests::link_by_name(name), Link::decode).await)
 }
 
 /// The addresses of one link; none when the link is not there.
-pub async fn addresses_on(netlink: &mut Netlink, index: u32) -> Result<BTreeSet<Address>, Refusal> {
+pub async fn addresses_on(netlink: &mut Netlink, index: u32) -> Result<BTreeSet<Address>, KernelError> {
     let entries = absent_is_empty(netlink, requests::addresses(index), AddressEntry::decode).await?;
     Ok(entries
         .into_iter()
@@ -210,7 +210,7 @@ pub async fn addresses_on(netlink: &mut Netlink, index: u32) -> Result<BTreeSet<
 }
 
 /// The routes over one link in all tables, whoever put them; none when the link is not there.
-pub async fn routes_over(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteEntry>, Refusal> {
+pub async fn routes_over(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteEntry>, KernelError> {
     let mut entries = absent_is_empty(netlink, requests::routes_over(index), RouteEntry::decode).await?;
     entries.retain(|entry| entry.oif == Some(index));
     Ok(entries)
@@ -227,18 +227,18 @@ pub async fn in_place_of(netlink: &mut Netlink, route: &Route) -> Option<RouteEn
 }
 
 /// The routes of one table; none when there is no such table.
-pub async fn routes_in(netlink: &mut Netlink, table: u32) -> Result<Vec<RouteEntry>, Refusal> {
+pub async fn routes_in(netlink: &mut Netlink, table: u32) -> Result<Vec<RouteEntry>, KernelError> {
     let mut entries = absent_is_empty(netlink, requests::routes_in(table), RouteEntry::decode).await?;
     entries.retain(|entry| entry.table == table);
     Ok(entries)
 }
 
 /// The rules that a [`warren_state::Rule`] can express, whoever put them.
-pub async fn rules(netlink: &mut Netlink) -> Result<Vec<RuleEntry>, Refusal> {
+pub async fn rules(netlink: &mut Netlink) -> Result<Vec<RuleEntry>, KernelError> {
     netlink.dump(requests::rules(), RuleEntry::decode).await
 }
 
-async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>, Refusal> {
+async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>, KernelError> {
     Ok(rules(netlink)
         .await?
         .iter()
@@ -251,13 +251,13 @@ pub async fn counters(
     netlink: &mut Netlink,
     directory: &Directory,
     scope: &Scope,
-) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
     let read = match scope {
         Scope::All => netlink.dump(requests::links_with_counters(), Link::decode).await,
         Scope::Tunnel { tunnel, .. } => with_counters(netlink, directory, *tunnel).await,
     };
     let links = read.map_err(|refusal| refused("read counters", &refusal))?;
-    let mut counters = BTreeMap::<TunnelId, Counters>::new();
+    let mut counters = BTreeMap::<TunnelId, TrafficCounters>::new();
     for link in links {
         if let (Some(mark), Some(of_link)) = (link.mark(), link.counters) {
             counters.entry(mark.tunnel).or_default().add(of_link);
@@ -270,7 +270,7 @@ async fn with_counters(
     netlink: &mut Netlink,
     directory: &Directory,
     tunnel: TunnelId,
-) -> Result<Vec<Link>, Refusal> {
+) -> Result<Vec<Link>, KernelError> {
     let mut links = Vec::new();
     for seen in seen_of(netlink, directory, tunnel).await? {
         let read = netlink.read(requests::link_with_counters(seen.index), Link::decode);
@@ -289,7 +289,7 @@ pub async fn resolve_source(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Opti
 }
 
 /// A host without a route, or with one that says no (net/ipv4/fib_semantics.c `fib_props`).
-fn is_no_way(refusal: &Refusal) -> bool {
+fn is_no_way(refusal: &KernelError) -> bool {
     matches!(
         refusal.errno,
         libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL
@@ -302,7 +302,7 @@ pub async fn underlay_mtu(
     netlink: &mut Netlink,
     local: Ipv4Addr,
     remote: Ipv4Addr,
-) -> Result<Option<u32>, Refusal> {
+) -> Result<Option<u32>, KernelError> {
     let Some(way) = way_between(netlink, requests::route_between(local, remote)).await? else {
         return Ok(None);
     };
@@ -325,14 +325,14 @@ pub async fn underlay_mtu(
     ))
 }
 
-async fn way_between(netlink: &mut Netlink, request: Request) -> Result<Option<RouteEntry>, Refusal> {
+async fn way_between(netlink: &mut Netlink, request: Request) -> Result<Option<RouteEntry>, KernelError> {
     match netlink.read(request, RouteEntry::decode).await {
         Err(refusal) if is_no_way(&refusal) => Ok(None),
         other => other,
     }
 }
 
-fn absent_is_none<T>(result: Result<Option<T>, Refusal>) -> Result<Option<T>, Refusal> {
+fn absent_is_none<T>(result: Result<Option<T>, KernelError>) -> Result<Option<T>, KernelError> {
     match result {
         Err(refusal) if is_absent(refusal.errno) => Ok(None),
         other => other,
@@ -343,7 +343,7 @@ async fn absent_is_empty<T>(
     netlink: &mut Netlink,
     request: Request,
     decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
-) -> Result<Vec<T>, Refusal> {
+) -> Result<Vec<T>, KernelError> {
     match netlink.dump(request, decode).await {
         Err(refusal) if is_absent(refusal.errno) => Ok(Vec::new()),
         other => other,

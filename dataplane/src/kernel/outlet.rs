@@ -9,7 +9,7 @@ use netlink_packet_route::route::RouteType;
 use warren_state::{Fault, LinkName};
 
 use super::{
-    connection::{Netlink, Refusal},
+    connection::{KernelError, Netlink},
     fault::refused,
     objects::{Link, RouteEntry},
     requests,
@@ -23,7 +23,7 @@ pub async fn outlet(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Faul
         .map_err(|refusal| refused(format!("find the way to {dst}"), &refusal))
 }
 
-async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Refusal> {
+async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, KernelError> {
     let route = or_none(netlink.read(requests::route_to(dst), RouteEntry::decode).await)?;
     let Some(index) = route.and_then(|route| route.oif) else {
         return Ok(Outlet::Usual);
@@ -40,7 +40,7 @@ async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Refusal> {
 }
 
 /// The link whose route is the most particular one, then of the lowest metric: as the kernel would choose without our tunnels.
-async fn uplink(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<LinkName>, Refusal> {
+async fn uplink(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<LinkName>, KernelError> {
     let mut best = None;
     for link in netlink.dump(requests::links(), Link::decode).await? {
         if is_ours(&link) || !link.up {
@@ -67,7 +67,7 @@ fn is_ours(link: &Link) -> bool {
 }
 
 /// Nothing where there is no route, no link, or a route that says no.
-fn or_none<T>(answer: Result<Option<T>, Refusal>) -> Result<Option<T>, Refusal> {
+fn or_none<T>(answer: Result<Option<T>, KernelError>) -> Result<Option<T>, KernelError> {
     match answer {
         Err(refusal)
             if matches!(

@@ -16,7 +16,7 @@ use tokio::{
 use warren_state::{Fault, FaultClass};
 
 use super::{
-    connection::{Netlink, Refusal},
+    connection::{KernelError, Netlink},
     fault::{fault, refused},
 };
 
@@ -41,7 +41,7 @@ impl Pool {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let jobs = Arc::new(Mutex::new(receiver));
         let started: io::Result<()> = (0..CONNECTIONS).try_for_each(|_| start(Arc::clone(&jobs)));
-        started.map_err(|error| refused("open rtnetlink socket", &Refusal::from(error)))?;
+        started.map_err(|error| refused("open rtnetlink socket", &KernelError::from(error)))?;
         Ok(Self { jobs: sender })
     }
 
@@ -67,11 +67,11 @@ impl Pool {
 }
 
 /// Does one thing with a connection of its own, and blocks until it is done. In the calling thread's network namespace.
-pub fn once<T: Send>(work: impl AsyncFnOnce(&mut Netlink) -> T + Send) -> Result<T, Refusal> {
+pub fn once<T: Send>(work: impl AsyncFnOnce(&mut Netlink) -> T + Send) -> Result<T, KernelError> {
     let alone = || runtime()?.block_on(async { Ok(work(&mut Netlink::open()?).await) });
     let done = thread::scope(|scope| scope.spawn(alone).join());
     done.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO)))
-        .map_err(Refusal::from)
+        .map_err(KernelError::from)
 }
 
 /// Returns when the connection is open.

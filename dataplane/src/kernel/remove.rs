@@ -13,7 +13,7 @@ use warren_state::{Fault, FaultClass, LinkName, TunnelId};
 
 use super::{
     LinkMaker,
-    connection::{Netlink, Refusal},
+    connection::{KernelError, Netlink},
     fault::{fault, is_absent, refused},
     link,
     mark::LINK_GROUP,
@@ -182,7 +182,7 @@ async fn delete_one(
     operation: &str,
     gone: &mut Gone,
 ) -> Result<(), Fault> {
-    let to_fault = |refusal: Refusal| refused(operation, &refusal);
+    let to_fault = |refusal: KernelError| refused(operation, &refusal);
     let addresses = observe::addresses_on(netlink, link.index)
         .await
         .map_err(to_fault)?

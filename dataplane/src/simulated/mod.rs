@@ -21,7 +21,7 @@ use warren_state::{
 pub use script::{Script, Trouble};
 
 use crate::{
-    contract::{Counters, Dataplane, Notice, Removal, Scope},
+    contract::{Dataplane, Notice, Removal, Scope, TrafficCounters},
     kernel::{fault, notices::Notices},
 };
 
@@ -45,7 +45,7 @@ struct World {
     crashed: bool,
     hung: bool,
     now: Monotonic,
-    counters: BTreeMap<TunnelId, Counters>,
+    counters: BTreeMap<TunnelId, TrafficCounters>,
     source: Option<Ipv4Addr>,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
@@ -134,7 +134,7 @@ impl Simulated {
     }
 
     /// Sets what the tunnel has carried.
-    pub fn set_counters(&self, tunnel: TunnelId, counters: Counters) {
+    pub fn set_counters(&self, tunnel: TunnelId, counters: TrafficCounters) {
         self.world().counters.insert(tunnel, counters);
     }
 
@@ -317,7 +317,7 @@ impl Dataplane for Simulated {
         }
     }
 
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, Counters>, Fault> {
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
         let world = self.alive("read counters")?;
         let there = match scope {
             Scope::All => world.model.observed(),

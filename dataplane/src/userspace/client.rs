@@ -20,7 +20,7 @@ use tokio::{
 };
 use warren_state::FaultClass;
 
-use super::protocol::{LINE_MAX, Refusal, Request, Response, VERSION};
+use super::protocol::{LINE_MAX, Rejection, Request, Response, VERSION};
 
 /// A forwarder that does not answer within this has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// The forwarder's refusal; `Transient` when it cannot be reached or started, or does not answer.
-    pub async fn ask(&self, request: &Request, absent: Absent) -> Result<Option<Response>, Refusal> {
+    pub async fn ask(&self, request: &Request, absent: Absent) -> Result<Option<Response>, Rejection> {
         let mut kept = self.connection.lock().await;
         // Taken out while in use: a caller that gives up half-way leaves no connection with an answer under way.
         if let Some(mut connection) = kept.take() {
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// `None` when nobody listens.
-    async fn connect(&self) -> Result<Option<Connection>, Refusal> {
+    async fn connect(&self) -> Result<Option<Connection>, Rejection> {
         let stream = match UnixStream::connect(&self.settings.socket).await {
             Ok(stream) => stream,
             Err(error)
@@ -146,8 +146,8 @@ impl Client {
                 tracing::debug!(pid, tunnels, "connected to the forwarder");
                 Ok(Some(connection))
             }
-            Ok(Response::Refused { class, detail }) => Err(Refusal { class, detail }),
-            Ok(other) => Err(Refusal::new(
+            Ok(Response::Refused { class, detail }) => Err(Rejection { class, detail }),
+            Ok(other) => Err(Rejection::new(
                 FaultClass::Conflict,
                 format!("not a forwarder that we know: {other:?}"),
             )),
@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// Starts a forwarder and waits until it answers.
-    async fn start(&self) -> Result<Connection, Refusal> {
+    async fn start(&self) -> Result<Connection, Rejection> {
         let deadline = Instant::now() + START_TIMEOUT;
         let mut child = self.spawn()?;
         loop {
@@ -166,7 +166,7 @@ impl Client {
                 return Ok(connection);
             }
             if Instant::now() >= deadline {
-                return Err(Refusal::new(
+                return Err(Rejection::new(
                     FaultClass::Transient,
                     format!("the forwarder does not answer: {}", self.how()),
                 ));
@@ -179,7 +179,7 @@ impl Client {
                     if self.connect().await?.is_none()
                         && Instant::now() + Duration::from_millis(100) >= deadline
                     {
-                        return Err(Refusal::new(
+                        return Err(Rejection::new(
                             FaultClass::Transient,
                             format!("the forwarder ended with {status}: {}", self.how()),
                         ));
@@ -192,7 +192,7 @@ impl Client {
     }
 
     /// The child becomes a session leader of its own by itself, and is not killed when it is dropped here.
-    fn spawn(&self) -> Result<Child, Refusal> {
+    fn spawn(&self) -> Result<Child, Rejection> {
         let log = match &self.settings.log {
             Some(path) => open_log(path).map_err(|error| transient("open the forwarder's log", &error))?,
             None => Stdio::null(),
@@ -221,7 +221,7 @@ impl Client {
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
             ) {
-                return Refusal::new(FaultClass::Permanent, format!("start {}: {error}", self.how()));
+                return Rejection::new(FaultClass::Permanent, format!("start {}: {error}", self.how()));
             }
             transient("start the forwarder", &error)
         })?;
@@ -276,15 +276,15 @@ fn open_log(path: &Path) -> io::Result<Stdio> {
     Ok(File::options().create(true).append(true).open(path)?.into())
 }
 
-fn unpack(response: Response) -> Result<Response, Refusal> {
+fn unpack(response: Response) -> Result<Response, Rejection> {
     match response {
-        Response::Refused { class, detail } => Err(Refusal { class, detail }),
+        Response::Refused { class, detail } => Err(Rejection { class, detail }),
         answer @ (Response::Hello { .. } | Response::Done | Response::Tunnels(_) | Response::Counters(_)) => {
             Ok(answer)
         }
     }
 }
 
-fn transient(what: &str, error: &io::Error) -> Refusal {
-    Refusal::new(FaultClass::Transient, format!("{what}: {error}"))
+fn transient(what: &str, error: &io::Error) -> Rejection {
+    Rejection::new(FaultClass::Transient, format!("{what}: {error}"))
 }

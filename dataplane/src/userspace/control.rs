@@ -18,7 +18,7 @@ use tokio::{
 use warren_state::{FaultClass, LinkName};
 
 use super::{
-    protocol::{LINE_MAX, Refusal, Request, Response, VERSION},
+    protocol::{LINE_MAX, Rejection, Request, Response, VERSION},
     tunnels::Tunnels,
 };
 
@@ -111,7 +111,7 @@ impl Shared {
             let (response, then) = match serde_json::from_slice(&line) {
                 Ok(request) => self.answer(request).await,
                 Err(error) => (
-                    Refusal::new(FaultClass::Permanent, format!("not a request: {error}")).into(),
+                    Rejection::new(FaultClass::Permanent, format!("not a request: {error}")).into(),
                     Then::Go,
                 ),
             };
@@ -139,7 +139,7 @@ impl Shared {
             }),
             Request::Hello { version } => {
                 let detail = format!("the forwarder speaks version {VERSION} of the protocol, not {version}");
-                return (Refusal::new(FaultClass::Conflict, detail).into(), Then::HangUp);
+                return (Rejection::new(FaultClass::Conflict, detail).into(), Then::HangUp);
             }
             Request::Add(spec) => tunnels.add(&spec).map(|()| Response::Done),
             Request::Change(spec) => {

@@ -8,7 +8,7 @@ use warren_state::{Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec,
 
 use super::{
     client::{Absent, Client, UserspaceSettings},
-    protocol::{CounterReport, Refusal, Request, Response},
+    protocol::{CounterReport, Rejection, Request, Response},
     receive,
 };
 use crate::kernel::LinkMaker;
@@ -136,7 +136,7 @@ impl LinkMaker for UserspaceLinks {
             .await?
         {
             Some(_) => Ok(()),
-            None => Err(Refusal::new(FaultClass::Gone, "there is no forwarder").during(operation)),
+            None => Err(Rejection::new(FaultClass::Gone, "there is no forwarder").during(operation)),
         }
     }
 
@@ -197,11 +197,11 @@ fn not_possible(operation: &str, error: &io::Error, remedy: &str) -> Fault {
         }
         Some(_) | None => FaultClass::Transient,
     };
-    Refusal::new(class, format!("{error}{remedy}")).during(operation)
+    Rejection::new(class, format!("{error}{remedy}")).during(operation)
 }
 
 fn unexpected(operation: &str, response: &Response) -> Fault {
-    Refusal::new(
+    Rejection::new(
         FaultClass::Transient,
         format!("the forwarder answered something else: {response:?}"),
     )

@@ -112,14 +112,14 @@ pub struct TunnelCounters {
 /// A refusal, before it is known what was attempted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{detail}")]
-pub struct Refusal {
+pub struct Rejection {
     /// What the caller may do.
     pub class: FaultClass,
     /// What happened, in words for people.
     pub detail: String,
 }
 
-impl Refusal {
+impl Rejection {
     /// With what the caller may do, and the reason.
     pub fn new(class: FaultClass, detail: impl Into<String>) -> Self {
         Self {
@@ -138,8 +138,8 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Response {
-    fn from(refusal: Refusal) -> Self {
+impl From<Rejection> for Response {
+    fn from(refusal: Rejection) -> Self {
         Self::Refused {
             class: refusal.class,
             detail: refusal.detail,

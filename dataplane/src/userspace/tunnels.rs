@@ -21,7 +21,7 @@ use super::{
     gre::Outer,
     group,
     links::tun_remedy,
-    protocol::{CounterReport, Refusal, TunnelCounters},
+    protocol::{CounterReport, Rejection, TunnelCounters},
     sys::{self, Epoll},
 };
 
@@ -134,9 +134,9 @@ impl Table {
         self.by_peer.get(&outer)
     }
 
-    fn refuse_taken(&self, spec: &LinkSpec, from_peer: Outer) -> Result<(), Refusal> {
+    fn refuse_taken(&self, spec: &LinkSpec, from_peer: Outer) -> Result<(), Rejection> {
         if self.by_name.contains_key(&spec.name) {
-            return Err(Refusal::new(
+            return Err(Rejection::new(
                 FaultClass::Conflict,
                 format!("the forwarder has a tunnel {} already", spec.name),
             ));
@@ -146,7 +146,7 @@ impl Table {
                 "{} is between {} and {} already",
                 other.name, spec.local, spec.remote
             );
-            return Err(Refusal::new(FaultClass::Conflict, detail));
+            return Err(Rejection::new(FaultClass::Conflict, detail));
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Tunnels {
     ///
     /// # Errors
     /// `Conflict` when the name or the pair of endpoints is taken; otherwise by the kernel's answer.
-    pub fn add(&self, spec: &LinkSpec) -> Result<(), Refusal> {
+    pub fn add(&self, spec: &LinkSpec) -> Result<(), Rejection> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let from_peer = Outer {
             source: spec.remote,
@@ -219,9 +219,9 @@ impl Tunnels {
         self.read().refuse_taken(spec, from_peer)?;
         let tun = sys::open_tun(spec.name.as_str()).map_err(|error| open_refusal(&spec.name, &error))?;
         group::mark_as_ours(&spec.name)
-            .map_err(|error| Refusal::new(FaultClass::Transient, format!("link group: {error}")))?;
+            .map_err(|error| Rejection::new(FaultClass::Transient, format!("link group: {error}")))?;
         self.insert(spec, from_peer, tun)
-            .map_err(|error| Refusal::new(FaultClass::Transient, format!("epoll: {error}")))
+            .map_err(|error| Rejection::new(FaultClass::Transient, format!("epoll: {error}")))
     }
 
     fn insert(&self, spec: &LinkSpec, from_peer: Outer, tun: File) -> io::Result<()> {
@@ -248,7 +248,7 @@ impl Tunnels {
     ///
     /// # Errors
     /// `Gone` when there is none of that name, `Conflict` when another tunnel has the endpoints.
-    pub fn change(&self, spec: &LinkSpec) -> Result<(), Refusal> {
+    pub fn change(&self, spec: &LinkSpec) -> Result<(), Rejection> {
         let from_peer = Outer {
             source: spec.remote,
             destination: spec.local,
@@ -259,7 +259,7 @@ impl Tunnels {
         let tunnel = tunnel
             .filter(|tunnel| sys::tun_is_attached(&tunnel.tun))
             .ok_or_else(|| {
-                Refusal::new(
+                Rejection::new(
                     FaultClass::Gone,
                     format!("the forwarder has no tunnel {}", spec.name),
                 )
@@ -273,7 +273,7 @@ impl Tunnels {
                 "{} is between {} and {} already",
                 other.name, spec.local, spec.remote
             );
-            return Err(Refusal::new(FaultClass::Conflict, detail));
+            return Err(Rejection::new(FaultClass::Conflict, detail));
         }
         table.by_peer.remove(&tunnel.peers_outer());
         tunnel.outer.store(packed(spec), Relaxed);
@@ -357,7 +357,7 @@ fn counters_of(tunnel: &Tunnel) -> TunnelCounters {
     }
 }
 
-fn open_refusal(name: &LinkName, error: &io::Error) -> Refusal {
+fn open_refusal(name: &LinkName, error: &io::Error) -> Rejection {
     let class = match error.raw_os_error() {
         // The name was free when the daemon looked, so somebody else has it now.
         Some(libc::EBUSY | libc::EEXIST | libc::EINVAL) => FaultClass::Conflict,
@@ -365,5 +365,5 @@ fn open_refusal(name: &LinkName, error: &io::Error) -> Refusal {
         Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => FaultClass::Unsupported,
         Some(_) | None => FaultClass::Transient,
     };
-    Refusal::new(class, format!("TUN device {name}: {error}{}", tun_remedy(error)))
+    Rejection::new(class, format!("TUN device {name}: {error}{}", tun_remedy(error)))
 }

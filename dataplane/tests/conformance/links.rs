@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use warren_dataplane::{Scope, contract::Counters, kernel::KernelSettings};
+use warren_dataplane::{Scope, contract::TrafficCounters, kernel::KernelSettings};
 use warren_state::{
     Action, FaultClass, Incarnation, LinkAction, LinkSpec, ObservedTunnel, StepOutcome, outcome::Feature,
 };
@@ -225,9 +225,9 @@ pub async fn counters_of_all_tunnels_are_read_in_one_call(world: Arc<World>) {
     let before = all[&tunnel(2)].tx_packets;
     match world.simulated() {
         Some(simulated) => {
-            let carried = Counters {
+            let carried = TrafficCounters {
                 tx_packets: 7,
-                ..Counters::default()
+                ..TrafficCounters::default()
             };
             simulated.set_counters(tunnel(2), carried);
         }

@@ -54,7 +54,7 @@ pub(crate) struct Daemon {
     pub(crate) gates: BTreeMap<TunnelId, Vec<u64>>,
     /// The reconciler failed and is not started again yet.
     reconciler_is_down: bool,
-    pub(crate) poked: bool,
+    pub(crate) woken: bool,
     pub(crate) stopping: bool,
     /// Tunnels that were there when this run looked.
     pub(crate) found: BTreeSet<TunnelId>,
@@ -94,7 +94,7 @@ impl World {
             reader: Reader::default(),
             gates: BTreeMap::new(),
             reconciler_is_down: false,
-            poked: false,
+            woken: false,
             stopping: false,
             found: BTreeSet::new(),
             leaving: BTreeSet::new(),
@@ -172,7 +172,7 @@ impl World {
             return;
         };
         daemon.reconciler_is_down = false;
-        self.poke();
+        self.wake();
     }
 
     /// The switch on disk is told.
@@ -387,11 +387,11 @@ impl World {
         self.daemon.is_some()
     }
 
-    fn poke(&mut self) {
-        if let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.poked) {
-            daemon.poked = true;
+    fn wake(&mut self) {
+        if let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.woken) {
+            daemon.woken = true;
             let run = daemon.run;
-            self.soon(Happening::Poked(run));
+            self.soon(Happening::Woken(run));
         }
     }
 
@@ -399,7 +399,7 @@ impl World {
         let Some(daemon) = self.daemon.as_mut() else {
             return;
         };
-        daemon.poked = false;
+        daemon.woken = false;
         if daemon.reconciler_is_down {
             return;
         }
@@ -425,7 +425,7 @@ impl World {
         let is_news = changes.iter().any(Reader::wants);
         daemon.table.append(unix_ms, events, changes);
         if is_news {
-            self.poke();
+            self.wake();
         }
     }
 }

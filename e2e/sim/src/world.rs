@@ -46,7 +46,7 @@ pub(crate) enum Happening {
     Switched(u64),
     AddressFound(u64),
     /// The reconciler reads the table.
-    Poked(u64),
+    Woken(u64),
     Reconciler(u64, u64, Box<reconcile::Input>),
     ReconcilerRestarts(u64),
     Notice(u64, Notice),
@@ -378,7 +378,7 @@ impl World {
             Happening::Read(of, number, read) if current(of) => self.ledger_answered(number, *read),
             Happening::Switched(of) if current(of) => self.switched(),
             Happening::AddressFound(of) if current(of) => self.address_found(),
-            Happening::Poked(of) if current(of) => self.reconciler_reads(),
+            Happening::Woken(of) if current(of) => self.reconciler_reads(),
             Happening::Reconciler(of, start, input)
                 if current(of) && self.reconciler_start() == Some(start) =>
             {
@@ -414,7 +414,7 @@ impl World {
             | Happening::Read(..)
             | Happening::Switched(_)
             | Happening::AddressFound(_)
-            | Happening::Poked(_)
+            | Happening::Woken(_)
             | Happening::Reconciler(..)
             | Happening::ReconcilerRestarts(_)
             | Happening::Notice(..)

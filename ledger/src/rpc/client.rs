@@ -1,7 +1,7 @@
 //! One-off questions to the ledger, and sending to it: what the command line needs. Each request goes to one endpoint; the
 //! next one goes to the next endpoint when it fails.
 
-mod glance;
+mod endpoint_status;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use warren_state::{Pubkey, Slot};
 
 use super::{
-    Commitment, Lane, Lanes, RpcSettings, SetupError,
+    Commitment, RpcSettings, SetupError, Upstream, Upstreams,
     accounts::{Raw, When},
-    counters::Counters,
+    counters::LedgerCounters,
     failure::{Failure, Retry},
     read::type_filter,
     sender::failure_of,
@@ -27,7 +27,7 @@ use crate::{
     send::{Blockhash, Fate, Lamports, Reply, Request, RetryAdvice, RpcFailure, Signed, TransactionRpc},
 };
 
-pub use glance::Glance;
+pub use endpoint_status::EndpointStatus;
 
 /// Why a question has no answer. Texts are free of secrets.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -77,9 +77,9 @@ pub struct EpochInfo {
 /// A client for questions and transactions. Every question tries up to the settings' attempts, within its deadline.
 pub struct LedgerClient {
     settings: RpcSettings,
-    lanes: Lanes,
+    upstreams: Upstreams,
     floor: std::sync::atomic::AtomicU64,
-    counters: Arc<Counters>,
+    counters: Arc<LedgerCounters>,
 }
 
 impl LedgerClient {
@@ -88,11 +88,11 @@ impl LedgerClient {
     /// # Errors
     /// When there is no endpoint, or TLS cannot be set up.
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
-        let counters = Arc::new(Counters::default());
-        let lanes = Lanes::new(&settings, &counters)?;
+        let counters = Arc::new(LedgerCounters::default());
+        let upstreams = Upstreams::new(&settings, &counters)?;
         Ok(Self {
             settings,
-            lanes,
+            upstreams,
             floor: Default::default(),
             counters,
         })
@@ -152,8 +152,9 @@ impl LedgerClient {
         deadline: Instant,
     ) -> Result<Vec<Option<Account>>, LookupError> {
         let mut found = BTreeMap::new();
-        let read = async |lane: &Lane| {
-            lane.accounts(&self.settings)
+        let read = async |upstream: &Upstream| {
+            upstream
+                .accounts(&self.settings)
                 .at_addresses(pubkeys, self.floor())
                 .await
         };
@@ -248,8 +249,9 @@ impl LedgerClient {
         filters.extend(
             more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))),
         );
-        let read = async |lane: &Lane| {
-            lane.accounts(&self.settings)
+        let read = async |upstream: &Upstream| {
+            upstream
+                .accounts(&self.settings)
                 .of_program(&filters, None, self.floor())
                 .await
         };
@@ -294,8 +296,8 @@ impl LedgerClient {
         params: &Value,
         deadline: Instant,
     ) -> Result<Value, LookupError> {
-        self.try_each(deadline, async |lane: &Lane| {
-            raw_request(lane, request, params.clone()).await
+        self.try_each(deadline, async |upstream: &Upstream| {
+            raw_request(upstream, request, params.clone()).await
         })
         .await
     }
@@ -304,23 +306,23 @@ impl LedgerClient {
     async fn try_each<T>(
         &self,
         deadline: Instant,
-        read: impl AsyncFn(&Lane) -> Result<T, Failure>,
+        read: impl AsyncFn(&Upstream) -> Result<T, Failure>,
     ) -> Result<T, LookupError> {
         let mut retries = Retries::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let (mut attempt, mut refusals) = (1, 0);
         loop {
-            let lane = self.lanes.allowed(deadline).await.map_err(unavailable)?;
-            let failure = match timeout_at(deadline, read(lane)).await {
+            let upstream = self.upstreams.allowed(deadline).await.map_err(unavailable)?;
+            let failure = match timeout_at(deadline, read(upstream)).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(failure)) => failure,
                 Err(_) => {
-                    self.lanes.leave(lane, "it did not answer in time");
+                    self.upstreams.leave(upstream, "it did not answer in time");
                     return Err(LookupError::Deadline);
                 }
             };
-            tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "asking the ledger failed");
-            self.lanes.failed(lane, &failure);
-            let soonest = self.lanes.soonest(Instant::now()).1;
+            tracing::debug!(endpoint = %upstream.endpoint.shown(), attempt, error = %failure, "asking the ledger failed");
+            self.upstreams.failed(upstream, &failure);
+            let soonest = self.upstreams.soonest(Instant::now()).1;
             let wait = match failure.retry() {
                 Retry::No => {
                     refusals += 1;
@@ -328,7 +330,7 @@ impl LedgerClient {
                 }
                 Retry::After(_) => retries.next().max(soonest),
             };
-            if refusals >= self.lanes.count()
+            if refusals >= self.upstreams.count()
                 || attempt >= self.settings.attempts
                 || Instant::now() + wait >= deadline
             {
@@ -339,22 +341,22 @@ impl LedgerClient {
         }
     }
 
-    async fn transact(&self, lane: &Lane, request: &Request) -> Result<Reply, Failure> {
+    async fn transact(&self, upstream: &Upstream, request: &Request) -> Result<Reply, Failure> {
         match request {
             Request::Balance(pubkey) => {
                 let params = json!([pubkey.to_string(), {"commitment": self.commitment()}]);
                 Ok(Reply::Balance(balance(
-                    &raw_request(lane, RpcRequest::GetBalance, params).await?,
+                    &raw_request(upstream, RpcRequest::GetBalance, params).await?,
                 )?))
             }
             Request::Blockhash => {
                 let params = json!([{"commitment": self.commitment()}]);
-                blockhash(&raw_request(lane, RpcRequest::GetLatestBlockhash, params).await?)
+                blockhash(&raw_request(upstream, RpcRequest::GetLatestBlockhash, params).await?)
             }
             Request::Broadcast(Signed { signature, bytes }) => {
                 let config = json!({"skipPreflight": true, "preflightCommitment": self.commitment(), "encoding": "base64"});
                 let params = json!([BASE64_STANDARD.encode(bytes), config]);
-                let answer = raw_request(lane, RpcRequest::SendTransaction, params).await?;
+                let answer = raw_request(upstream, RpcRequest::SendTransaction, params).await?;
                 if answer.as_str() == Some(&signature.to_string()) {
                     Ok(Reply::Broadcast)
                 } else {
@@ -366,7 +368,7 @@ impl LedgerClient {
             Request::Status { signature, history } => {
                 let params = json!([[signature.to_string()], {"searchTransactionHistory": history}]);
                 status(
-                    &raw_request(lane, RpcRequest::GetSignatureStatuses, params).await?,
+                    &raw_request(upstream, RpcRequest::GetSignatureStatuses, params).await?,
                     self.commitment(),
                 )
             }
@@ -376,7 +378,7 @@ impl LedgerClient {
                     absolute_slot,
                     block_height,
                     ..
-                } = epoch(raw_request(lane, RpcRequest::GetEpochInfo, params).await?)?;
+                } = epoch(raw_request(upstream, RpcRequest::GetEpochInfo, params).await?)?;
                 Ok(Reply::Height {
                     block_height,
                     slot: Slot(absolute_slot),
@@ -390,16 +392,16 @@ impl LedgerClient {
 impl TransactionRpc for LedgerClient {
     async fn call(&self, request: &Request) -> Result<Reply, RpcFailure> {
         // The sender waits by itself, and does other things meanwhile.
-        let lane = self.lanes.allowed(Instant::now()).await;
-        let done = match &lane {
-            Ok(lane) => self.transact(lane, request).await,
+        let upstream = self.upstreams.allowed(Instant::now()).await;
+        let done = match &upstream {
+            Ok(upstream) => self.transact(upstream, request).await,
             Err(failure) => Err(failure.clone()),
         };
         done.map_err(|failure| {
-            if let Ok(lane) = lane {
-                self.lanes.failed(lane, &failure);
+            if let Ok(upstream) = upstream {
+                self.upstreams.failed(upstream, &failure);
             }
-            let soonest = Some(self.lanes.soonest(Instant::now()).1).filter(|wait| !wait.is_zero());
+            let soonest = Some(self.upstreams.soonest(Instant::now()).1).filter(|wait| !wait.is_zero());
             let retry = match failure.retry() {
                 Retry::No => RetryAdvice::No,
                 Retry::After(_) => RetryAdvice::After(soonest),
@@ -433,8 +435,9 @@ fn is_refusal(failure: &Failure) -> bool {
     }
 }
 
-async fn raw_request(lane: &Lane, request: RpcRequest, params: Value) -> Result<Value, Failure> {
-    lane.client
+async fn raw_request(upstream: &Upstream, request: RpcRequest, params: Value) -> Result<Value, Failure> {
+    upstream
+        .client
         .send(request, params)
         .await
         .map_err(|error| failure_of(&error))

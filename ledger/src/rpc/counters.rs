@@ -12,7 +12,7 @@ use crate::{LedgerHealth, way::Traffic};
 
 /// Counters since the start.
 #[derive(Default)]
-pub(crate) struct Counters {
+pub(crate) struct LedgerCounters {
     pub(crate) requests: AtomicU64,
     pub(crate) bytes_received: AtomicU64,
     pub(crate) reads_ok: AtomicU64,
@@ -40,7 +40,7 @@ struct Methods {
     exhausted: BTreeMap<String, u64>,
 }
 
-impl Counters {
+impl LedgerCounters {
     pub(crate) fn sent(&self, method: String) {
         self.requests.fetch_add(1, Relaxed);
         lock(&self.methods).sent = method;

@@ -17,13 +17,13 @@ pub(crate) mod counters;
 mod dialect;
 mod endpoint;
 mod failure;
-mod lanes;
 mod prefixes;
 mod read;
 mod seen;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 
 use std::{
     fmt,
@@ -45,16 +45,16 @@ use crate::{
     Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Retries, subscription, way::Way,
 };
 pub(crate) use accounts::unpack;
-pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
-use counters::Counters;
+pub use client::{EndpointStatus, EpochInfo, LedgerClient, Listed, LookupError};
+use counters::LedgerCounters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};
-use lanes::{Lane, Lanes};
 pub(crate) use read::user_filters;
 use read::{Hints, Reading};
 use seen::Memory;
 pub(crate) use seen::Seen;
 use sender::failure_of;
+use upstreams::{Upstream, Upstreams};
 
 /// How settled an account's state must be to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -174,8 +174,8 @@ pub enum SetupError {
 /// A ledger behind one or more RPC endpoints.
 pub struct RpcSource {
     settings: Arc<RpcSettings>,
-    lanes: Arc<Lanes>,
-    counters: Arc<Counters>,
+    upstreams: Arc<Upstreams>,
+    counters: Arc<LedgerCounters>,
     memory: Memory,
 }
 
@@ -185,11 +185,11 @@ impl RpcSource {
     /// # Errors
     /// When there is no endpoint, or TLS cannot be set up.
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
-        let counters = Arc::new(Counters::default());
-        let lanes = Arc::new(Lanes::new(&settings, &counters)?);
+        let counters = Arc::new(LedgerCounters::default());
+        let upstreams = Arc::new(Upstreams::new(&settings, &counters)?);
         Ok(Self {
             settings: Arc::new(settings),
-            lanes,
+            upstreams,
             counters,
             memory: Memory::default(),
         })
@@ -202,25 +202,25 @@ impl RpcSource {
         let seen = self.memory.of(*query);
         self.probe(query, &seen);
         loop {
-            let lane = self.lane_to_ask(deadline).await?;
-            let failure = match reading(lane, &self.settings, seen.hints()).view(query).await {
+            let upstream = self.upstream_to_ask(deadline).await?;
+            let failure = match reading(upstream, &self.settings, seen.hints()).view(query).await {
                 Ok(out) => {
-                    lane.tell_lacks();
+                    upstream.tell_lacks();
                     return Ok(seen.learn(self.settings.program_id, query, out));
                 }
                 Err(failure) => failure,
             };
-            tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
-            self.lanes.failed(lane, &failure);
+            tracing::debug!(endpoint = %upstream.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
+            self.upstreams.failed(upstream, &failure);
             let wait = match failure.retry() {
                 Retry::No => {
                     refusals += 1;
-                    if refusals >= self.lanes.count() {
+                    if refusals >= self.upstreams.count() {
                         return Err(failure);
                     }
-                    self.lanes.soonest(Instant::now()).1
+                    self.upstreams.soonest(Instant::now()).1
                 }
-                Retry::After(_) => retries.next().max(self.lanes.soonest(Instant::now()).1),
+                Retry::After(_) => retries.next().max(self.upstreams.soonest(Instant::now()).1),
             };
             if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
                 self.counters.exhausted();
@@ -233,22 +233,23 @@ impl RpcSource {
     }
 
     /// The endpoint to ask, as soon as it wants to be asked, or turns out to be well before that.
-    async fn lane_to_ask(&self, deadline: Instant) -> Result<&Lane, Failure> {
+    async fn upstream_to_ask(&self, deadline: Instant) -> Result<&Upstream, Failure> {
         loop {
             let now = Instant::now();
-            let (number, wait) = self.lanes.soonest(now);
-            let lane = self.lanes.get(number);
-            let nap = wait.min(lane.probe_in(now, self.settings.probe_barred_every));
+            let (number, wait) = self.upstreams.soonest(now);
+            let upstream = self.upstreams.get(number);
+            let nap = wait.min(upstream.probe_in(now, self.settings.probe_barred_every));
             if nap >= wait {
-                return self.lanes.allowed(deadline).await;
+                return self.upstreams.allowed(deadline).await;
             }
             if now + nap >= deadline {
                 return Err(Failure::AskedToWait(wait));
             }
             tokio::time::sleep(nap).await;
             let params = json!([{"commitment": self.settings.commitment}]);
-            lane.probed(
-                lane.client
+            upstream.probed(
+                upstream
+                    .client
                     .send::<u64>(RpcRequest::GetSlot, params)
                     .await
                     .map(|_| ())
@@ -260,39 +261,41 @@ impl RpcSource {
     /// Looks, beside the reads, whether an endpoint that comes before the one in use is well again: it gives a view that is no
     /// older than the last one.
     fn probe(&self, query: &Query, seen: &Arc<Seen>) {
-        let Some(number) = self.lanes.to_probe(self.settings.probe_every) else {
+        let Some(number) = self.upstreams.to_probe(self.settings.probe_every) else {
             return;
         };
-        let (settings, lanes, seen, query) = (
+        let (settings, upstreams, seen, query) = (
             Arc::clone(&self.settings),
-            Arc::clone(&self.lanes),
+            Arc::clone(&self.upstreams),
             Arc::clone(seen),
             *query,
         );
         tokio::spawn(async move {
-            let lane = lanes.get(number);
-            let probed = reading(lane, &settings, Hints::default()).view(&query).await;
-            tracing::debug!(endpoint = %lane.endpoint.shown(), ok = probed.is_ok(), "an endpoint was probed");
+            let upstream = upstreams.get(number);
+            let probed = reading(upstream, &settings, Hints::default()).view(&query).await;
+            tracing::debug!(endpoint = %upstream.endpoint.shown(), ok = probed.is_ok(), "an endpoint was probed");
             match probed {
-                Ok(out) if out.view.slot.0 >= seen.slot() => lanes.prefer(number),
+                Ok(out) if out.view.slot.0 >= seen.slot() => upstreams.prefer(number),
                 Ok(_) => {}
-                Err(failure) => lanes.failed(lane, &failure),
+                Err(failure) => upstreams.failed(upstream, &failure),
             }
         });
     }
 
     /// One attempt: whoever asks for the list asks again.
     async fn try_devices(&self, deadline: Instant) -> Result<Devices, Failure> {
-        let lane = self.lanes.allowed(deadline).await?;
-        let devices = reading(lane, &self.settings, Hints::default()).devices().await;
-        devices.inspect_err(|failure| self.lanes.failed(lane, failure))
+        let upstream = self.upstreams.allowed(deadline).await?;
+        let devices = reading(upstream, &self.settings, Hints::default())
+            .devices()
+            .await;
+        devices.inspect_err(|failure| self.upstreams.failed(upstream, failure))
     }
 }
 
-fn reading<'a>(lane: &'a Lane, settings: &RpcSettings, hints: Hints) -> Reading<'a> {
+fn reading<'a>(upstream: &'a Upstream, settings: &RpcSettings, hints: Hints) -> Reading<'a> {
     Reading {
-        accounts: lane.accounts(settings),
-        endpoint: lane.number,
+        accounts: upstream.accounts(settings),
+        endpoint: upstream.number,
         hints,
     }
 }
@@ -308,8 +311,8 @@ impl LedgerSource for RpcSource {
             Ok(Err(failure)) if failure.is_malformed() => ReadError::Malformed(failure.to_string()),
             Ok(Err(failure)) => ReadError::Unavailable(failure.to_string()),
             Err(_) => {
-                self.lanes
-                    .leave(self.lanes.current(), "it did not answer in time");
+                self.upstreams
+                    .leave(self.upstreams.current(), "it did not answer in time");
                 ReadError::Deadline
             }
         };
@@ -349,23 +352,23 @@ impl LedgerSource for RpcSource {
     }
 
     fn try_another(&self) {
-        self.lanes.leave(
-            self.lanes.current(),
+        self.upstreams.leave(
+            self.upstreams.current(),
             "what it tells is older than the view in force",
         );
     }
 
     fn in_use(&self) -> InUse {
-        self.lanes.in_use()
+        self.upstreams.in_use()
     }
 
     fn health(&self) -> LedgerHealth {
-        let lane = self.lanes.current();
+        let upstream = self.upstreams.current();
         let health = self
             .counters
-            .health(lane.endpoint.shown(), self.settings.way.over_tunnel());
+            .health(upstream.endpoint.shown(), self.settings.way.over_tunnel());
         LedgerHealth {
-            lacks: lane.dialect.lacks(),
+            lacks: upstream.dialect.lacks(),
             ..health
         }
     }

@@ -21,7 +21,7 @@ use solana_rpc_client_api::{
     request::RpcRequest,
 };
 
-use super::{Endpoint, RpcSettings, counters::Counters, failure::Failure};
+use super::{Endpoint, RpcSettings, counters::LedgerCounters, failure::Failure};
 use crate::way::{Http, HttpSettings, Way};
 
 /// How many redirects a request follows.
@@ -45,7 +45,7 @@ pub(super) struct Transport {
     timeout: Duration,
     limit: usize,
     next_id: AtomicU64,
-    counters: Arc<Counters>,
+    counters: Arc<LedgerCounters>,
 }
 
 impl Sender {
@@ -70,7 +70,7 @@ impl Transport {
     pub(super) fn new(
         endpoint: Endpoint,
         settings: &RpcSettings,
-        counters: Arc<Counters>,
+        counters: Arc<LedgerCounters>,
     ) -> Result<Self, reqwest::Error> {
         let (timeout, limit, way) = (
             settings.request_timeout,

@@ -15,7 +15,7 @@ use super::{
     codec::{Framer, MessageKind, Notification, Open, Update, keepalive, update},
     health::Health,
     interface::{ConnectionNumber, Input, Output, SessionConfig},
-    state::{Event, Peer, Pulse, State, Timer, negotiate},
+    state::{Event, HoldTimers, Peer, State, Timer, negotiate},
     table::{Refused, Table},
 };
 
@@ -296,7 +296,7 @@ impl Session {
                 E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report),
             ) => state,
 
-            (S::OpenConfirm { peer, pulse }, E::Keepalive) => self.establish(peer, pulse, cx),
+            (S::OpenConfirm { peer, hold_timers }, E::Keepalive) => self.establish(peer, hold_timers, cx),
             (S::OpenConfirm { .. }, E::Open(_) | E::Update(_) | E::RouteRefresh) => self.end(
                 S::Idle,
                 Ending::ours(Notification::UNEXPECTED_IN_OPEN_CONFIRM),
@@ -305,9 +305,15 @@ impl Session {
             (S::OpenConfirm { .. }, E::Due(Timer::Hold)) => {
                 self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx)
             }
-            (S::OpenConfirm { peer, mut pulse }, E::Due(Timer::Keepalive)) => {
-                send_keepalive(&mut pulse, &peer, cx);
-                S::OpenConfirm { peer, pulse }
+            (
+                S::OpenConfirm {
+                    peer,
+                    mut hold_timers,
+                },
+                E::Due(Timer::Keepalive),
+            ) => {
+                send_keepalive(&mut hold_timers, &peer, cx);
+                S::OpenConfirm { peer, hold_timers }
             }
             (state @ S::OpenConfirm { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
             (
@@ -318,57 +324,73 @@ impl Session {
             (
                 S::Established {
                     peer,
-                    mut pulse,
+                    mut hold_timers,
                     table,
                 },
                 E::Keepalive,
             ) => {
-                pulse.heard(cx.now, peer.hold);
-                S::Established { peer, pulse, table }
+                hold_timers.heard(cx.now, peer.hold);
+                S::Established {
+                    peer,
+                    hold_timers,
+                    table,
+                }
             }
             (
                 S::Established {
                     peer,
-                    mut pulse,
+                    mut hold_timers,
                     table,
                 },
                 E::Update(body),
             ) => {
-                pulse.heard(cx.now, peer.hold);
-                self.take_update(body, peer, pulse, table, cx)
+                hold_timers.heard(cx.now, peer.hold);
+                self.take_update(body, peer, hold_timers, table, cx)
             }
             (
                 S::Established {
                     peer,
-                    mut pulse,
+                    mut hold_timers,
                     table,
                 },
                 E::Advertise { previous },
             ) => {
-                self.send_difference(previous, &mut pulse, &peer, cx);
-                S::Established { peer, pulse, table }
+                self.send_difference(previous, &mut hold_timers, &peer, cx);
+                S::Established {
+                    peer,
+                    hold_timers,
+                    table,
+                }
             }
             (
                 S::Established {
                     peer,
-                    pulse,
+                    hold_timers,
                     mut table,
                 },
                 E::Due(Timer::Settle),
             ) => {
                 table.settle(&mut cx.out);
-                S::Established { peer, pulse, table }
+                S::Established {
+                    peer,
+                    hold_timers,
+                    table,
+                }
             }
             (
                 S::Established {
                     peer,
-                    mut pulse,
+                    mut hold_timers,
                     table,
                 },
                 E::Due(Timer::Keepalive),
             ) => {
-                send_keepalive(&mut pulse, &peer, cx);
-                S::Established { peer, pulse, table }
+                send_keepalive(&mut hold_timers, &peer, cx);
+                S::Established {
+                    peer,
+                    hold_timers,
+                    table,
+                }
             }
             (state @ S::Established { .. }, E::Due(Timer::Hold)) => {
                 self.end(state, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx)
@@ -427,30 +449,30 @@ impl Session {
         match negotiate(open, &self.config) {
             Ok(peer) => {
                 self.health.opened(&mut cx.out);
-                let mut pulse = Pulse::default();
-                pulse.heard(cx.now, peer.hold);
-                send_keepalive(&mut pulse, &peer, cx);
-                State::OpenConfirm { peer, pulse }
+                let mut hold_timers = HoldTimers::default();
+                hold_timers.heard(cx.now, peer.hold);
+                send_keepalive(&mut hold_timers, &peer, cx);
+                State::OpenConfirm { peer, hold_timers }
             }
             Err(notification) => self.end(State::Idle, Ending::ours(notification), cx),
         }
     }
 
-    fn establish(&mut self, peer: Peer, mut pulse: Pulse, cx: &mut Context<'_>) -> State {
+    fn establish(&mut self, peer: Peer, mut hold_timers: HoldTimers, cx: &mut Context<'_>) -> State {
         self.counters.established += 1;
         self.refused
             .values_mut()
             .for_each(|refused| refused.latest.clear());
-        pulse.heard(cx.now, peer.hold);
+        hold_timers.heard(cx.now, peer.hold);
         let all: Vec<Ipv4Net> = self.config.spec.advertise.iter().copied().collect();
         self.announce(&all, &peer, cx);
         self.counters.updates_out += 1;
         cx.send(update::encode_end_of_rib());
-        pulse.spoke(cx.now, peer.hold, cx.random);
+        hold_timers.spoke(cx.now, peer.hold, cx.random);
         self.health.up(&mut cx.out);
         State::Established {
             peer,
-            pulse,
+            hold_timers,
             table: Table::new(cx.now, &self.config.timers),
         }
     }
@@ -459,7 +481,7 @@ impl Session {
         &mut self,
         body: &[u8],
         peer: Peer,
-        pulse: Pulse,
+        hold_timers: HoldTimers,
         mut table: Table,
         cx: &mut Context<'_>,
     ) -> State {
@@ -474,19 +496,27 @@ impl Session {
             Ok(false) => table.postpone_settling(cx.now, &self.config.timers),
             Err(notification) => {
                 return self.end(
-                    State::Established { peer, pulse, table },
+                    State::Established {
+                        peer,
+                        hold_timers,
+                        table,
+                    },
                     Ending::ours(notification),
                     cx,
                 );
             }
         }
-        State::Established { peer, pulse, table }
+        State::Established {
+            peer,
+            hold_timers,
+            table,
+        }
     }
 
     fn send_difference(
         &mut self,
         previous: &BTreeSet<Ipv4Net>,
-        pulse: &mut Pulse,
+        hold_timers: &mut HoldTimers,
         peer: &Peer,
         cx: &mut Context<'_>,
     ) {
@@ -501,7 +531,7 @@ impl Session {
             cx.send(message);
         }
         self.announce(&new, peer, cx);
-        pulse.spoke(cx.now, peer.hold, cx.random);
+        hold_timers.spoke(cx.now, peer.hold, cx.random);
     }
 
     fn announce(&mut self, prefixes: &[Ipv4Net], peer: &Peer, cx: &mut Context<'_>) {
@@ -571,9 +601,9 @@ impl Session {
     }
 }
 
-fn send_keepalive(pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
+fn send_keepalive(hold_timers: &mut HoldTimers, peer: &Peer, cx: &mut Context<'_>) {
     cx.send(keepalive());
-    pulse.spoke(cx.now, peer.hold, cx.random);
+    hold_timers.spoke(cx.now, peer.hold, cx.random);
 }
 
 impl Context<'_> {

@@ -24,9 +24,13 @@ pub(super) enum State {
     /// Connected; our OPEN was sent.
     OpenSent { give_up_at: Monotonic },
     /// The peer's OPEN was accepted and its KEEPALIVE is due.
-    OpenConfirm { peer: Peer, pulse: Pulse },
+    OpenConfirm { peer: Peer, hold_timers: HoldTimers },
     /// The session is up, and routes are exchanged.
-    Established { peer: Peer, pulse: Pulse, table: Table },
+    Established {
+        peer: Peer,
+        hold_timers: HoldTimers,
+        table: Table,
+    },
 }
 
 /// What happens to a session, below the level of the byte stream.
@@ -86,12 +90,12 @@ pub(super) struct Peer {
 
 /// The timers of a connection that is alive. Without a hold time there are none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Pulse {
+pub(super) struct HoldTimers {
     hold_at: Option<Monotonic>,
     keepalive_at: Option<Monotonic>,
 }
 
-impl Pulse {
+impl HoldTimers {
     /// The peer said something.
     pub(super) fn heard(&mut self, now: Monotonic, hold: Duration) {
         self.hold_at = (!hold.is_zero()).then(|| now + hold);
@@ -129,17 +133,19 @@ impl State {
     }
 
     pub(super) fn next_timer(&self) -> Option<(Monotonic, Timer)> {
-        let (pulse, settle) = match self {
+        let (hold_timers, settle) = match self {
             Self::Idle => return None,
             Self::Waiting { retry_at } => return Some((*retry_at, Timer::Retry)),
             Self::Connecting { give_up_at } | Self::OpenSent { give_up_at } => {
                 return Some((*give_up_at, Timer::Attempt));
             }
-            Self::OpenConfirm { pulse, .. } => (pulse, None),
-            Self::Established { pulse, table, .. } => (pulse, table.settled_at()),
+            Self::OpenConfirm { hold_timers, .. } => (hold_timers, None),
+            Self::Established {
+                hold_timers, table, ..
+            } => (hold_timers, table.settled_at()),
         };
-        let hold = pulse.hold_at.map(|at| (at, Timer::Hold));
-        let keepalive = pulse.keepalive_at.map(|at| (at, Timer::Keepalive));
+        let hold = hold_timers.hold_at.map(|at| (at, Timer::Hold));
+        let keepalive = hold_timers.keepalive_at.map(|at| (at, Timer::Keepalive));
         hold.into_iter()
             .chain(keepalive)
             .chain(settle.map(|at| (at, Timer::Settle)))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use warren_state::{Core, Deadline, Monotonic, Pubkey, backoff::Jitter, random::Random};
 
 use super::{
-    Counters, Drop, PassReport, Target, TargetReport,
+    Drop, PassReport, ProbeCounters, Target, TargetReport,
     interface::{Input, LatencySettings, Output},
     packet::{Echo, Nonce},
     round::{Probe, Round},
@@ -48,7 +48,7 @@ pub struct Prober {
     /// When the next pass begins; none before the first list.
     next_pass: Option<Monotonic>,
     last_pass: Option<PassReport>,
-    counters: Counters,
+    counters: ProbeCounters,
 }
 
 /// An echo under way.
@@ -61,7 +61,7 @@ struct Flying {
 }
 
 /// One call of [`Prober::handle`].
-struct Turn<'a> {
+struct Context<'a> {
     now: Monotonic,
     random: &'a mut dyn Random,
     outputs: Vec<Output>,
@@ -88,7 +88,7 @@ impl Prober {
             pass: None,
             next_pass: None,
             last_pass: None,
-            counters: Counters::default(),
+            counters: ProbeCounters::default(),
         }
     }
 }
@@ -100,33 +100,33 @@ impl Core for Prober {
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        let mut turn = Turn {
+        let mut cx = Context {
             now,
             random,
             outputs: Vec::new(),
         };
         match input {
-            Input::Targets(targets) => self.follow(targets, &mut turn),
+            Input::Targets(targets) => self.follow(targets, &mut cx),
             Input::Identifier(identifier) => self.identifier = identifier,
             Input::Received { source, at, bytes } => match self.receive(source, &bytes) {
                 Ok(flying) => {
                     self.counters.received += 1;
                     // It may have waited for us longer than it was under way.
                     let time = Some(at.since(flying.sent_at)).filter(|time| *time <= self.settings.timeout);
-                    self.resolve(flying.key, time, &mut turn);
+                    self.resolve(flying.key, time, &mut cx);
                 }
                 Err(reason) => *self.counters.dropped.entry(reason).or_default() += 1,
             },
             Input::NotSent { sequence } => {
                 if let Some(flying) = self.land(sequence) {
                     self.counters.not_sent += 1;
-                    self.resolve(flying.key, None, &mut turn);
+                    self.resolve(flying.key, None, &mut cx);
                 }
             }
-            Input::Timeout => self.pass_time(&mut turn),
+            Input::Timeout => self.pass_time(&mut cx),
         }
-        self.end_pass(&mut turn);
-        turn.outputs
+        self.end_pass(&mut cx);
+        cx.outputs
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
@@ -180,11 +180,11 @@ impl Prober {
 
     /// Totals since it was created.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &ProbeCounters {
         &self.counters
     }
 
-    fn follow(&mut self, targets: Vec<Target>, turn: &mut Turn<'_>) {
+    fn follow(&mut self, targets: Vec<Target>, cx: &mut Context<'_>) {
         let wanted: BTreeMap<Key, Target> = targets
             .into_iter()
             .map(|target| ((target.device, target.address), target))
@@ -207,8 +207,8 @@ impl Prober {
             }
         }
         match self.next_pass {
-            Some(_) => self.begin(new, turn),
-            None => self.begin_pass(turn),
+            Some(_) => self.begin(new, cx),
+            None => self.begin_pass(cx),
         }
     }
 
@@ -232,24 +232,24 @@ impl Prober {
         }
     }
 
-    fn begin_pass(&mut self, turn: &mut Turn<'_>) {
-        self.pass = Some(turn.now);
-        self.next_pass = Some(turn.now);
-        turn.outputs.push(Output::PassBegins);
+    fn begin_pass(&mut self, cx: &mut Context<'_>) {
+        self.pass = Some(cx.now);
+        self.next_pass = Some(cx.now);
+        cx.outputs.push(Output::PassBegins);
         let idle = self.targets.iter().filter(|(_, probe)| probe.round.is_none());
         let idle = idle.map(|(key, _)| *key).collect();
-        self.begin(idle, turn);
+        self.begin(idle, cx);
     }
 
     /// Begins rounds, one after the other, in a random order.
-    fn begin(&mut self, mut keys: Vec<Key>, turn: &mut Turn<'_>) {
-        shuffle(&mut keys, turn.random);
-        let mut at = turn.now;
+    fn begin(&mut self, mut keys: Vec<Key>, cx: &mut Context<'_>) {
+        shuffle(&mut keys, cx.random);
+        let mut at = cx.now;
         for key in keys {
             let Some(probe) = self.targets.get_mut(&key) else {
                 continue;
             };
-            let begins = at + self.settings.stagger.mul_f64(turn.random.fraction());
+            let begins = at + self.settings.stagger.mul_f64(cx.random.fraction());
             probe.round = Some(Round::due_at(begins));
             self.due.insert((begins, key));
             self.running += 1;
@@ -257,33 +257,33 @@ impl Prober {
         }
     }
 
-    fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, sequence)) = self.expiry.first().copied().filter(|(at, _)| *at <= turn.now) {
+    fn pass_time(&mut self, cx: &mut Context<'_>) {
+        while let Some((at, sequence)) = self.expiry.first().copied().filter(|(at, _)| *at <= cx.now) {
             self.expiry.remove(&(at, sequence));
             if let Some(flying) = self.land(sequence) {
-                self.resolve(flying.key, None, turn);
+                self.resolve(flying.key, None, cx);
             }
         }
-        if self.next_pass().is_some_and(|at| at <= turn.now) {
-            self.begin_pass(turn);
+        if self.next_pass().is_some_and(|at| at <= cx.now) {
+            self.begin_pass(cx);
         }
-        self.send_due(turn);
+        self.send_due(cx);
     }
 
-    fn send_due(&mut self, turn: &mut Turn<'_>) {
-        self.next_packet = self.next_packet.max(turn.now - self.settings.gap * BURST);
-        while self.next_packet <= turn.now && self.flying.len() < self.settings.under_way {
-            let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= turn.now) else {
+    fn send_due(&mut self, cx: &mut Context<'_>) {
+        self.next_packet = self.next_packet.max(cx.now - self.settings.gap * BURST);
+        while self.next_packet <= cx.now && self.flying.len() < self.settings.under_way {
+            let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= cx.now) else {
                 return;
             };
             self.due.remove(&(at, key));
             self.next_packet = self.next_packet + self.settings.gap;
-            self.send(key, turn);
+            self.send(key, cx);
         }
     }
 
-    fn send(&mut self, key: Key, turn: &mut Turn<'_>) {
-        let next = turn.now + about(self.settings.spacing, turn.random);
+    fn send(&mut self, key: Key, cx: &mut Context<'_>) {
+        let next = cx.now + about(self.settings.spacing, cx.random);
         let sequence = self.free_sequence();
         let Some(round) = self.targets.get_mut(&key).and_then(|probe| probe.round.as_mut()) else {
             return;
@@ -292,13 +292,13 @@ impl Prober {
         if let Some(due) = round.due {
             self.due.insert((due, key));
         }
-        let nonce = nonce(turn.random);
-        let expires = turn.now + self.settings.timeout;
+        let nonce = nonce(cx.random);
+        let expires = cx.now + self.settings.timeout;
         self.flying.insert(
             sequence,
             Flying {
                 key,
-                sent_at: turn.now,
+                sent_at: cx.now,
                 expires,
                 nonce,
             },
@@ -311,7 +311,7 @@ impl Prober {
             nonce,
         }
         .request();
-        turn.outputs.push(Output::Send {
+        cx.outputs.push(Output::Send {
             destination: key.1,
             sequence,
             message,
@@ -350,20 +350,20 @@ impl Prober {
         Some(flying)
     }
 
-    fn resolve(&mut self, key: Key, time: Option<Duration>, turn: &mut Turn<'_>) {
+    fn resolve(&mut self, key: Key, time: Option<Duration>, cx: &mut Context<'_>) {
         let Some(probe) = self.targets.get_mut(&key) else {
             return;
         };
         if let Some(round) = &mut probe.round {
             round.resolved(time);
         }
-        if probe.settle(turn.now, self.settings.history) {
+        if probe.settle(cx.now, self.settings.history) {
             self.running -= 1;
-            turn.outputs.push(Output::Measured);
+            cx.outputs.push(Output::Measured);
         }
     }
 
-    fn end_pass(&mut self, turn: &mut Turn<'_>) {
+    fn end_pass(&mut self, cx: &mut Context<'_>) {
         let Some(begun) = self.pass.filter(|_| self.running == 0) else {
             return;
         };
@@ -377,14 +377,14 @@ impl Prober {
         self.last_pass = Some(PassReport {
             number,
             begun,
-            took: turn.now.since(begun),
+            took: cx.now.since(begun),
             targets: self.targets.len(),
             reachable,
         });
         let LatencySettings { period, retry, .. } = self.settings;
         let wait = if reachable > 0 { period } else { retry.min(period) };
-        self.next_pass = Some((begun + about(wait, turn.random)).max(turn.now));
-        turn.outputs.push(Output::PassEnded);
+        self.next_pass = Some((begun + about(wait, cx.random)).max(cx.now));
+        cx.outputs.push(Output::PassEnded);
     }
 }
 

@@ -18,4 +18,4 @@ mod tests;
 pub use interface::{Input, LatencySettings, Output};
 pub use machine::Prober;
 pub use packet::{Echo, LENGTH, Nonce, checksum};
-pub use warren_state::latency::{Counters, Drop, Measured, PassReport, Target, TargetReport};
+pub use warren_state::latency::{Drop, Measured, PassReport, ProbeCounters, Target, TargetReport};

@@ -15,8 +15,8 @@ use warren_state::{
 };
 
 use super::{
-    Counters, Drop, EndCounters, Input, LivenessSettings, Output, Packet, Release, SessionReport,
-    SessionState, session::Session,
+    Drop, EndCounters, Input, LivenessCounters, LivenessSettings, Output, Packet, Release, SessionReport,
+    SessionState, session::LivenessSession,
 };
 
 /// A session's link and peer.
@@ -38,15 +38,15 @@ const OTHER_RELEASE: Release = Release {
 pub struct Liveness {
     settings: LivenessSettings,
     #[serde(with = "warren_state::serial::pairs")]
-    sessions: BTreeMap<Key, Session>,
+    sessions: BTreeMap<Key, LivenessSession>,
     /// When each session is due.
     due: BTreeSet<(Monotonic, Key)>,
     #[serde(with = "warren_state::serial::pairs")]
-    counters: Counters,
+    counters: LivenessCounters,
 }
 
 /// One call of [`Liveness::handle`].
-struct Turn<'a> {
+struct Context<'a> {
     now: Monotonic,
     random: &'a mut dyn Random,
     outputs: Vec<Output>,
@@ -60,7 +60,7 @@ impl Liveness {
             settings,
             sessions: BTreeMap::new(),
             due: BTreeSet::new(),
-            counters: Counters::default(),
+            counters: LivenessCounters::default(),
         }
     }
 }
@@ -72,7 +72,7 @@ impl Core for Liveness {
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        let mut turn = Turn {
+        let mut cx = Context {
             now,
             random,
             outputs: Vec::new(),
@@ -82,7 +82,7 @@ impl Core for Liveness {
                 removed
                     .into_iter()
                     .for_each(|(link, dst)| self.forget(&link, dst));
-                added.into_iter().for_each(|route| self.watch(route, &mut turn));
+                added.into_iter().for_each(|route| self.watch(route, &mut cx));
             }
             Input::Received {
                 link,
@@ -90,12 +90,7 @@ impl Core for Liveness {
                 destination,
                 bytes,
             } => {
-                let outcome = self.receive(
-                    (link.clone().into_owned(), source),
-                    destination,
-                    &bytes,
-                    &mut turn,
-                );
+                let outcome = self.receive((link.clone().into_owned(), source), destination, &bytes, &mut cx);
                 let counters = self.end(&link, destination);
                 match outcome {
                     Ok(release) => {
@@ -110,9 +105,9 @@ impl Core for Liveness {
                 }
             }
             Input::LinkGone(link) => self.forget_link(&link),
-            Input::Timeout => self.pass_time(&mut turn),
+            Input::Timeout => self.pass_time(&mut cx),
         }
-        turn.outputs
+        cx.outputs
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
@@ -145,11 +140,11 @@ impl Liveness {
 
     /// Totals since it was created.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &LivenessCounters {
         &self.counters
     }
 
-    fn watch(&mut self, route: WatchedRoute, turn: &mut Turn<'_>) {
+    fn watch(&mut self, route: WatchedRoute, cx: &mut Context<'_>) {
         let WatchedRoute {
             dst,
             link,
@@ -157,39 +152,39 @@ impl Liveness {
             mode,
         } = route;
         let key = (link.clone(), dst.network());
-        let fits = |session: &Session| session.source == source && session.mode == mode;
+        let fits = |session: &LivenessSession| session.source == source && session.mode == mode;
         let routes = match self.take(&key) {
-            Some(session) if fits(&session) => return self.join(key, session, dst, turn),
+            Some(session) if fits(&session) => return self.join(key, session, dst, cx),
             // From another address, or with another meaning, it is another session.
             Some(session) => session.routes,
             None => BTreeSet::new(),
         };
         self.end(&link, source).registered += 1;
-        let mut session = Session::new(
+        let mut session = LivenessSession::new(
             link,
             source,
             dst.network(),
             mode,
-            turn.now,
+            cx.now,
             &self.settings,
-            turn.random,
+            cx.random,
         );
         session.routes = routes;
-        self.join(key, session, dst, turn);
+        self.join(key, session, dst, cx);
     }
 
-    fn join(&mut self, key: Key, mut session: Session, dst: Ipv4Net, turn: &mut Turn<'_>) {
+    fn join(&mut self, key: Key, mut session: LivenessSession, dst: Ipv4Net, cx: &mut Context<'_>) {
         if session.routes.insert(dst)
             && let Some(usability) = session.verdict
         {
             self.judged(&session, usability, 1);
-            turn.outputs.push(Output::Verdict {
+            cx.outputs.push(Output::Verdict {
                 link: key.0.clone(),
                 dst,
                 usability,
             });
         }
-        self.settle(key, session, turn);
+        self.settle(key, session, cx);
     }
 
     fn forget(&mut self, link: &LinkName, dst: Ipv4Net) {
@@ -226,7 +221,7 @@ impl Liveness {
         key: Key,
         destination: Ipv4Addr,
         bytes: &[u8],
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<Release, Drop> {
         let packet = Packet::decode(bytes)?;
         if self
@@ -240,46 +235,46 @@ impl Liveness {
             return Err(Drop::UnknownPeer);
         };
         let heard_at = session.heard_at();
-        let outcome = session.receive(&packet, turn.now, &self.settings);
+        let outcome = session.receive(&packet, cx.now, &self.settings);
         if let Ok(Some(change)) = outcome {
-            tell(&session, change, heard_at, turn);
+            tell(&session, change, heard_at, cx);
         }
-        self.settle(key, session, turn);
+        self.settle(key, session, cx);
         outcome.map(|_| packet.release)
     }
 
     /// What is left over is due at once.
-    fn pass_time(&mut self, turn: &mut Turn<'_>) {
+    fn pass_time(&mut self, cx: &mut Context<'_>) {
         for _ in 0..MOST_AT_ONCE {
-            let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= turn.now).cloned() else {
+            let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= cx.now).cloned() else {
                 return;
             };
             let Some(mut session) = self.take(&key) else {
                 return;
             };
             let heard_at = session.heard_at();
-            if let Some(change) = session.pass_time(turn.now, &self.settings) {
-                tell(&session, change, heard_at, turn);
+            if let Some(change) = session.pass_time(cx.now, &self.settings) {
+                tell(&session, change, heard_at, cx);
             }
-            self.settle(key, session, turn);
+            self.settle(key, session, cx);
         }
     }
 
     /// Sends what is due and tells a new verdict.
-    fn settle(&mut self, key: Key, mut session: Session, turn: &mut Turn<'_>) {
-        if let Some(packet) = session.transmit(turn.now, &self.settings, turn.random) {
+    fn settle(&mut self, key: Key, mut session: LivenessSession, cx: &mut Context<'_>) {
+        if let Some(packet) = session.transmit(cx.now, &self.settings, cx.random) {
             self.end(&session.link, session.source).sent += 1;
-            let Session {
+            let LivenessSession {
                 link, source, peer, ..
             } = &session;
-            turn.outputs.push(Output::Send {
+            cx.outputs.push(Output::Send {
                 link: link.clone(),
                 source: *source,
                 destination: *peer,
                 bytes: packet.encode().to_vec(),
             });
         }
-        let verdict = session.judge(turn.now, &self.settings);
+        let verdict = session.judge(cx.now, &self.settings);
         if let Some(usability) = verdict.filter(|_| verdict != session.verdict) {
             // A first verdict that a route may not be there takes nothing away.
             if usability == Usability::Usable || session.verdict.is_some() {
@@ -290,7 +285,7 @@ impl Liveness {
                 .routes
                 .iter()
                 .map(|dst| verdict_on(&session, *dst, usability));
-            turn.outputs.extend(told.collect::<Vec<_>>());
+            cx.outputs.extend(told.collect::<Vec<_>>());
         }
         self.put(key, session);
     }
@@ -308,7 +303,7 @@ impl Liveness {
             .or_default()
     }
 
-    fn judged(&mut self, session: &Session, usability: Usability, routes: usize) {
+    fn judged(&mut self, session: &LivenessSession, usability: Usability, routes: usize) {
         let counters = self.end(&session.link, session.source);
         let counter = match usability {
             Usability::Usable => &mut counters.installs,
@@ -317,19 +312,19 @@ impl Liveness {
         *counter += u64::try_from(routes).unwrap_or(u64::MAX);
     }
 
-    fn take(&mut self, key: &Key) -> Option<Session> {
+    fn take(&mut self, key: &Key) -> Option<LivenessSession> {
         let session = self.sessions.remove(key)?;
         self.due.remove(&(session.deadline(), key.clone()));
         Some(session)
     }
 
-    fn put(&mut self, key: Key, session: Session) {
+    fn put(&mut self, key: Key, session: LivenessSession) {
         self.due.insert((session.deadline(), key.clone()));
         self.sessions.insert(key, session);
     }
 }
 
-fn verdict_on(session: &Session, dst: Ipv4Net, usability: Usability) -> Output {
+fn verdict_on(session: &LivenessSession, dst: Ipv4Net, usability: Usability) -> Output {
     Output::Verdict {
         link: session.link.clone(),
         dst,
@@ -338,10 +333,10 @@ fn verdict_on(session: &Session, dst: Ipv4Net, usability: Usability) -> Output {
 }
 
 fn tell(
-    session: &Session,
+    session: &LivenessSession,
     (from, to): (SessionState, SessionState),
     heard_at: Option<Monotonic>,
-    turn: &mut Turn<'_>,
+    cx: &mut Context<'_>,
 ) {
     let (link, peer, reason, source) = (session.link.clone(), session.peer, session.reason, session.source);
     let began = if to == SessionState::Up {
@@ -349,8 +344,8 @@ fn tell(
     } else {
         heard_at
     };
-    let took = began.map_or(Duration::ZERO, |at| turn.now.since(at));
-    turn.outputs.push(Output::Changed {
+    let took = began.map_or(Duration::ZERO, |at| cx.now.since(at));
+    cx.outputs.push(Output::Changed {
         link,
         peer,
         from,

@@ -20,5 +20,5 @@ pub use interface::{Input, LivenessSettings, Output};
 pub use machine::Liveness;
 pub use packet::{LENGTH, PORT, Packet};
 pub use warren_state::liveness::{
-    Counters, DownReason, Drop, EndCounters, Release, SessionReport, SessionState,
+    DownReason, Drop, EndCounters, LivenessCounters, Release, SessionReport, SessionState,
 };

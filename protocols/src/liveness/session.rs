@@ -15,7 +15,7 @@ use super::{DownReason, Drop, LivenessSettings, Packet, Release, SessionReport, 
 
 /// One session with one peer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct LivenessSession {
     pub(super) link: LinkName,
     pub(super) source: Ipv4Addr,
     pub(super) peer: Ipv4Addr,
@@ -51,7 +51,7 @@ struct Heard {
     detect_mult: u8,
 }
 
-impl Session {
+impl LivenessSession {
     /// The first packet leaves at a random time within the first interval, so that many sessions do not start at once.
     pub(super) fn new(
         link: LinkName,

@@ -509,7 +509,7 @@ fn the_states_follow_the_table() {
         for (peer, expected) in says.into_iter().zip(next) {
             let now = Monotonic::ZERO + secs(9);
             let settings = LivenessSettings::default();
-            let mut session = session::Session::new(
+            let mut session = session::LivenessSession::new(
                 link(),
                 A,
                 B,

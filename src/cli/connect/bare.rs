@@ -7,10 +7,10 @@ use warren_ledger::accounts::User;
 
 use super::{
     establish::{Standing, establish},
+    host_state::HostState,
     multicast,
-    place::Place,
     proof::Prover,
-    session::Session,
+    session::LedgerSession,
     unicast,
 };
 use crate::{command::How, failure::Failure, operator::soon};
@@ -32,18 +32,18 @@ enum Leg {
 /// # Errors
 /// That of the leg that failed; when both did, or there was nothing to connect, one that says so.
 pub async fn connect(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     prover: &Prover<'_>,
     asked: &unicast::Asked,
     how: &How,
 ) -> Result<(), Failure> {
-    let ibrl = match skipped(session, place).await? {
+    let ibrl = match skipped(session, host_state).await? {
         Some(leg) => leg,
         None => {
             leg(
                 session,
-                unicast::connect(session, place, prover, asked, how)
+                unicast::connect(session, host_state, prover, asked, how)
                     .await
                     .map(Some),
                 how,
@@ -52,13 +52,13 @@ pub async fn connect(
         }
     };
     // What the first leg made is looked at by the second: its tunnel's end is taken.
-    let users = session.users(place.client_ip).await?;
-    let place = Place {
-        client_ip: place.client_ip,
-        passes: place.passes.clone(),
+    let users = session.users(host_state.client_ip).await?;
+    let host_state = HostState {
+        client_ip: host_state.client_ip,
+        passes: host_state.passes.clone(),
         users,
     };
-    let found = multicast::connect(session, &place, prover, &multicast::Asked::All, how).await;
+    let found = multicast::connect(session, &host_state, prover, &multicast::Asked::All, how).await;
     let multicast = leg(session, found, how).await;
     report(
         session,
@@ -66,7 +66,7 @@ pub async fn connect(
     )
 }
 
-async fn leg(session: &Session<'_>, found: Result<Option<Standing>, Failure>, how: &How) -> Leg {
+async fn leg(session: &LedgerSession<'_>, found: Result<Option<Standing>, Failure>, how: &How) -> Leg {
     let standing = match found {
         Ok(Some(standing)) => standing,
         Ok(None) => return Leg::Nothing,
@@ -82,22 +82,27 @@ async fn leg(session: &Session<'_>, found: Result<Option<Standing>, Failure>, ho
 }
 
 /// Whether the leg without multicast is not tried: the passes allow none now, and no user is there.
-async fn skipped(session: &Session<'_>, place: &Place) -> Result<Option<Leg>, Failure> {
-    if let Some((_, User { .. })) = place.user(false) {
+async fn skipped(session: &LedgerSession<'_>, host_state: &HostState) -> Result<Option<Leg>, Failure> {
+    if let Some((_, User { .. })) = host_state.user(false) {
         return Ok(None);
     }
-    if place.passes.0.iter().all(|pass| pass.allows.max_unicast == 0) {
+    if host_state
+        .passes
+        .0
+        .iter()
+        .all(|pass| pass.allows.max_unicast == 0)
+    {
         return Ok(Some(Leg::Nothing));
     }
     let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
-    if place
+    if host_state
         .passes
         .letting_in(|pass| pass.refuses_unicast(epoch, None))
         .is_ok()
     {
         return Ok(None);
     }
-    let Some(pass) = place.passes.0.first() else {
+    let Some(pass) = host_state.passes.0.first() else {
         return Ok(Some(Leg::Nothing));
     };
     if pass.has_run_out(epoch).is_some() {
@@ -113,7 +118,7 @@ async fn skipped(session: &Session<'_>, place: &Place) -> Result<Option<Leg>, Fa
         .map(|failure| Leg::Skipped(failure.what)))
 }
 
-fn report(session: &Session<'_>, legs: [(&str, &str, Leg); 2]) -> Result<(), Failure> {
+fn report(session: &LedgerSession<'_>, legs: [(&str, &str, Leg); 2]) -> Result<(), Failure> {
     let failed = legs
         .iter()
         .filter(|(.., leg)| matches!(leg, Leg::Failed(_)))

@@ -18,14 +18,14 @@ use super::{
     },
     passes::Pass,
     roles::{self, ByGroup, Roles},
-    session::Session,
+    session::LedgerSession,
 };
 use crate::failure::Failure;
 
 /// A user whose groups change.
 pub struct Change<'a> {
     /// The keypair, the ledger and the daemon that it is done with.
-    pub session: &'a Session<'a>,
+    pub session: &'a LedgerSession<'a>,
     /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
     /// The user's account.

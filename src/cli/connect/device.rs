@@ -9,9 +9,9 @@ use warren_ledger::accounts::Device;
 use warren_state::Pubkey;
 
 use super::{
-    place::Place,
-    select::{self, Choice, Measured, NoDevice, Room, Wish},
-    session::Session,
+    host_state::HostState,
+    select::{self, CapacityKind, Choice, Measured, NoDevice, Wish},
+    session::LedgerSession,
 };
 use crate::{command::How, failure::Failure};
 
@@ -33,10 +33,10 @@ pub struct Candidates<'a> {
 /// # Errors
 /// When none can be used, or the daemon has not measured them.
 pub async fn choose(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     candidates: &Candidates<'_>,
-    room: Room,
+    capacity: CapacityKind,
     how: &How,
 ) -> Result<Choice, Failure> {
     let measured = match (measurements(session, how.device.is_some()).await, &how.device) {
@@ -45,9 +45,9 @@ pub async fn choose(
         (Err(failure), None) => return Err(failure),
     };
     let wish = Wish {
-        room,
+        capacity,
         named: how.device.as_deref(),
-        taken: place.taken(candidates.all),
+        taken: host_state.taken(candidates.all),
     };
     let among = candidates.only.as_ref().map_or(candidates.all, |(only, _)| only);
     let choice = select::choose(among, &measured, &wish).map_err(|error| no_device(&error))?;
@@ -70,7 +70,7 @@ pub async fn choose(
 }
 
 fn tell_nearer(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     all: &BTreeMap<Pubkey, Device>,
     choice: &Choice,
     nearest: &Choice,
@@ -108,7 +108,7 @@ fn milliseconds(ns: i64) -> f64 {
 }
 
 /// The daemon's measurements, once its first round is done; those that there are when nobody needs them.
-async fn measurements(session: &Session<'_>, optional: bool) -> Result<Vec<Measured>, Failure> {
+async fn measurements(session: &LedgerSession<'_>, optional: bool) -> Result<Vec<Measured>, Failure> {
     #[derive(serde::Deserialize)]
     struct Reply {
         ready: bool,

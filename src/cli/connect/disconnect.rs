@@ -20,10 +20,10 @@ use super::{
     change::Change,
     device::no_device,
     host,
-    place::WITHDRAW,
+    host_state::WITHDRAW,
     roles::{self, ByGroup},
     select::{self, NoDevice},
-    session::Session,
+    session::LedgerSession,
     steps::Steps,
     wait::{self, Limit},
 };
@@ -59,7 +59,7 @@ pub async fn run(
             advice: Some("Without the daemon name this host's public address with --client-ip.".to_owned()),
         });
     }
-    let session = Session::open(flags, daemon, steps).await?;
+    let session = LedgerSession::open(flags, daemon, steps).await?;
     let status = match status {
         Ok(_) => Ok(host::daemon(daemon, &session.operator).await?),
         Err(error) => Err(error),
@@ -133,7 +133,7 @@ struct Ledger {
 
 /// The users that are meant and belong to the keypair. Others are told of, and left alone.
 async fn meant(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     ledger: &Ledger,
     asked: &Disconnect,
 ) -> Result<BTreeMap<Pubkey, User>, Failure> {
@@ -185,7 +185,7 @@ struct Gone {
 
 /// Tunnels that the daemon still has although their users are gone: an earlier disconnect did not wait for them.
 async fn leftovers(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     status: &Result<Status, ClientError>,
     client_ip: Ipv4Addr,
     asked: &Disconnect,
@@ -221,7 +221,7 @@ fn is_multicast(tunnel: &Tunnel) -> bool {
 }
 
 async fn delete(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     ledger: &Ledger,
     asked: &Disconnect,
     key: &Pubkey,
@@ -289,7 +289,7 @@ async fn delete(
 }
 
 async fn finish(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     status: &Result<Status, ClientError>,
     Gone { users, slot }: Gone,
     asked: &Disconnect,
@@ -303,7 +303,7 @@ async fn finish(
     }
     session
         .steps
-        .stands("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
+        .set_outcome("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
     if asked.wait.no_wait {
         session.steps.finish(
             "Disconnected on the ledger (the daemon takes the tunnels down)",

@@ -6,7 +6,7 @@ use warren_state::Pubkey;
 use super::{
     host,
     roles::ByGroup,
-    session::Session,
+    session::LedgerSession,
     wait::{self, Limit},
 };
 use crate::{command::How, failure::Failure};
@@ -35,11 +35,15 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When it does not come up in time.
-pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) -> Result<Outcome, Failure> {
+pub async fn establish(
+    session: &LedgerSession<'_>,
+    standing: &Standing,
+    how: &How,
+) -> Result<Outcome, Failure> {
     let Standing { key, slot, groups } = standing;
     enable(session).await?;
     let limit = Limit::of(how.wait.timeout);
-    session.steps.stands(format!(
+    session.steps.set_outcome(format!(
         "the user {key} is on the ledger, and the daemon brings its tunnel up by itself"
     ));
     if how.wait.no_wait {
@@ -85,7 +89,7 @@ pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) ->
 ///
 /// # Errors
 /// When the daemon refuses.
-pub async fn enable(session: &Session<'_>) -> Result<(), Failure> {
+pub async fn enable(session: &LedgerSession<'_>) -> Result<(), Failure> {
     let status = host::daemon(session.daemon, &session.operator).await?;
     let was_on = status.enabled && status.switch_unknown.is_none();
     let knows_us = status.owner.last.as_deref() == Some(session.payer.to_string().as_str());

@@ -9,7 +9,7 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::{passes::Pass, session::Session};
+use super::{passes::Pass, session::LedgerSession};
 use crate::failure::Failure;
 use plan::{ByKey, Join, Leave, Standing, Swap};
 
@@ -63,7 +63,7 @@ pub fn swap(standing: Standing<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<
 /// # Errors
 /// When the program refuses; what was sent before stays, and the advice says what to run again.
 pub async fn send(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     member: Member<'_>,
     feeds: &ByKey,
     swap: &Swap,
@@ -134,7 +134,7 @@ fn again(failure: Failure, feeds: &ByKey, missing: &[Join]) -> Failure {
 }
 
 async fn one(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     instruction: Result<Instruction, BuildError>,
     what: &str,
     codes: &[String],

@@ -5,9 +5,9 @@ use warren_api::client::Client;
 use warren_ledger::accounts::UserType;
 
 use super::{
-    catalogue, change, host, place, reachable,
+    catalogue, change, host, host_state, reachable,
     roles::{self, ByGroup, Roles},
-    session::Session,
+    session::LedgerSession,
     steps::Steps,
     wait::{self, Limit},
 };
@@ -53,7 +53,7 @@ pub async fn run(
     } else {
         Some(reachable(daemon).await?)
     };
-    let session = Session::open(flags, daemon, steps).await?;
+    let session = LedgerSession::open(flags, daemon, steps).await?;
     let client_ip = match (&watched, named.client_ip) {
         (Some(_), named) => host::own_address(&host::daemon(daemon, &session.operator).await?, named)?,
         (None, Some(named)) => named,
@@ -70,7 +70,7 @@ pub async fn run(
         ));
     };
     if user.owner != session.payer {
-        return Err(place::made_by_another(&session, key, user).await);
+        return Err(host_state::made_by_another(&session, key, user).await);
     }
     let groups = session.groups().await?;
     let mut asked = ByGroup::new();

@@ -12,10 +12,10 @@ mod establish;
 mod feeds;
 mod groups;
 pub mod host;
+mod host_state;
 mod multicast;
 mod passes;
 mod pin;
-mod place;
 pub mod proof;
 mod roles;
 mod select;
@@ -37,9 +37,9 @@ use super::{
 };
 use establish::{Outcome, Standing, establish};
 use feeds::Feeds;
-use place::Place;
+use host_state::HostState;
 use proof::Prover;
-use session::Session;
+use session::LedgerSession;
 use steps::Steps;
 
 /// The exit code of an interrupted command, as shells have it: 128 and the signal's number.
@@ -59,10 +59,10 @@ pub async fn connect(
     let work = async {
         let asked = Asked::of(command.service, command.tenant, command.allocate_addr)?;
         reachable(daemon).await?;
-        let session = Session::open(flags, daemon, &steps).await?;
+        let session = LedgerSession::open(flags, daemon, &steps).await?;
         let prover = Prover::new(&session, &command.how)?;
-        let place = Place::look(&session, &command.how).await?;
-        asked.connect(&session, &place, &prover, &command.how).await
+        let host_state = HostState::look(&session, &command.how).await?;
+        asked.connect(&session, &host_state, &prover, &command.how).await
     };
     guarded(flags, daemon, &steps, work).await
 }
@@ -119,22 +119,22 @@ impl Asked {
 
     async fn connect(
         &self,
-        session: &Session<'_>,
-        place: &Place,
+        session: &LedgerSession<'_>,
+        host_state: &HostState,
         prover: &Prover<'_>,
         how: &How,
     ) -> Result<(), Failure> {
         let standing = match self {
-            Self::Everything(asked) => return bare::connect(session, place, prover, asked, how).await,
-            Self::Unicast(asked) => Some(unicast::connect(session, place, prover, asked, how).await?),
-            Self::Multicast(asked) => multicast::connect(session, place, prover, asked, how).await?,
+            Self::Everything(asked) => return bare::connect(session, host_state, prover, asked, how).await,
+            Self::Unicast(asked) => Some(unicast::connect(session, host_state, prover, asked, how).await?),
+            Self::Multicast(asked) => multicast::connect(session, host_state, prover, asked, how).await?,
         };
         finish(session, standing.as_ref(), how).await
     }
 }
 
 /// Waits for the tunnel, and tells the end.
-async fn finish(session: &Session<'_>, standing: Option<&Standing>, how: &How) -> Result<(), Failure> {
+async fn finish(session: &LedgerSession<'_>, standing: Option<&Standing>, how: &How) -> Result<(), Failure> {
     let Some(standing) = standing else {
         let text = "The access pass allows no groups: there is nothing to connect to";
         session.steps.finish(text, json!({ "user": null, "up": false }));

@@ -22,12 +22,12 @@ use super::{
         self, Feeds, Member,
         plan::{self, ByKey},
     },
+    host_state::{HostState, resumable, tell_pass},
     passes::Pass,
-    place::{Place, resumable, tell_pass},
     proof::{Proven, Prover},
     roles::{self, ByGroup, Roles},
-    select::{self, Choice, Room},
-    session::Session,
+    select::{self, CapacityKind, Choice},
+    session::LedgerSession,
     unicast,
 };
 use crate::{
@@ -95,8 +95,8 @@ struct Offer {
 /// # Errors
 /// When a condition is not met, or the program refuses.
 pub async fn connect(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     prover: &Prover<'_>,
     asked: &Asked,
     how: &How,
@@ -106,22 +106,22 @@ pub async fn connect(
         feeds: session.feeds().await?,
         devices: session.devices().await?,
     };
-    let (key, user, pass, made) = match place.user(true) {
+    let (key, user, pass, made) = match host_state.user(true) {
         Some((key, user)) => {
             resumable(session, key, user, &offer.devices, how).await?;
-            let pass = pass_for(session, place, key, user, asked, how).await?;
+            let pass = pass_for(session, host_state, key, user, asked, how).await?;
             tell_pass(session, &pass);
             unicast::there_already(session, key);
             (*key, user.clone(), pass, 0)
         }
-        None => match create(session, place, prover, &offer, asked, how).await? {
+        None => match create(session, host_state, prover, &offer, asked, how).await? {
             Some(made) => made,
             None => return Ok(None),
         },
     };
     let slot = complete(
         session,
-        place,
+        host_state,
         &offer,
         asked,
         Member {
@@ -141,20 +141,20 @@ pub async fn connect(
 
 /// Brings a user that is there to what is asked for. The slot of the last change.
 async fn complete(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     offer: &Offer,
     asked: &Asked,
     member: Member<'_>,
 ) -> Result<u64, Failure> {
     let Member { key, user, pass } = member;
     // All of it is looked at before the first transaction.
-    let swap = feeds_of(session, place, offer, asked, member)?;
+    let swap = feeds_of(session, host_state, offer, asked, member)?;
     let wanted = wanted(session, pass, &offer.groups, asked)?;
     let now = roles::of(user);
     let change = Change {
         session,
-        client_ip: place.client_ip,
+        client_ip: host_state.client_ip,
         key,
         pass,
         groups: &offer.groups,
@@ -174,7 +174,7 @@ async fn complete(
             session,
             member,
             &offer.feeds,
-            &feeds_of(session, place, offer, asked, member)?,
+            &feeds_of(session, host_state, offer, asked, member)?,
         )
         .await?
     };
@@ -192,14 +192,14 @@ fn goal(asked: &Asked, now: &ByGroup, wanted: &ByGroup) -> ByGroup {
 
 /// The pass of a user that is there. Seats are taken with the one that has them, where none is written on the user.
 async fn pass_for(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     key: &Pubkey,
     user: &User,
     asked: &Asked,
     how: &How,
 ) -> Result<Pass, Failure> {
-    let pass = place.pass_of(session, key, user, how).await?;
+    let pass = host_state.pass_of(session, key, user, how).await?;
     let joins = matches!(asked, Asked::Feeds(feeds) if !feeds.join.is_empty());
     if joins
         && !pass.has_seats()
@@ -207,7 +207,7 @@ async fn pass_for(
         && user.access_pass.is_zero()
         && how.wait.access_pass.is_none()
     {
-        return Ok(place
+        return Ok(host_state
             .passes
             .0
             .iter()
@@ -219,8 +219,8 @@ async fn pass_for(
 }
 
 fn feeds_of(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     offer: &Offer,
     asked: &Asked,
     Member { key, user, pass }: Member<'_>,
@@ -228,7 +228,7 @@ fn feeds_of(
     let standing = plan::Standing {
         user,
         pass,
-        passes: &place.passes.0,
+        passes: &host_state.passes.0,
         feeds: &offer.feeds,
     };
     if matches!(asked, Asked::Groups(_)) || (*asked == Asked::All && !pass.has_seats()) {
@@ -262,7 +262,12 @@ fn feeds_of(
 }
 
 /// The groups that are asked for: those that are named, or all on the pass's lists.
-fn wanted(session: &Session<'_>, pass: &Pass, groups: &Groups, asked: &Asked) -> Result<ByGroup, Failure> {
+fn wanted(
+    session: &LedgerSession<'_>,
+    pass: &Pass,
+    groups: &Groups,
+    asked: &Asked,
+) -> Result<ByGroup, Failure> {
     match asked {
         Asked::Feeds(_) => Ok(ByGroup::new()),
         Asked::Groups(named) => named_groups(named, groups),
@@ -312,8 +317,8 @@ fn refusal(pass: &Pass, offer: &Offer, asked: &Asked) -> Option<Failure> {
 type Made = (Pubkey, User, Pass, u64);
 
 async fn create(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     prover: &Prover<'_>,
     offer: &Offer,
     asked: &Asked,
@@ -329,10 +334,10 @@ async fn create(
     }
     let offers =
         |pass: &&Pass| *asked != Asked::All || !pass.allowed_groups().is_empty() || !pass.seats().is_empty();
-    if !place.passes.0.iter().any(|pass| offers(&pass)) {
+    if !host_state.passes.0.iter().any(|pass| offers(&pass)) {
         return Ok(None);
     }
-    let pass = place.passes.letting_in(|pass| {
+    let pass = host_state.passes.letting_in(|pass| {
         if offers(&pass) {
             refusal(pass, offer, asked)
         } else {
@@ -347,7 +352,7 @@ async fn create(
     } else {
         None
     };
-    let room = Room::Multicast {
+    let capacity = CapacityKind::Multicast {
         publisher: wanted.values().any(|roles| roles.publisher),
         subscriber: for_feeds || wanted.values().any(|roles| roles.subscriber),
     };
@@ -355,14 +360,22 @@ async fn create(
         all: &offer.devices,
         only: only.map(|only| (only, "none of the feeds with a free seat is there")),
     };
-    let choice = device::choose(session, place, &candidates, room, how).await?;
-    let proven = prover.proof(place.client_ip, UserType::MULTICAST).await?;
+    let choice = device::choose(session, host_state, &candidates, capacity, how).await?;
+    let proven = prover.proof(host_state.client_ip, UserType::MULTICAST).await?;
     enable(session).await?;
-    let instruction = creation(session, place, offer, pass, &wanted, &choice, proven.as_ref())?;
+    let instruction = creation(
+        session,
+        host_state,
+        offer,
+        pass,
+        &wanted,
+        &choice,
+        proven.as_ref(),
+    )?;
     let key = session
         .operator
         .pda()
-        .user(place.client_ip, UserType::MULTICAST)
+        .user(host_state.client_ip, UserType::MULTICAST)
         .address;
     let instructions: Vec<_> = proven
         .map(|proven| proven.check)
@@ -415,8 +428,8 @@ fn covered(
 
 /// Makes the user with its first groups where there are some; feeds are joined by a user that is there.
 fn creation(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     offer: &Offer,
     pass: &Pass,
     wanted: &ByGroup,
@@ -431,7 +444,7 @@ fn creation(
     let (user_type, cyoa, client_ip, tunnel_endpoint) = (
         UserType::MULTICAST,
         Cyoa::GRE_OVER_DIA,
-        place.client_ip,
+        host_state.client_ip,
         choice.endpoint,
     );
     let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof));

@@ -9,7 +9,7 @@ use serde_json::json;
 use warren_api::{v3, word::Word};
 use warren_state::address::is_public;
 
-use super::{host, passes::Passes, session::Session};
+use super::{host, passes::Passes, session::LedgerSession};
 use crate::failure::Failure;
 
 /// Has the daemon go by this address, which it may do already.
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// # Errors
 /// When the address cannot be used on this host or with this keypair, or the daemon refuses it.
 pub async fn settle(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     status: &v3::Status,
     named: Ipv4Addr,
 ) -> Result<Ipv4Addr, Failure> {
@@ -80,7 +80,7 @@ fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Resu
     Ok(())
 }
 
-fn authorised(passes: &Passes, named: Ipv4Addr, session: &Session<'_>) -> Result<(), Failure> {
+fn authorised(passes: &Passes, named: Ipv4Addr, session: &LedgerSession<'_>) -> Result<(), Failure> {
     const ALLOWS_MULTIPLE: u8 = 2;
     let discovered = "Connect without --client-ip to use the address that the daemon discovered, or start the daemon with -client-ip.";
     let Some(exact) = passes.exact() else {

@@ -19,7 +19,7 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::session::Session;
+use super::session::LedgerSession;
 use crate::{
     USAGE,
     command::How,
@@ -40,7 +40,7 @@ const PATHS: &str = "The verification request and the tunnel would leave this ho
 
 /// Gets proofs for one run of a verb: one for each kind of service, when it is needed.
 pub struct Prover<'a> {
-    session: &'a Session<'a>,
+    session: &'a LedgerSession<'a>,
     verifier: Option<Verifier>,
     /// `--client-ip`
     named: Option<Ipv4Addr>,
@@ -61,7 +61,7 @@ impl<'a> Prover<'a> {
     ///
     /// # Errors
     /// When the service's URL cannot be used.
-    pub fn new(session: &'a Session<'a>, how: &How) -> Result<Self, Failure> {
+    pub fn new(session: &'a LedgerSession<'a>, how: &How) -> Result<Self, Failure> {
         let operator = &session.operator;
         let endpoint = match named(how.ip_verifier_url.as_deref(), operator) {
             Some(Named { url, origin }) => endpoint(&url, &origin)?,

@@ -19,7 +19,7 @@ const SHOWN: usize = 5;
 
 /// What the tunnel is for: devices have room for each kind by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Room {
+pub enum CapacityKind {
     /// A unicast tunnel.
     Unicast,
     /// A multicast tunnel, and what its host will do.
@@ -50,7 +50,7 @@ pub struct Measured {
 #[derive(Clone, Debug)]
 pub struct Wish<'a> {
     /// The service.
-    pub room: Room,
+    pub capacity: CapacityKind,
     /// This device and no other, by code or account.
     pub named: Option<&'a str>,
     /// Where this host's other tunnels end.
@@ -161,7 +161,7 @@ pub fn endpoints(device: &Device) -> Vec<Ipv4Addr> {
 }
 
 fn named(key: &Pubkey, device: &Device, measured: &[Measured], wish: &Wish<'_>) -> Result<Choice, Unusable> {
-    has_room(device, wish.room)?;
+    has_room(device, wish.capacity)?;
     let free: Vec<Ipv4Addr> = endpoints(device)
         .into_iter()
         .filter(|ip| !wish.taken.contains(ip))
@@ -186,7 +186,7 @@ fn nearest(
     measured: &[Measured],
     wish: &Wish<'_>,
 ) -> Result<((i64, i64), Choice), Unusable> {
-    has_room(device, wish.room)?;
+    has_room(device, wish.capacity)?;
     let free: Vec<Ipv4Addr> = endpoints(device)
         .into_iter()
         .filter(|ip| !wish.taken.contains(ip))
@@ -227,7 +227,7 @@ fn rank(row: &Measured) -> (i64, i64) {
 }
 
 /// The program's own conditions, so that nobody pays for a transaction that it refuses.
-fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
+fn has_room(device: &Device, capacity: CapacityKind) -> Result<(), Unusable> {
     if device.status != DeviceStatus::ACTIVATED {
         return Err(Unusable::Status(device.status.name()));
     }
@@ -240,13 +240,13 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
     if device.users_count.saturating_add(device.reserved_seats) >= device.max_users {
         return Err(Unusable::Full(device.max_users));
     }
-    let limits = match room {
-        Room::Unicast => vec![(
+    let limits = match capacity {
+        CapacityKind::Unicast => vec![(
             "unicast users",
             device.unicast_users_count,
             device.max_unicast_users,
         )],
-        Room::Multicast {
+        CapacityKind::Multicast {
             publisher,
             subscriber,
         } => {

@@ -28,7 +28,7 @@ use crate::{
 const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 
 /// Somebody who signs and pays, at a ledger.
-pub struct Session<'a> {
+pub struct LedgerSession<'a> {
     /// The daemon of this host.
     pub daemon: &'a Client,
     /// What is told.
@@ -42,7 +42,7 @@ pub struct Session<'a> {
     keypair: Keypair,
 }
 
-impl<'a> Session<'a> {
+impl<'a> LedgerSession<'a> {
     /// Finds the keypair and the ledger, and makes sure that both can be used.
     ///
     /// # Errors
@@ -327,12 +327,12 @@ impl<'a> Session<'a> {
     }
 
     async fn attempt(&self, instructions: &[Instruction], what: &str) -> Result<Confirmed, SendError> {
-        let before = self.steps.standing();
+        let before = self.steps.outcome();
         self.steps
-            .stands(format!("a transaction may be on its way ({what})"));
+            .set_outcome(format!("a transaction may be on its way ({what})"));
         let progress = |progress: Progress| match progress {
             Progress::Sent(signature) | Progress::Seen(signature) => {
-                self.steps.stands(format!(
+                self.steps.set_outcome(format!(
                     "transaction {signature} is on its way ({what}) and may still be carried out"
                 ));
                 self.steps
@@ -357,13 +357,13 @@ impl<'a> Session<'a> {
         let confirmed = sent.map_err(|error| {
             // Only then may it still be carried out.
             if !matches!(error, SendError::Unconfirmed { .. }) {
-                self.steps.stands(before.clone());
+                self.steps.set_outcome(before.clone());
             }
             error
         })?;
         self.operator.ledger.not_before(confirmed.slot);
         self.steps
-            .stands(format!("{what} (transaction {})", confirmed.signature));
+            .set_outcome(format!("{what} (transaction {})", confirmed.signature));
         Ok(confirmed)
     }
 }

@@ -16,7 +16,7 @@ pub struct Steps {
     style: Style,
     verbose: bool,
     start: Instant,
-    told: Mutex<Told>,
+    told: Mutex<Reported>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,9 @@ enum Style {
 }
 
 #[derive(Default)]
-struct Told {
+struct Reported {
     /// The outcome if nothing more happens: half a sentence.
-    stands: String,
+    outcome: String,
     /// What is waited for right now.
     waiting: Option<(&'static str, String)>,
     /// The width of the line that is written over.
@@ -47,9 +47,9 @@ impl Steps {
             (false, true) => Style::Terminal,
             (false, false) => Style::Plain,
         };
-        let told = Mutex::new(Told {
-            stands: "nothing was changed".to_owned(),
-            ..Told::default()
+        let told = Mutex::new(Reported {
+            outcome: "nothing was changed".to_owned(),
+            ..Reported::default()
         });
         Self {
             style,
@@ -133,13 +133,13 @@ impl Steps {
     }
 
     /// From now on this is the outcome if nothing more happens.
-    pub fn stands(&self, text: impl Into<String>) {
-        self.told().stands = text.into();
+    pub fn set_outcome(&self, text: impl Into<String>) {
+        self.told().outcome = text.into();
     }
 
     /// How things stand if nothing more happens.
-    pub fn standing(&self) -> String {
-        self.told().stands.clone()
+    pub fn outcome(&self) -> String {
+        self.told().outcome.clone()
     }
 
     /// The end: all is as it was asked for.
@@ -169,7 +169,7 @@ impl Steps {
 
     /// The end: it is not. Says how things stand.
     pub fn fail(&self, failure: &Failure) {
-        let stands = self.standing();
+        let stands = self.outcome();
         match self.style {
             Style::Json => {
                 let fields =
@@ -216,7 +216,7 @@ impl Steps {
         told.width = text.chars().count();
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, Reported> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

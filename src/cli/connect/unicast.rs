@@ -12,10 +12,10 @@ use super::{
     device::{self, Candidates},
     establish::{Standing, enable},
     host,
-    place::{Place, resumable, tell_pass},
+    host_state::{HostState, resumable, tell_pass},
     proof::Prover,
-    select::Room,
-    session::Session,
+    select::CapacityKind,
+    session::LedgerSession,
 };
 use crate::{command::How, failure::Failure, operator::soon};
 
@@ -43,21 +43,21 @@ impl Asked {
 /// # Errors
 /// When a condition is not met, or the program refuses.
 pub async fn connect(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     prover: &Prover<'_>,
     asked: &Asked,
     how: &How,
 ) -> Result<Standing, Failure> {
-    match place.user(false) {
-        Some((key, user)) => resume(session, place, key, user, asked, how).await,
-        None => create(session, place, prover, asked, how).await,
+    match host_state.user(false) {
+        Some((key, user)) => resume(session, host_state, key, user, asked, how).await,
+        None => create(session, host_state, prover, asked, how).await,
     }
 }
 
 async fn create(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     prover: &Prover<'_>,
     asked: &Asked,
     how: &How,
@@ -72,19 +72,19 @@ async fn create(
         None => None,
     };
     let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
-    let pass = place
+    let pass = host_state
         .passes
         .letting_in(|pass| pass.refuses_unicast(epoch, named.as_ref()))?;
     tell_pass(session, pass);
     let devices = session.devices().await?;
     let choice = device::choose(
         session,
-        place,
+        host_state,
         &Candidates {
             all: &devices,
             only: None,
         },
-        Room::Unicast,
+        CapacityKind::Unicast,
         how,
     )
     .await?;
@@ -92,12 +92,12 @@ async fn create(
         .get(&choice.device)
         .ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let user_type = asked.user_type();
-    let proven = prover.proof(place.client_ip, user_type).await?;
+    let proven = prover.proof(host_state.client_ip, user_type).await?;
     enable(session).await?;
     let create = CreateUser {
         user_type,
         cyoa: Cyoa::GRE_OVER_DIA,
-        client_ip: place.client_ip,
+        client_ip: host_state.client_ip,
         tunnel_endpoint: choice.endpoint,
         device: choice.device,
         dz_prefixes: DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
@@ -105,7 +105,11 @@ async fn create(
         tenant: named.or_else(|| pass.default_tenant()),
         proof: proven.as_ref().map(|proven| proven.proof),
     };
-    let key = session.operator.pda().user(place.client_ip, user_type).address;
+    let key = session
+        .operator
+        .pda()
+        .user(host_state.client_ip, user_type)
+        .address;
     let instructions: Vec<_> = proven
         .map(|proven| proven.check)
         .into_iter()
@@ -124,15 +128,15 @@ async fn create(
 }
 
 async fn resume(
-    session: &Session<'_>,
-    place: &Place,
+    session: &LedgerSession<'_>,
+    host_state: &HostState,
     key: &Pubkey,
     user: &User,
     asked: &Asked,
     how: &How,
 ) -> Result<Standing, Failure> {
     resumable(session, key, user, &session.devices().await?, how).await?;
-    tell_pass(session, &place.pass_of(session, key, user, how).await?);
+    tell_pass(session, &host_state.pass_of(session, key, user, how).await?);
     if user.user_type != asked.user_type() {
         let (there, wanted) = (
             host::service_name(user.user_type),
@@ -160,8 +164,10 @@ async fn resume(
 }
 
 /// Tells of a user that was there.
-pub fn there_already(session: &Session<'_>, key: &Pubkey) {
-    session.steps.stands(format!("the user {key} was there already"));
+pub fn there_already(session: &LedgerSession<'_>, key: &Pubkey) {
+    session
+        .steps
+        .set_outcome(format!("the user {key} was there already"));
     session.steps.done(
         "user",
         &format!("{key} is there already"),
@@ -170,7 +176,7 @@ pub fn there_already(session: &Session<'_>, key: &Pubkey) {
 }
 
 /// Tells of a user that was made.
-pub fn created(session: &Session<'_>, key: &Pubkey, user: &User, signature: &str) {
+pub fn created(session: &LedgerSession<'_>, key: &Pubkey, user: &User, signature: &str) {
     session.steps.done(
         "user",
         &format!(
@@ -185,7 +191,7 @@ pub fn created(session: &Session<'_>, key: &Pubkey, user: &User, signature: &str
 }
 
 /// The tenant with this code or account.
-async fn tenant_key(session: &Session<'_>, code: &str) -> Result<Pubkey, Failure> {
+async fn tenant_key(session: &LedgerSession<'_>, code: &str) -> Result<Pubkey, Failure> {
     let unknown = || {
         Failure::new(
             format!("there is no tenant {code:?} on {}", session.operator.network()),

@@ -11,7 +11,7 @@ use super::{
     net::Link,
     path::{Seen, Target},
 };
-use crate::firewall::{Fate, Packet, Place, Protocol, Ruleset};
+use crate::firewall::{Fate, Packet, Protocol, RuleLocation, Ruleset};
 
 const FIREWALL: &str = "firewall";
 /// A port that a connection to the device comes from.
@@ -33,7 +33,7 @@ pub struct Facts<'a> {
 }
 
 /// What was found.
-pub struct Verdict {
+pub struct Diagnosis {
     /// For the operator.
     pub check: Check,
     /// Whether this host itself stops the tunnel, so that nothing can be said of the device.
@@ -41,24 +41,24 @@ pub struct Verdict {
 }
 
 /// Works out the checks from what was gathered; changes and asks nothing.
-pub fn judge(facts: &Facts<'_>) -> Verdict {
+pub fn judge(facts: &Facts<'_>) -> Diagnosis {
     if matches!(facts.seen.inside, Some(Echo::Reply(_))) {
-        return Verdict {
+        return Diagnosis {
             check: Check::pass(FIREWALL, "packets leave and come in through the tunnel"),
             stops: false,
         };
     }
     let stopped = facts.by_rule().or_else(|| facts.by_signs());
     match (stopped, facts.is_up()) {
-        (Some(Stop { what, place }), false) => Verdict {
+        (Some(Stop { what, place }), false) => Diagnosis {
             check: Check::fail(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())),
             stops: true,
         },
-        (Some(Stop { what, place }), true) => Verdict {
+        (Some(Stop { what, place }), true) => Diagnosis {
             check: Check::warn(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())),
             stops: false,
         },
-        (None, _) => Verdict {
+        (None, _) => Diagnosis {
             check: facts.unsuspicious(),
             stops: false,
         },
@@ -68,7 +68,7 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
 /// That this host stops packets.
 struct Stop {
     what: String,
-    place: Option<Place>,
+    place: Option<RuleLocation>,
 }
 
 impl Facts<'_> {
@@ -95,7 +95,7 @@ impl Facts<'_> {
     }
 
     /// The first rule that may stop one of them.
-    fn suspect(&self) -> Option<(String, Place)> {
+    fn suspect(&self) -> Option<(String, RuleLocation)> {
         let rules = self.rules.as_ref().ok()?;
         self.packets()
             .into_iter()
@@ -163,7 +163,7 @@ impl Facts<'_> {
         )
     }
 
-    fn told(&self, what: String, place: Option<&Place>) -> String {
+    fn told(&self, what: String, place: Option<&RuleLocation>) -> String {
         match (place, self.rules) {
             (Some(place), _) => format!("this host's own firewall is in the way: {what} ({place})"),
             (None, Ok(_)) => format!(
@@ -281,7 +281,7 @@ fn both(
 }
 
 /// In the form of the tool that made the rule.
-fn fix(place: Option<&Place>) -> String {
+fn fix(place: Option<&RuleLocation>) -> String {
     let command = match place {
         Some(place) if place.chain.starts_with("ufw") => "`warren firewall --print ufw | sh`",
         Some(place) if place.table == "filter" && ["INPUT", "OUTPUT"].contains(&place.chain.as_str()) => {
@@ -325,7 +325,7 @@ mod tests {
         }
     }
 
-    fn judged(target: &Target, inside: Echo, after: &Link, rules: Result<Ruleset, String>) -> Verdict {
+    fn judged(target: &Target, inside: Echo, after: &Link, rules: Result<Ruleset, String>) -> Diagnosis {
         let seen = Seen {
             way: None,
             whole: 1476,

@@ -10,7 +10,7 @@ use warren_config::LedgerConfig;
 use warren_ledger::{
     Endpoint, LedgerClient, RpcSettings, Way,
     accounts::{ProgramConfig, Version},
-    rpc::Glance,
+    rpc::EndpointStatus,
 };
 
 use super::check::Check;
@@ -40,7 +40,7 @@ pub struct Answer {
     /// Unix time in seconds.
     pub local_seconds: i64,
     /// The answer.
-    pub said: Result<Glance, String>,
+    pub said: Result<EndpointStatus, String>,
 }
 
 /// Asks every endpoint, side by side.
@@ -68,7 +68,7 @@ async fn ask(endpoint: &Endpoint, config: &LedgerConfig, way: &Way) -> Answer {
     let begun = Instant::now();
     let said = match LedgerClient::new(settings) {
         Ok(client) => client
-            .glance(begun + PATIENCE)
+            .endpoint_status(begun + PATIENCE)
             .await
             .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -94,11 +94,15 @@ pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option
     let newest = answers
         .iter()
         .filter_map(|answer| Some((answer, answer.said.as_ref().ok()?)))
-        .max_by_key(|(_, glance)| glance.slot);
+        .max_by_key(|(_, endpoint_status)| endpoint_status.slot);
     checks.push(
-        match newest
-            .map(|(answer, glance)| (answer.local_seconds, glance.server_seconds, glance.unix_seconds))
-        {
+        match newest.map(|(answer, endpoint_status)| {
+            (
+                answer.local_seconds,
+                endpoint_status.server_seconds,
+                endpoint_status.unix_seconds,
+            )
+        }) {
             // A server's own clock is right to a second; the ledger's may be off by many, and stands still with it.
             Some((local, Some(server), _)) => clock(local, server, "the ledger's endpoint"),
             Some((local, None, Some(ledger))) => clock(local, ledger, "the ledger's newest block"),
@@ -107,7 +111,7 @@ pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option
     );
     checks.push(versions(
         daemon_version,
-        newest.and_then(|(_, glance)| glance.program.as_ref()),
+        newest.and_then(|(_, endpoint_status)| endpoint_status.program.as_ref()),
     ));
     checks
 }
@@ -125,8 +129,8 @@ pub fn unasked(reason: &str, daemon_version: Option<&str>) -> Vec<Check> {
 }
 
 fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
-    let glance = match &answer.said {
-        Ok(glance) => glance,
+    let endpoint_status = match &answer.said {
+        Ok(endpoint_status) => endpoint_status,
         Err(error) => {
             let fix = format!(
                 "check the endpoint, its token, and the network to it: {}",
@@ -143,7 +147,7 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
     };
     let detail = format!(
         "slot {}, after {}",
-        glance.slot,
+        endpoint_status.slot,
         output::span(answer.took.as_secs_f64())
     );
     let view = status.and_then(|status| {
@@ -156,7 +160,7 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
     let Some((slot, age, used)) = view else {
         return Check::pass(DIRECT, detail).of(&answer.endpoint);
     };
-    let lower = slot.saturating_sub(glance.slot.0);
+    let lower = slot.saturating_sub(endpoint_status.slot.0);
     let held = status.is_some_and(|status| status.view.held.is_some());
     if f64::from(u32::try_from(lower).unwrap_or(u32::MAX)) > LAG || (lower > 0 && held) {
         let detail = format!(
@@ -166,7 +170,7 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
         let fix = "the endpoint lags, or the ledger was restarted from an earlier slot: `warren status` tells what the daemon makes of it";
         return Check::warn(DIRECT, detail, fix).of(&answer.endpoint);
     }
-    let behind = glance.slot.0.saturating_sub(slot);
+    let behind = endpoint_status.slot.0.saturating_sub(slot);
     let unexplained = f64::from(u32::try_from(behind).unwrap_or(u32::MAX)) - age / SLOT;
     let detail = format!(
         "{detail}; the daemon's view is {behind} slots older and was read {} ago",
@@ -272,7 +276,7 @@ mod tests {
 
     const NOW: i64 = 1_760_464_781;
 
-    fn answer(said: Result<Glance, String>) -> Answer {
+    fn answer(said: Result<EndpointStatus, String>) -> Answer {
         Answer {
             endpoint: "http://l".into(),
             took: Duration::from_millis(20),
@@ -281,8 +285,8 @@ mod tests {
         }
     }
 
-    fn glance(slot: u64) -> Glance {
-        Glance {
+    fn endpoint_status(slot: u64) -> EndpointStatus {
+        EndpointStatus {
             slot: Slot(slot),
             unix_seconds: Some(NOW - 2),
             server_seconds: None,
@@ -306,14 +310,18 @@ mod tests {
     #[test]
     fn an_endpoint_that_answers_passes_and_one_that_does_not_fails_unless_another_does() {
         let refused = || answer(Err("connection refused".into()));
-        let checks = judge(&[answer(Ok(glance(100)))], Some(&status(|_| {})), Some(VERSION));
+        let checks = judge(
+            &[answer(Ok(endpoint_status(100)))],
+            Some(&status(|_| {})),
+            Some(VERSION),
+        );
         assert_eq!(of(&checks, DIRECT).0, Outcome::Pass);
         let checks = judge(&[refused()], None, None);
         let (outcome, _, fix) = of(&checks, DIRECT);
         assert_eq!(outcome, Outcome::Fail);
         assert!(fix.unwrap().ends_with("nobody listens there"));
         assert_eq!(of(&checks, CLOCK).0, Outcome::Skip);
-        let checks = judge(&[refused(), answer(Ok(glance(100)))], None, None);
+        let checks = judge(&[refused(), answer(Ok(endpoint_status(100)))], None, None);
         assert_eq!(of(&checks, DIRECT).0, Outcome::Warn);
         assert_eq!(of(&unasked("no endpoint", None), DIRECT).0, Outcome::Skip);
     }
@@ -323,7 +331,11 @@ mod tests {
         let outcome = |slot, age: f64, newest| {
             let status =
                 status(|s| (s["view"]["slot"], s["view"]["age_seconds"]) = (json!(slot), json!(age)));
-            of(&judge(&[answer(Ok(glance(newest)))], Some(&status), None), DIRECT).0
+            of(
+                &judge(&[answer(Ok(endpoint_status(newest)))], Some(&status), None),
+                DIRECT,
+            )
+            .0
         };
         assert_eq!(outcome(1000, 10.0, 1030), Outcome::Pass);
         assert_eq!(outcome(1000, 100.0, 1250), Outcome::Pass, "an old view");
@@ -341,7 +353,10 @@ mod tests {
         let held = status(|s| {
             (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("slot 990 is older than 1000"))
         });
-        let (outcome, detail, _) = of(&judge(&[answer(Ok(glance(990)))], Some(&held), None), DIRECT);
+        let (outcome, detail, _) = of(
+            &judge(&[answer(Ok(endpoint_status(990)))], Some(&held), None),
+            DIRECT,
+        );
         assert!(
             outcome == Outcome::Warn && detail.contains("10 slots before the daemon's view"),
             "{detail}"
@@ -349,7 +364,11 @@ mod tests {
         let held =
             status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("connection refused")));
         assert_eq!(
-            of(&judge(&[answer(Ok(glance(1010)))], Some(&held), None), DIRECT).0,
+            of(
+                &judge(&[answer(Ok(endpoint_status(1010)))], Some(&held), None),
+                DIRECT
+            )
+            .0,
             Outcome::Pass,
             "another fact"
         );
@@ -376,10 +395,10 @@ mod tests {
     #[test]
     fn a_servers_own_clock_counts_before_the_ledgers() {
         let outcome = |server_seconds, unix_seconds| {
-            let said = Glance {
+            let said = EndpointStatus {
                 server_seconds,
                 unix_seconds,
-                ..glance(1)
+                ..endpoint_status(1)
             };
             of(&judge(&[answer(Ok(said))], None, None), CLOCK).0
         };

@@ -9,7 +9,7 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
 
-pub use rules::{Fate, Packet, Place, Protocol, Ruleset};
+pub use rules::{Fate, Packet, Protocol, RuleLocation, Ruleset};
 
 /// How long one program may run.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -146,14 +146,14 @@ pub enum Fate {
     /// Every chain on the way lets it pass.
     Passes,
     /// This may stop it: a condition is not understood here.
-    May(Place),
+    May(RuleLocation),
     /// A rule or policy that certainly drops it.
-    Stopped(Place),
+    Stopped(RuleLocation),
 }
 
 /// A rule, or a chain's policy.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct RuleLocation {
     /// `ip` or `inet`.
     pub family: String,
     /// The number of the routing table.
@@ -165,7 +165,7 @@ pub struct Place {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Truth {
+enum Certainty {
     No,
     Maybe,
     Yes,
@@ -173,7 +173,7 @@ enum Truth {
 
 enum Step {
     Accepted,
-    Stopped(Place),
+    Stopped(RuleLocation),
     GoesOn,
 }
 
@@ -183,7 +183,7 @@ struct Doubt {
     /// Something before may have accepted the packet.
     accepted: bool,
     /// The first that may stop it.
-    stopped: Option<Place>,
+    stopped: Option<RuleLocation>,
 }
 
 impl Ruleset {
@@ -231,8 +231,8 @@ impl Ruleset {
 
     fn walk(&self, chain: &Chain, packet: &Packet, doubt: &mut Doubt, depth: usize) -> Step {
         for rule in &chain.rules {
-            let truth = rule.matches(packet);
-            if truth == Truth::No {
+            let certainty = rule.matches(packet);
+            if certainty == Certainty::No {
                 continue;
             }
             let (step, ends) = match &rule.action {
@@ -255,11 +255,11 @@ impl Ruleset {
                     }
                 }
             };
-            match (step, truth) {
-                (Step::GoesOn, Truth::Yes) if ends => return Step::GoesOn,
-                (Step::GoesOn, Truth::Maybe) if ends => doubt.accepted = true,
+            match (step, certainty) {
+                (Step::GoesOn, Certainty::Yes) if ends => return Step::GoesOn,
+                (Step::GoesOn, Certainty::Maybe) if ends => doubt.accepted = true,
                 (Step::GoesOn, _) => {}
-                (step, Truth::Yes) => return step,
+                (step, Certainty::Yes) => return step,
                 (Step::Accepted, _) => doubt.accepted = true,
                 (Step::Stopped(place), _) => doubt.stopped = doubt.stopped.take().or(Some(place)),
             }
@@ -275,9 +275,9 @@ impl Ruleset {
 }
 
 impl Chain {
-    fn place(&self, rule: Option<&Rule>) -> Place {
+    fn place(&self, rule: Option<&Rule>) -> RuleLocation {
         let (family, table, chain) = (self.family.clone(), self.table.clone(), self.name.clone());
-        Place {
+        RuleLocation {
             family,
             table,
             chain,
@@ -287,12 +287,12 @@ impl Chain {
 }
 
 impl Rule {
-    fn matches(&self, packet: &Packet) -> Truth {
+    fn matches(&self, packet: &Packet) -> Certainty {
         self.tests
             .iter()
             .map(|test| test.holds(packet))
             .min()
-            .unwrap_or(Truth::Yes)
+            .unwrap_or(Certainty::Yes)
     }
 }
 
@@ -307,22 +307,22 @@ impl Test {
         }
     }
 
-    fn holds(&self, packet: &Packet) -> Truth {
-        let truth = match packet.part(self.field) {
-            Some(Part::Unknown) => Truth::Maybe,
+    fn holds(&self, packet: &Packet) -> Certainty {
+        let certainty = match packet.part(self.field) {
+            Some(Part::Unknown) => Certainty::Maybe,
             Some(part) => self
                 .values
                 .iter()
                 .map(|value| part.is(value))
                 .max()
-                .unwrap_or(Truth::Maybe),
+                .unwrap_or(Certainty::Maybe),
             // A packet that has no such part does not match, whatever is asked of it.
-            None => return Truth::No,
+            None => return Certainty::No,
         };
-        match (truth, self.negated) {
-            (Truth::Yes, true) => Truth::No,
-            (Truth::No, true) => Truth::Yes,
-            (truth, _) => truth,
+        match (certainty, self.negated) {
+            (Certainty::Yes, true) => Certainty::No,
+            (Certainty::No, true) => Certainty::Yes,
+            (certainty, _) => certainty,
         }
     }
 }
@@ -357,7 +357,7 @@ impl Packet {
 }
 
 impl Part<'_> {
-    fn is(&self, value: &Value) -> Truth {
+    fn is(&self, value: &Value) -> Certainty {
         let holds = match (self, value) {
             (Self::Address(address), Value::Net(net)) => net.contains(address),
             (Self::Number(number) | Self::Named(number, _), Value::Range(low, high)) => {
@@ -368,13 +368,13 @@ impl Part<'_> {
                 Some(beginning) => own.starts_with(beginning),
                 None => own == word,
             },
-            (_, _) => return Truth::Maybe,
+            (_, _) => return Certainty::Maybe,
         };
-        if holds { Truth::Yes } else { Truth::No }
+        if holds { Certainty::Yes } else { Certainty::No }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RuleLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             family,

@@ -4,7 +4,7 @@ use warren_actors::Snapshot;
 use warren_state::address::Unusable;
 
 use super::*;
-use crate::http::testing::{CLIENT, Cardboard, DEVICE, Served, connected, key, raw, serve};
+use crate::http::testing::{CLIENT, DEVICE, FakeDaemon, Served, connected, key, raw, serve};
 
 /// The status line's number and the body of a `POST` with this body.
 fn post(served: &Served, target: &str, body: &str) -> (u16, String) {
@@ -21,7 +21,7 @@ fn post(served: &Served, target: &str, body: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enable_takes_an_address_and_an_owner_and_nothing_said_changes_neither() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = FakeDaemon::new(Snapshot::default());
     let asked = Arc::clone(&engine.enabled);
     let served = serve(engine).await;
     let (pin, owner) = (CLIENT, key(7));
@@ -76,9 +76,9 @@ async fn a_pin_that_cannot_be_is_refused_in_the_references_words() {
         ),
     ];
     for (pin_fails, status, said) in fails {
-        let served = serve(Cardboard {
+        let served = serve(FakeDaemon {
             pin_fails: Some(pin_fails),
-            ..Cardboard::new(Snapshot::default())
+            ..FakeDaemon::new(Snapshot::default())
         })
         .await;
         let answer = post(&served, "/enable", r#"{"client_ip":"192.0.2.1"}"#);
@@ -92,7 +92,7 @@ async fn a_pin_that_cannot_be_is_refused_in_the_references_words() {
         let refused = served.client.enable(Some(CLIENT), None).await.unwrap_err();
         assert_eq!(refused.to_string(), said, "our own client says it as it is");
     }
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(FakeDaemon::new(Snapshot::default())).await;
     for (body, said) in [
         ("{", "malformed enable request: "),
         ("[]", "malformed enable request: "),
@@ -117,9 +117,9 @@ async fn a_pin_that_cannot_be_is_refused_in_the_references_words() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_client_does_not_take_the_ok_of_a_daemon_that_pins_nothing_for_one() {
-    let served = serve(Cardboard {
+    let served = serve(FakeDaemon {
         pins: false,
-        ..Cardboard::new(connected())
+        ..FakeDaemon::new(connected())
     })
     .await;
     served.client.enable(None, Some(key(7))).await.unwrap();

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use warren_api::v3;
 
-use warren_protocols::latency::{Counters, Drop, PassReport, Target};
+use warren_protocols::latency::{Drop, PassReport, ProbeCounters, Target};
 use warren_state::{Monotonic, Pubkey};
 
 use super::*;
 use crate::http::{
     metrics,
-    testing::{Cardboard, DEVICE, api_with, connected, key, serve, serve_with},
+    testing::{DEVICE, FakeDaemon, api_with, connected, key, serve, serve_with},
 };
 
 fn at(seconds: u64) -> Monotonic {
@@ -44,7 +44,7 @@ pub(crate) fn measured() -> Snapshot {
     let status = LatencyStatus {
         is_ready: true,
         targets: targets.into_iter().map(Arc::new).collect(),
-        counters: Counters {
+        counters: ProbeCounters {
             sent: 9,
             not_sent: 1,
             received: 5,
@@ -90,7 +90,7 @@ fn golden() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn latency_has_the_references_fields_in_its_order_and_its_numbers() {
-    let served = serve(Cardboard::new(measured())).await;
+    let served = serve(FakeDaemon::new(measured())).await;
     assert_eq!(body(&served, "/latency").await, golden());
     assert_eq!(
         body(&served, "/v2/latency").await,
@@ -100,7 +100,7 @@ async fn latency_has_the_references_fields_in_its_order_and_its_numbers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn v3_latency_tells_of_history_loss_and_jitter_and_of_what_is_not_measured_yet() {
-    let served = serve(Cardboard::new(measured())).await;
+    let served = serve(FakeDaemon::new(measured())).await;
     let reply: V3Latency = served.client.read("/v3/latency").await.unwrap();
     assert_eq!(
         (
@@ -164,7 +164,7 @@ async fn nothing_is_there_when_nothing_is_probed() {
         ],
     ];
     for words in off {
-        let served = serve_with(Cardboard::new(measured()), words).await;
+        let served = serve_with(FakeDaemon::new(measured()), words).await;
         for target in ["/latency", "/v2/latency", "/v3/latency"] {
             let reply = served.client.get(target).await.unwrap();
             assert_eq!(
@@ -179,18 +179,18 @@ async fn nothing_is_there_when_nothing_is_probed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_tells_the_distance_to_the_device_in_use_and_the_nearest_one_and_the_old_status_does_not_change()
  {
-    let served = serve(Cardboard::new(measured())).await;
+    let served = serve(FakeDaemon::new(measured())).await;
     let distance = r#""current_device":"ams1","current_device_rtt_nanoseconds":15000500,"current_device_loss_percentage":33.333333333333336,"lowest_latency_device":"fra1","metro":"#;
     let said = body(&served, "/v2/status").await;
     assert_eq!(said.matches(distance).count(), 2, "{said}");
-    let old = serve(Cardboard::new(connected())).await;
+    let old = serve(FakeDaemon::new(connected())).await;
     assert_eq!(body(&served, "/status").await, body(&old, "/status").await);
 }
 
 #[test]
 fn metrics_have_the_references_names_when_they_are_asked_for_and_only_what_is_there_has_a_series() {
     let render = |snapshot: &Snapshot, words: &[&str]| {
-        metrics::render(snapshot, &api_with(Arc::new(Cardboard::new(connected())), words)).unwrap()
+        metrics::render(snapshot, &api_with(Arc::new(FakeDaemon::new(connected())), words)).unwrap()
     };
     let text = render(&measured(), &["-enable-latency-metrics"]);
     let series = |name: &str, byte: u8, code: &str, ip: &str, value: &str| {

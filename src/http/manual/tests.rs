@@ -4,7 +4,7 @@ use warren_actors::{ManualError, RemoveError, Snapshot};
 use warren_state::reconcile::Role;
 
 use super::*;
-use crate::http::testing::{CLIENT, Cardboard, Served, connected, key, raw, serve, serve_with};
+use crate::http::testing::{CLIENT, FakeDaemon, Served, connected, key, raw, serve, serve_with};
 
 const FULL: &str = r#"{"user_type":"Multicast","tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","tunnel_net":"169.254.0.4/31",
     "doublezero_ip":"100.64.0.9","doublezero_prefixes":["45.33.0.0/16","2001:db8::/32"],"mcast_sub_groups":["233.84.178.1"],
@@ -24,7 +24,7 @@ fn post(served: &Served, target: &str, body: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn provision_and_remove_answer_with_the_references_very_bytes() {
-    let engine = Cardboard::new(connected());
+    let engine = FakeDaemon::new(connected());
     let manual = Arc::clone(&engine.manual);
     let served = serve(engine).await;
     for (target, body) in [
@@ -75,7 +75,7 @@ async fn provision_and_remove_answer_with_the_references_very_bytes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_tunnel_of_this_class_there_is_nothing_to_remove() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = FakeDaemon::new(Snapshot::default());
     let manual = Arc::clone(&engine.manual);
     let served = serve(engine).await;
     let (head, said) = post(&served, "/remove", "{}");
@@ -89,7 +89,7 @@ async fn without_a_tunnel_of_this_class_there_is_nothing_to_remove() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_refuses_both_and_touches_none_of_its_tunnels() {
     let device = key(2);
-    let engine = Cardboard::new(Snapshot {
+    let engine = FakeDaemon::new(Snapshot {
         role: Some(Role::Gateway { device }),
         ..connected()
     });
@@ -122,7 +122,7 @@ async fn a_gateway_refuses_both_and_touches_none_of_its_tunnels() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_said_under_the_references_headings_as_valid_json() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = FakeDaemon::new(Snapshot::default());
     let manual = Arc::clone(&engine.manual);
     let served = serve(engine).await;
     let with = |name: &str, value: &str| {
@@ -210,7 +210,7 @@ async fn what_is_wrong_is_said_under_the_references_headings_as_valid_json() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_that_cannot_be_had_is_malformed_stuff_and_one_that_stays_is_an_error_of_ours() {
-    let engine = Cardboard::new(connected());
+    let engine = FakeDaemon::new(connected());
     {
         let mut manual = engine.manual.lock().unwrap();
         manual.provision_fails = Some(ManualError::Failed(
@@ -235,7 +235,7 @@ async fn a_tunnel_that_cannot_be_had_is_malformed_stuff_and_one_that_stays_is_an
 
 #[tokio::test]
 async fn who_may_not_change_things_provisions_and_removes_nothing() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = FakeDaemon::new(Snapshot::default());
     let manual = Arc::clone(&engine.manual);
     let api = crate::http::testing::api(Arc::new(engine));
     let nobody = ConnectInfo(Peer { uid: None, gid: None });

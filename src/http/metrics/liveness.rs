@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use warren_actors::{Figures, liveness::LivenessStatus};
+use warren_actors::{Totals, liveness::LivenessStatus};
 use warren_protocols::liveness::{Drop, EndCounters, SessionReport};
 use warren_state::{LinkName, lifecycle::Usability};
 
@@ -15,12 +15,12 @@ const END: [&str; 2] = ["iface", "local_ip"];
 pub(super) fn write(
     page: &mut Page,
     status: &LivenessStatus,
-    figures: &Figures,
+    totals: &Totals,
     peers: bool,
 ) -> Result<(), prometheus::Error> {
     sessions(page, status)?;
     packets(page, status)?;
-    routes(page, status, figures)?;
+    routes(page, status, totals)?;
     durations(page, status);
     if peers { each_peer(page, status) } else { Ok(()) }
 }
@@ -69,8 +69,8 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
         status.sessions.len() as f64,
     )?;
     let mut changes: Vec<(Vec<String>, u64)> = Vec::new();
-    for ((link, source), figures) in &status.ends {
-        let named = figures.changes.iter().map(|((from, to, reason), count)| {
+    for ((link, source), totals) in &status.ends {
+        let named = totals.changes.iter().map(|((from, to, reason), count)| {
             (
                 labels((link, source), [from.name(), to.name(), reason.name()]),
                 *count,
@@ -154,7 +154,7 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
     let unsent = status
         .ends
         .iter()
-        .map(|((link, source), figures)| (labels((link, source), []), figures.write_errors));
+        .map(|((link, source), totals)| (labels((link, source), []), totals.write_errors));
     page.counter(
         "doublezero_liveness_write_socket_errors_total",
         "Liveness packets that could not leave.",
@@ -171,7 +171,7 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
     )
 }
 
-fn routes(page: &mut Page, status: &LivenessStatus, figures: &Figures) -> Result<(), prometheus::Error> {
+fn routes(page: &mut Page, status: &LivenessStatus, totals: &Totals) -> Result<(), prometheus::Error> {
     let installed = status
         .sessions
         .iter()
@@ -224,7 +224,7 @@ fn routes(page: &mut Page, status: &LivenessStatus, figures: &Figures) -> Result
             .keys()
             .map(|(link, source)| (labels((link, source), []), 0))
             .collect();
-        let failed = figures
+        let failed = totals
             .route_failures
             .iter()
             .filter(|((_, _, was_put), _)| *was_put == put);
@@ -239,25 +239,25 @@ fn durations(page: &mut Page, status: &LivenessStatus) {
         status
             .ends
             .iter()
-            .map(|((link, source), figures)| (labels((link, source), []), figures))
+            .map(|((link, source), totals)| (labels((link, source), []), totals))
     };
     page.histograms(
         "doublezero_liveness_convergence_to_up_seconds",
         "From the first packet of a peer to a session that is up.",
         &END,
-        ends().map(|(end, figures)| (end, &figures.to_up)),
+        ends().map(|(end, totals)| (end, &totals.to_up)),
     );
     page.histograms(
         "doublezero_liveness_convergence_to_down_seconds",
         "From the last packet of a peer to a session that is down.",
         &END,
-        ends().map(|(end, figures)| (end, &figures.to_down)),
+        ends().map(|(end, totals)| (end, &totals.to_down)),
     );
     page.histograms(
         "doublezero_liveness_handle_rx_duration_seconds",
         "How long it took to handle a liveness packet.",
         &END,
-        ends().map(|(end, figures)| (end, &figures.rx_seconds)),
+        ends().map(|(end, totals)| (end, &totals.rx_seconds)),
     );
 }
 
@@ -302,8 +302,8 @@ fn labels<'a>(
 }
 
 /// Datagrams of the multicast services.
-pub(super) fn datagrams(page: &mut Page, figures: &Figures) -> Result<(), prometheus::Error> {
-    let counts = figures.datagrams.iter().map(|((kind, success), count)| {
+pub(super) fn datagrams(page: &mut Page, totals: &Totals) -> Result<(), prometheus::Error> {
+    let counts = totals.datagrams.iter().map(|((kind, success), count)| {
         let status = if *success { "success" } else { "error" };
         (vec![(*kind).to_owned(), status.to_owned()], *count)
     });

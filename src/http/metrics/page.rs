@@ -4,7 +4,7 @@ use prometheus::{
     Counter, Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder,
     proto::{Bucket, Histogram as Sampled, LabelPair, Metric, MetricFamily, MetricType},
 };
-use warren_actors::figures::Histogram;
+use warren_actors::totals::Histogram;
 
 /// Families of metrics, each with its series.
 #[derive(Default)]

@@ -17,13 +17,13 @@ use warren_actors::{
 use warren_state::{Sequence, event::Event, table::Change};
 
 use super::*;
-use crate::http::testing::{Cardboard, Served, api, gateway, serve, start};
+use crate::http::testing::{FakeDaemon, Served, api, gateway, serve, start};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon, what it tells, and where it is served.
-async fn daemon(prepare: impl FnOnce(&mut Cardboard)) -> (Served, Arc<OnceLock<Alone>>) {
-    let mut engine = Cardboard::new(Snapshot::default());
+async fn daemon(prepare: impl FnOnce(&mut FakeDaemon)) -> (Served, Arc<OnceLock<Alone>>) {
+    let mut engine = FakeDaemon::new(Snapshot::default());
     prepare(&mut engine);
     let alone = Arc::clone(&engine.alone);
     alone.get_or_init(|| Alone::start(start()));
@@ -371,7 +371,7 @@ async fn who_may_change_something_sees_addresses_and_others_see_pseudonyms_that_
     assert_eq!((open.name.as_str(), &open.data["state"]), ("", &1.into()));
     assert_eq!(open.data["source"], "20.0.0.7:0");
 
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = FakeDaemon::new(Snapshot::default());
     engine
         .alone
         .get_or_init(|| Alone::start(start()))

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Built, Refusal, Request, consider};
-use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec, desired::Verdict, reconcile::Role};
+use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec, desired::BuildDecision, reconcile::Role};
 
 /// First who is in place already, then the lowest kind number, then the lowest key.
 pub(super) fn choose(
@@ -43,7 +43,7 @@ pub(super) fn scope(request: &Request<'_>, users: BTreeSet<Pubkey>, claims: &Cla
         let Some(user) = request.view.users.get(&key) else {
             continue;
         };
-        if let Verdict::Build(spec) = consider(request, key, user) {
+        if let BuildDecision::Build(spec) = consider(request, key, user) {
             next.extend(claims.holders(&Claim::of(request.role, &spec)));
         }
     }

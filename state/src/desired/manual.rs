@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{GroupFault, Refusal, Request, Verdict, consider};
+use super::{BuildDecision, GroupFault, Refusal, Request, consider};
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceClass, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,
@@ -94,9 +94,9 @@ pub fn manual_spec(
         exclude,
     };
     let mut spec = match consider(&as_user, id.0, &user) {
-        Verdict::Build(spec) => Arc::unwrap_or_clone(spec),
-        Verdict::Refuse(refusal) | Verdict::Keep(refusal) => return Err(refusal),
-        Verdict::NeedsSource(endpoint) => return Err(Refusal::NoSource { endpoint }),
+        BuildDecision::Build(spec) => Arc::unwrap_or_clone(spec),
+        BuildDecision::Refuse(refusal) | BuildDecision::Keep(refusal) => return Err(refusal),
+        BuildDecision::NeedsSource(endpoint) => return Err(Refusal::NoSource { endpoint }),
     };
     if let (Some(multicast), Some(rendezvous_point)) = (&mut spec.multicast, request.rendezvous_point) {
         multicast.rendezvous_point = rendezvous_point;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JournalEntry, Place};
+use super::{JournalEntry, LocalPosition};
 use crate::{Epoch, Incarnation, Phase, TunnelId, event::Event};
 
 /// Why an interval ended that nobody ended.
@@ -34,7 +34,7 @@ pub struct OpenIntervals {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenTunnel {
     /// With which entry.
-    pub at: Place,
+    pub at: LocalPosition,
     /// When.
     pub unix_ms: u64,
     /// Its incarnation.

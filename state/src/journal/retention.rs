@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Place;
+use super::LocalPosition;
 
 /// What is kept, at most and at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ pub struct Bound {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stretch {
     /// The last one in it.
-    pub last: Place,
+    pub last: LocalPosition,
     /// When that was written.
     pub unix_ms: u64,
     /// What they take.
@@ -48,9 +48,9 @@ pub struct Missed {
     /// Whose cursor it is.
     pub reader: String,
     /// Where it stands.
-    pub after: Place,
+    pub after: LocalPosition,
     /// The last entry that is dropped.
-    pub to: Place,
+    pub to: LocalPosition,
 }
 
 impl Default for Keep {
@@ -71,7 +71,12 @@ impl Default for Keep {
 
 /// Which of these stretches, the oldest first, have to go; the newest one never does.
 #[must_use]
-pub fn trim(stretches: &[Stretch], cursors: &BTreeMap<String, Place>, keep: Keep, unix_ms: u64) -> Trim {
+pub fn trim(
+    stretches: &[Stretch],
+    cursors: &BTreeMap<String, LocalPosition>,
+    keep: Keep,
+    unix_ms: u64,
+) -> Trim {
     let mut bytes: u64 = stretches.iter().map(|stretch| stretch.bytes).sum();
     let mut going = 0_usize;
     for stretch in stretches.iter().take(stretches.len().saturating_sub(1)) {
@@ -88,7 +93,7 @@ pub fn trim(stretches: &[Stretch], cursors: &BTreeMap<String, Place>, keep: Keep
         .checked_sub(1)
         .and_then(|newest| stretches.get(newest))
         .map(|stretch| stretch.last);
-    let missed = |to: Place| {
+    let missed = |to: LocalPosition| {
         let behind = cursors.iter().filter(move |(_, after)| **after < to);
         behind.map(move |(reader, after)| Missed {
             reader: reader.clone(),
@@ -107,8 +112,8 @@ mod tests {
     use super::*;
     use crate::{Epoch, Sequence};
 
-    fn place(sequence: u64) -> Place {
-        Place {
+    fn place(sequence: u64) -> LocalPosition {
+        LocalPosition {
             epoch: Epoch(1),
             sequence: Sequence(sequence),
         }

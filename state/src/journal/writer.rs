@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
-use super::{JournalEntry, Place};
+use super::{JournalEntry, LocalPosition};
 use crate::{Deadline, Epoch, Monotonic, event::Event};
 
 /// The writer's numbers.
@@ -36,9 +36,9 @@ impl Default for WriterSettings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Lost {
     /// The last one before them that is.
-    pub after: Place,
+    pub after: LocalPosition,
     /// The last one of them.
-    pub to: Place,
+    pub to: LocalPosition,
     /// How many; 0 where nobody knows.
     pub entries: u64,
 }
@@ -67,7 +67,7 @@ pub struct JournalWriter {
     /// Whether anything of this start is on disk. Before that the mark of the one before must stay.
     has_begun: bool,
     /// The last entry that is on disk.
-    on_disk: Place,
+    on_disk: LocalPosition,
     write_at: Option<Monotonic>,
     mark_at: Option<Monotonic>,
     failures: u32,
@@ -80,7 +80,12 @@ impl JournalWriter {
     /// `epoch`: this start. `on_disk`: the last entry that is. `problem`: why nothing can be written, as far as that was told
     /// already.
     #[must_use]
-    pub fn new(settings: WriterSettings, epoch: Epoch, on_disk: Place, problem: Option<String>) -> Self {
+    pub fn new(
+        settings: WriterSettings,
+        epoch: Epoch,
+        on_disk: LocalPosition,
+        problem: Option<String>,
+    ) -> Self {
         Self {
             has_begun: on_disk.epoch == epoch,
             settings,
@@ -242,7 +247,12 @@ mod tests {
     }
 
     fn writer() -> JournalWriter {
-        JournalWriter::new(WriterSettings::default(), Epoch(1), Place::default(), None)
+        JournalWriter::new(
+            WriterSettings::default(),
+            Epoch(1),
+            LocalPosition::default(),
+            None,
+        )
     }
 
     fn written(effect: Option<WriterEffect>) -> Vec<u64> {
@@ -320,7 +330,7 @@ mod tests {
             bytes: 3 * weight,
             ..WriterSettings::default()
         };
-        let mut writer = JournalWriter::new(settings, Epoch(1), Place::default(), None);
+        let mut writer = JournalWriter::new(settings, Epoch(1), LocalPosition::default(), None);
         writer.take(at(0), None, entry(1));
         writer.take(at(0), None, entry(2));
         assert_eq!(written(writer.go_on(at(20))), [1, 2]);
@@ -335,7 +345,7 @@ mod tests {
         assert_eq!(all.len(), 3);
         assert_eq!(
             (all[0].1.place(), all[0].0),
-            (place(2), lost(Place::default(), place(1), 1))
+            (place(2), lost(LocalPosition::default(), place(1), 1))
         );
         assert_eq!(
             (all[1].1.place(), all[1].0),

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use super::{
     Assignment, Effect, RetireReason, SessionNumber,
-    machine::{Lifecycle, Session, Turn},
+    machine::{Context, Lifecycle, TunnelSession},
     state::{Applying, Build, Look, Looking, Progress, Settled, Stage, Standing, State, Work},
 };
 use crate::{
@@ -23,35 +23,35 @@ impl Lifecycle {
         &mut self,
         mut build: Build,
         assignment: Assignment,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) -> State {
-        self.assign_later(assignment, &mut build, turn);
+        self.assign_later(assignment, &mut build, cx);
         if self.todo.retire.is_some() {
-            self.drain(turn)
+            self.drain(cx)
         } else {
-            self.look(Look::Build, build, turn)
+            self.look(Look::Build, build, cx)
         }
     }
 
     /// Takes an assignment; what it asks for is done with the next look, or after the removal that is due.
-    pub(super) fn assign_later(&mut self, assignment: Assignment, build: &mut Build, turn: &mut Turn<'_>) {
+    pub(super) fn assign_later(&mut self, assignment: Assignment, build: &mut Build, cx: &mut Context<'_>) {
         let old_link = self
             .spec
             .as_ref()
             .map(|spec| spec.link.name.clone())
             .filter(|name| *name != assignment.spec.link.name);
         if let Some(link) = old_link {
-            self.note_retirement(link, RetireReason::Renamed, turn);
+            self.note_retirement(link, RetireReason::Renamed, cx);
         }
         if self.todo.retire.is_some() {
             self.todo.assign = Some(assignment);
         } else {
             self.todo.rebuild = true;
-            self.accept(assignment, build, turn);
+            self.accept(assignment, build, cx);
         }
     }
 
-    fn accept(&mut self, assignment: Assignment, build: &mut Build, turn: &mut Turn<'_>) {
+    fn accept(&mut self, assignment: Assignment, build: &mut Build, cx: &mut Context<'_>) {
         let Assignment {
             spec,
             incarnation,
@@ -61,19 +61,19 @@ impl Lifecycle {
         self.next_incarnation = self.next_incarnation.max(incarnation);
         self.name = Some(spec.link.name.clone());
         if self.spec.is_some() {
-            if let Some(spec) = self.note_move(spec, turn.now) {
-                self.change_spec(spec, build, turn);
+            if let Some(spec) = self.note_move(spec, cx.now) {
+                self.change_spec(spec, build, cx);
             }
         } else {
             self.rib.touch_all();
-            self.rib.expect(self.stale_at(&spec, turn.now));
-            self.tell_spec(None, &spec, turn);
+            self.rib.expect(self.stale_at(&spec, cx.now));
+            self.tell_spec(None, &spec, cx);
             self.spec = Some(spec);
         }
     }
 
     /// What the tunnel should be has changed; the next look makes it so.
-    pub(super) fn change_spec(&mut self, spec: Arc<TunnelSpec>, build: &mut Build, turn: &mut Turn<'_>) {
+    pub(super) fn change_spec(&mut self, spec: Arc<TunnelSpec>, build: &mut Build, cx: &mut Context<'_>) {
         self.todo.rebuild = true;
         build.anew = false;
         let before = self.spec.clone();
@@ -82,13 +82,13 @@ impl Lifecycle {
             .is_some_and(|old| old.link.remote != spec.link.remote)
         {
             // The device that is left hears the prunes, and the next one hears of the groups as soon as it is reached.
-            self.stop_multicast(turn);
+            self.stop_multicast(cx);
         }
         let session = self.session.as_ref().map(|session| session.number);
-        self.follow_session(&spec, turn);
-        self.check_session_kept(&spec, session, turn);
+        self.follow_session(&spec, cx);
+        self.check_session_kept(&spec, session, cx);
         self.rib.touch_all();
-        self.tell_spec(before.as_deref(), &spec, turn);
+        self.tell_spec(before.as_deref(), &spec, cx);
         let Some(before) = before else { return };
         if before != spec {
             build.must_change();
@@ -97,23 +97,23 @@ impl Lifecycle {
         self.old_rules.retain(|rule| !spec.rules.contains(rule));
         if before.exclude != spec.exclude || before.far_ends != spec.far_ends {
             let captures = self.rib.sort_anew(&spec);
-            self.tell_captures(captures, turn);
+            self.tell_captures(captures, cx);
         }
         self.spec = Some(spec);
     }
 
     /// Builds what was assigned while the tunnel was taken down.
-    pub(super) fn build_anew(&mut self, assignment: Assignment, turn: &mut Turn<'_>) -> State {
+    pub(super) fn build_anew(&mut self, assignment: Assignment, cx: &mut Context<'_>) -> State {
         let mut build = Build::default();
-        self.accept(assignment, &mut build, turn);
-        self.look(Look::Build, build, turn)
+        self.accept(assignment, &mut build, cx);
+        self.look(Look::Build, build, cx)
     }
 
-    pub(super) fn look(&mut self, why: Look, build: Build, turn: &mut Turn<'_>) -> State {
+    pub(super) fn look(&mut self, why: Look, build: Build, cx: &mut Context<'_>) -> State {
         let Some(spec) = &self.spec else {
             return State::Pending;
         };
-        turn.emit(Effect::Observe {
+        cx.emit(Effect::Observe {
             link: spec.link.name.clone(),
         });
         self.todo.recheck = false;
@@ -122,15 +122,15 @@ impl Lifecycle {
         State::Looking(Looking {
             why,
             build,
-            overdue_at: self.overdue_at(turn),
+            overdue_at: self.overdue_at(cx),
         })
     }
 
     /// Plans on what was observed.
-    pub(super) fn seen(&mut self, state: Looking, observed: &Observed, turn: &mut Turn<'_>) -> State {
+    pub(super) fn seen(&mut self, state: Looking, observed: &Observed, cx: &mut Context<'_>) -> State {
         let Looking { why, build, .. } = state;
         if self.todo.retire.is_some() {
-            return self.drain(turn);
+            return self.drain(cx);
         }
         let look = if mem::take(&mut self.todo.rebuild) {
             Look::Build
@@ -156,19 +156,19 @@ impl Lifecycle {
                 operation: format!("make link {}", spec.link.name),
                 detail: conflict.reason.clone(),
             };
-            return self.fail(Phase::Linking, fault, build, turn);
+            return self.fail(Phase::Linking, fault, build, cx);
         }
         let stale = self.old_rules.intersection(&observed.rules);
         let mut steps: Vec<PlannedStep> = stale
             .map(|rule| step(self.tunnel, spec, Action::delete(*rule)))
             .collect();
-        self.check_withheld(&plan, observed, turn);
-        self.adopt(mark, &plan, turn);
+        self.check_withheld(&plan, observed, cx);
+        self.adopt(mark, &plan, cx);
         self.rib.unblock_settled(&plan);
         let repaired = self.drift(look, build, &plan);
         self.rib.told_all();
         steps.extend(plan.steps);
-        self.work_through(steps, repaired, build, turn)
+        self.work_through(steps, repaired, build, cx)
     }
 
     /// Takes the steps stage by stage.
@@ -177,7 +177,7 @@ impl Lifecycle {
         steps: Vec<PlannedStep>,
         repaired: Vec<PlannedStep>,
         mut build: Build,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) -> State {
         let quiet = build.progress.was_built() && steps.iter().all(|step| learned_route(step).is_some());
         let mut work = Work {
@@ -202,16 +202,16 @@ impl Lifecycle {
         if !quiet && work.repaired.is_empty() {
             build.must_change();
         }
-        self.apply_next(work, build, turn)
+        self.apply_next(work, build, cx)
     }
 
-    fn apply_next(&mut self, mut work: Work, mut build: Build, turn: &mut Turn<'_>) -> State {
+    fn apply_next(&mut self, mut work: Work, mut build: Build, cx: &mut Context<'_>) -> State {
         let Some((stage, mut steps)) = work.rest.pop_front() else {
-            return self.finish(work, build, turn);
+            return self.finish(work, build, cx);
         };
         steps.retain(|step| !self.rib.has_taken_back(step));
         if steps.is_empty() {
-            return self.apply_next(work, build, turn);
+            return self.apply_next(work, build, cx);
         }
         let quiet = matches!(build.standing, Standing::Settled(_))
             && steps.iter().all(|step| learned_route(step).is_some());
@@ -225,21 +225,21 @@ impl Lifecycle {
         }
         if makes || any(|action| matches!(action, Action::Link(LinkAction::Delete))) {
             build.loses_link(makes);
-            self.stop_multicast(turn);
+            self.stop_multicast(cx);
         }
         (work.stage, work.count) = (stage, steps.len());
-        turn.emit(Effect::Apply {
+        cx.emit(Effect::Apply {
             steps,
             generation: self.generation,
         });
         State::Applying(Applying {
             work,
             build,
-            overdue_at: self.overdue_at(turn),
+            overdue_at: self.overdue_at(cx),
         })
     }
 
-    pub(super) fn applied(&mut self, state: Applying, report: &ApplyReport, turn: &mut Turn<'_>) -> State {
+    pub(super) fn applied(&mut self, state: Applying, report: &ApplyReport, cx: &mut Context<'_>) -> State {
         let Applying { work, mut build, .. } = state;
         for (step, outcome) in &report.steps {
             if let (
@@ -252,15 +252,15 @@ impl Lifecycle {
             }
         }
         if self.todo.retire.is_some() {
-            return self.drain(turn);
+            return self.drain(cx);
         }
-        self.note_blocked(report, turn);
+        self.note_blocked(report, cx);
         let phase = work.stage.phase();
         if let Some((step, fault)) = report.failure() {
             return if !build.anew && cannot_move(step, fault) {
-                self.make_anew(phase, fault, build, turn)
+                self.make_anew(phase, fault, build, cx)
             } else {
-                self.fail(phase, fault.clone(), build, turn)
+                self.fail(phase, fault.clone(), build, cx)
             };
         }
         if report.steps.len() < work.count {
@@ -269,42 +269,42 @@ impl Lifecycle {
                 operation: format!("apply {phase} steps"),
                 detail: format!("{} of {} steps were taken", report.steps.len(), work.count),
             };
-            return self.fail(phase, fault, build, turn);
+            return self.fail(phase, fault, build, cx);
         }
         if self.todo.rebuild {
-            self.look(Look::Build, build, turn)
+            self.look(Look::Build, build, cx)
         } else {
-            self.apply_next(work, build, turn)
+            self.apply_next(work, build, cx)
         }
     }
 
-    fn finish(&mut self, work: Work, build: Build, turn: &mut Turn<'_>) -> State {
-        self.note_repair(work.repaired, turn);
-        self.move_arrived(turn.now);
+    fn finish(&mut self, work: Work, build: Build, cx: &mut Context<'_>) -> State {
+        self.note_repair(work.repaired, cx);
+        self.move_arrived(cx.now);
         self.old_rules.clear();
-        self.backoff.well(turn.now);
-        self.settle(build.finished(), turn)
+        self.backoff.well(cx.now);
+        self.settle(build.finished(), cx)
     }
 
     /// The kernel is as wanted: what else is there to do?
-    pub(super) fn settle(&mut self, mut build: Build, turn: &mut Turn<'_>) -> State {
+    pub(super) fn settle(&mut self, mut build: Build, cx: &mut Context<'_>) -> State {
         if self.todo.rebuild {
-            return self.look(Look::Build, build, turn);
+            return self.look(Look::Build, build, cx);
         }
-        self.start_session(turn);
+        self.start_session(cx);
         let settled = self.settled();
         build.standing = Standing::Settled(settled);
-        if self.todo.recheck && self.may_repair(turn.now) {
-            return self.look(Look::Check, build, turn);
+        if self.todo.recheck && self.may_repair(cx.now) {
+            return self.look(Look::Check, build, cx);
         }
         if self.rib.must_compare() {
-            return self.look(Look::Routes, build, turn);
+            return self.look(Look::Routes, build, cx);
         }
         let steps = self.changed_routes();
         if steps.is_empty() {
             State::Settled(settled)
         } else {
-            self.work_through(steps, Vec::new(), build, turn)
+            self.work_through(steps, Vec::new(), build, cx)
         }
     }
 
@@ -317,18 +317,18 @@ impl Lifecycle {
         }
     }
 
-    fn start_session(&mut self, turn: &mut Turn<'_>) {
+    fn start_session(&mut self, cx: &mut Context<'_>) {
         let spec = self.spec.as_ref().and_then(|spec| spec.bgp.clone());
         let Some(spec) = spec.filter(|_| self.session.is_none()) else {
             return;
         };
         self.sessions_started += 1;
         let number = SessionNumber(self.sessions_started);
-        turn.emit(Effect::StartSession {
+        cx.emit(Effect::StartSession {
             session: number,
             spec: Box::new(spec.clone()),
         });
-        self.session = Some(Box::new(Session {
+        self.session = Some(Box::new(TunnelSession {
             number,
             spec,
             status: SessionStatus::Pending,
@@ -337,7 +337,7 @@ impl Lifecycle {
         }));
     }
 
-    fn adopt(&mut self, mark: Option<Incarnation>, plan: &Plan, turn: &mut Turn<'_>) {
+    fn adopt(&mut self, mark: Option<Incarnation>, plan: &Plan, cx: &mut Context<'_>) {
         let goes = plan
             .steps
             .iter()
@@ -347,7 +347,7 @@ impl Lifecycle {
         };
         self.incarnation = mark;
         if let Some(link) = self.name.clone() {
-            turn.record(Event::Adopted {
+            cx.record(Event::Adopted {
                 tunnel: self.tunnel,
                 link,
                 incarnation: mark,

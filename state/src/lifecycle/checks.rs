@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     SessionNumber,
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
 };
 use crate::{BgpSpec, Observed, Plan, PlannedStep, Route, RouteProtocol, TunnelSpec, invariant::Invariant};
 
 impl Lifecycle {
     /// A route of an earlier run may be replaced while it waits; none is put anew.
-    pub(super) fn check_withheld(&self, plan: &Plan, observed: &Observed, turn: &mut Turn<'_>) {
+    pub(super) fn check_withheld(&self, plan: &Plan, observed: &Observed, cx: &mut Context<'_>) {
         let wrong = plan.steps.iter().find(|step| {
             step.action.put_route().is_some_and(|route| {
                 route.protocol == RouteProtocol::Bgp
@@ -19,25 +19,25 @@ impl Lifecycle {
             })
         });
         let broken = Invariant::WithheldRoutesStayOut.check(wrong.is_none(), || format!("{wrong:?}"));
-        broken.into_iter().for_each(|event| turn.record(event));
+        broken.into_iter().for_each(|event| cx.record(event));
     }
 
     /// Before the tunnel goes.
-    pub(super) fn check_services_ended(&self, turn: &mut Turn<'_>) {
+    pub(super) fn check_services_ended(&self, cx: &mut Context<'_>) {
         let runs = self.services.multicast.as_ref();
         let broken = Invariant::ServicesNeedTheirTunnel.check(runs.is_none(), || {
             format!("the tunnel goes, and multicast services run over it: {runs:?}")
         });
-        broken.into_iter().for_each(|event| turn.record(event));
+        broken.into_iter().for_each(|event| cx.record(event));
     }
 
     /// After every input.
-    pub(super) fn check_announcing(&self, turn: &mut Turn<'_>) {
+    pub(super) fn check_announcing(&self, cx: &mut Context<'_>) {
         let announces = self.services.multicast.as_ref().is_some_and(|run| run.announce);
         let up = self.is_up();
         let broken = Invariant::ServicesNeedTheirTunnel
             .check(up || !announces, || "announced without a session".to_owned());
-        broken.into_iter().for_each(|event| turn.record(event));
+        broken.into_iter().for_each(|event| cx.record(event));
     }
 
     /// After the session was made to fit another spec; `before` is the one that ran.
@@ -45,7 +45,7 @@ impl Lifecycle {
         &self,
         spec: &TunnelSpec,
         before: Option<SessionNumber>,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) {
         let Some(old) = self
             .spec
@@ -58,7 +58,7 @@ impl Lifecycle {
         let holds = before == now || but_groups(old) != but_groups(spec);
         let broken = Invariant::GroupChangesAreIncremental
             .check(holds, || format!("session {before:?} became {now:?}"));
-        broken.into_iter().for_each(|event| turn.record(event));
+        broken.into_iter().for_each(|event| cx.record(event));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
     state::State,
 };
 use crate::{Monotonic, PlannedStep, event::Event, rib::NAMED};
@@ -31,7 +31,7 @@ pub struct Contest {
 
 impl Lifecycle {
     /// The tunnel was mended with these steps; an empty list means that it was not.
-    pub(super) fn note_repair(&mut self, mut steps: Vec<PlannedStep>, turn: &mut Turn<'_>) {
+    pub(super) fn note_repair(&mut self, mut steps: Vec<PlannedStep>, cx: &mut Context<'_>) {
         if steps.is_empty() {
             return;
         }
@@ -41,34 +41,34 @@ impl Lifecycle {
         let before = self
             .contest
             .take()
-            .filter(|contest| turn.now.since(contest.last) < self.settings.contest_over);
+            .filter(|contest| cx.now.since(contest.last) < self.settings.contest_over);
         let repairs = before.map_or(0, |contest| contest.repairs).saturating_add(1);
-        turn.record(Event::Repaired {
+        cx.record(Event::Repaired {
             tunnel: self.tunnel,
             steps: steps.clone(),
             more,
         });
         if repairs == self.settings.repairs_at_once + 1 {
-            turn.record(Event::Contested {
+            cx.record(Event::Contested {
                 tunnel: self.tunnel,
                 repairs,
                 steps: steps.clone(),
                 more,
             });
         }
-        let next = turn.now + self.repair_gap(repairs, turn);
+        let next = cx.now + self.repair_gap(repairs, cx);
         self.contest = Some(Box::new(Contest {
             repairs,
             steps,
             more,
-            last: turn.now,
+            last: cx.now,
             next,
         }));
     }
 
-    fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> Duration {
+    fn repair_gap(&self, repairs: u32, cx: &mut Context<'_>) -> Duration {
         match repairs.checked_sub(self.settings.repairs_at_once) {
-            Some(too_many @ 1..) => self.settings.repair_gaps().after(too_many, turn.random),
+            Some(too_many @ 1..) => self.settings.repair_gaps().after(too_many, cx.random),
             Some(0) | None => Duration::ZERO,
         }
     }
@@ -100,10 +100,10 @@ impl Lifecycle {
             .map(|contest| contest.last + self.settings.contest_over)
     }
 
-    pub(super) fn pass_contest(&mut self, turn: &mut Turn<'_>) {
-        if self.contest_over().is_some_and(|at| turn.now >= at) {
+    pub(super) fn pass_contest(&mut self, cx: &mut Context<'_>) {
+        if self.contest_over().is_some_and(|at| cx.now >= at) {
             self.contest = None;
-            turn.record(Event::ContestOver { tunnel: self.tunnel });
+            cx.record(Event::ContestOver { tunnel: self.tunnel });
         }
     }
 }

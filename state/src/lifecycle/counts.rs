@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RouteCounts,
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
     state::State,
 };
 use crate::{Monotonic, event::Event};
@@ -20,25 +20,25 @@ pub(super) struct ToldCounts {
 
 impl Lifecycle {
     /// Tells of them when it is time: a while after they changed, and after they were told last.
-    pub(super) fn follow_counts(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn follow_counts(&mut self, cx: &mut Context<'_>) {
         let counts = self.rib.counts();
         if counts == self.told_counts.counts || matches!(self.state, State::Ended(_)) {
             self.told_counts.due = None;
             return;
         }
-        let settled = turn.now + self.settings.routes_settle;
+        let settled = cx.now + self.settings.routes_settle;
         let rested = self
             .told_counts
             .at
             .map_or(settled, |at| settled.max(at + self.settings.routes_gap));
         let due = *self.told_counts.due.get_or_insert(rested);
-        if turn.now >= due {
+        if cx.now >= due {
             self.told_counts = ToldCounts {
                 counts,
-                at: Some(turn.now),
+                at: Some(cx.now),
                 due: None,
             };
-            turn.record(Event::RoutesChanged {
+            cx.record(Event::RoutesChanged {
                 tunnel: self.tunnel,
                 counts,
             });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Effect, FailureReport, MoveFault,
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
     state::{Build, Compensating, Look, Progress, Standing, State, Waiting},
 };
 use crate::{Deadline, Fault, FaultClass, Monotonic, Phase};
@@ -35,34 +35,34 @@ impl Lifecycle {
         phase: Phase,
         fault: Fault,
         mut build: Build,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) -> State {
         if self.todo.retire.is_some() {
-            return self.drain(turn);
+            return self.drain(cx);
         }
-        self.backoff.unwell(turn.now);
+        self.backoff.unwell(cx.now);
         if fault.class == FaultClass::Gone && !build.looked_again {
             build.looked_again = true;
-            self.record_failure(phase, &fault, Duration::ZERO, turn);
+            self.record_failure(phase, &fault, Duration::ZERO, cx);
             let look = if build.progress.was_built() {
                 Look::Check
             } else {
                 Look::Build
             };
-            return self.look(look, build, turn);
+            return self.look(look, build, cx);
         }
         build.looked_again = false;
         if self.move_failed(&fault, build) {
-            self.go_back(MoveFault::Fault(fault.clone()), &mut build, turn);
+            self.go_back(MoveFault::Fault(fault.clone()), &mut build, cx);
             if !build.progress.was_made() {
-                return self.look(Look::Build, build, turn);
+                return self.look(Look::Build, build, cx);
             }
         }
         if !build.progress.was_made() {
-            return self.wait(phase, fault, build, turn);
+            return self.wait(phase, fault, build, cx);
         }
-        self.stop_multicast(turn);
-        self.compensate(phase, fault, build, turn)
+        self.stop_multicast(cx);
+        self.compensate(phase, fault, build, cx)
     }
 
     /// The dataplane cannot move the link.
@@ -71,20 +71,20 @@ impl Lifecycle {
         phase: Phase,
         fault: &Fault,
         mut build: Build,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) -> State {
-        self.backoff.unwell(turn.now);
+        self.backoff.unwell(cx.now);
         (build.anew, build.looked_again) = (true, false);
-        self.record_failure(phase, fault, Duration::ZERO, turn);
-        self.look(Look::Build, build, turn)
+        self.record_failure(phase, fault, Duration::ZERO, cx);
+        self.look(Look::Build, build, cx)
     }
 
-    fn compensate(&mut self, phase: Phase, fault: Fault, build: Build, turn: &mut Turn<'_>) -> State {
+    fn compensate(&mut self, phase: Phase, fault: Fault, build: Build, cx: &mut Context<'_>) -> State {
         let Some(spec) = self.spec.clone() else {
-            return self.wait(phase, fault, build, turn);
+            return self.wait(phase, fault, build, cx);
         };
-        self.check_services_ended(turn);
-        turn.emit(Effect::Remove {
+        self.check_services_ended(cx);
+        cx.emit(Effect::Remove {
             rules: spec.rules.clone(),
         });
         State::Compensating(Compensating {
@@ -94,34 +94,34 @@ impl Lifecycle {
                 progress: Progress::default(),
                 ..build
             },
-            overdue_at: self.overdue_at(turn),
+            overdue_at: self.overdue_at(cx),
         })
     }
 
-    pub(super) fn compensated(&mut self, state: Compensating, turn: &mut Turn<'_>) -> State {
+    pub(super) fn compensated(&mut self, state: Compensating, cx: &mut Context<'_>) -> State {
         let Compensating {
             phase, fault, build, ..
         } = state;
         if self.todo.retire.is_some() {
-            self.drain(turn)
+            self.drain(cx)
         } else if self.todo.rebuild {
-            self.record_failure(phase, &fault, Duration::ZERO, turn);
-            self.look(Look::Build, build, turn)
+            self.record_failure(phase, &fault, Duration::ZERO, cx);
+            self.look(Look::Build, build, cx)
         } else {
-            self.wait(phase, fault, build, turn)
+            self.wait(phase, fault, build, cx)
         }
     }
 
     /// A conflict may be over once something has changed; but our own attempts cause changes too, so no sooner than an
     /// ordinary fault would be tried again.
-    pub(super) fn recheck_failed(&mut self, mut state: Waiting, turn: &mut Turn<'_>) -> State {
+    pub(super) fn recheck_failed(&mut self, mut state: Waiting, cx: &mut Context<'_>) -> State {
         let Waiting {
             failure,
             earliest,
             build,
         } = &mut state;
         match failure.fault.class {
-            FaultClass::Conflict if turn.now >= *earliest => return self.look(Look::Build, *build, turn),
+            FaultClass::Conflict if cx.now >= *earliest => return self.look(Look::Build, *build, cx),
             FaultClass::Conflict => failure.retry_at = failure.retry_at.min(*earliest),
             FaultClass::Transient | FaultClass::Permanent | FaultClass::Gone | FaultClass::Unsupported => {}
         }
@@ -129,57 +129,54 @@ impl Lifecycle {
     }
 
     /// Deadlines that pass in whatever state.
-    pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        self.rib.pass(turn.now);
-        self.pass_contest(turn);
-        self.backoff.pass(turn.now);
+    pub(super) fn pass_time(&mut self, cx: &mut Context<'_>) {
+        self.rib.pass(cx.now);
+        self.pass_contest(cx);
+        self.backoff.pass(cx.now);
     }
 
     /// When the operation that begins now is overdue.
-    pub(super) fn overdue_at(&self, turn: &Turn<'_>) -> Monotonic {
-        turn.now + self.settings.progress
+    pub(super) fn overdue_at(&self, cx: &Context<'_>) -> Monotonic {
+        cx.now + self.settings.progress
     }
 
-    pub(super) fn report_overdue(&mut self, overdue_at: &mut Monotonic, phase: Phase, turn: &mut Turn<'_>) {
-        if turn.now < *overdue_at {
+    pub(super) fn report_overdue(&mut self, overdue_at: &mut Monotonic, phase: Phase, cx: &mut Context<'_>) {
+        if cx.now < *overdue_at {
             return;
         }
-        *overdue_at = self.overdue_at(turn);
+        *overdue_at = self.overdue_at(cx);
         let fault = Fault {
             class: FaultClass::Transient,
             operation: "wait".to_owned(),
             detail: format!("the dataplane has not answered for {:?}", self.settings.progress),
         };
-        self.record_failure(phase, &fault, Duration::ZERO, turn);
+        self.record_failure(phase, &fault, Duration::ZERO, cx);
     }
 
     /// Counts the failure and says how long to wait.
-    pub(super) fn back_off(&mut self, fault: &Fault, turn: &mut Turn<'_>) -> Duration {
+    pub(super) fn back_off(&mut self, fault: &Fault, cx: &mut Context<'_>) -> Duration {
         self.backoff.failed();
         match fault.class {
-            FaultClass::Transient | FaultClass::Gone => self.backoff.wait(turn.random),
-            FaultClass::Conflict => self
-                .settings
-                .jitter()
-                .of(self.settings.conflict_retry, turn.random),
+            FaultClass::Transient | FaultClass::Gone => self.backoff.wait(cx.random),
+            FaultClass::Conflict => self.settings.jitter().of(self.settings.conflict_retry, cx.random),
             FaultClass::Permanent | FaultClass::Unsupported => self
                 .settings
                 .jitter()
-                .of(self.settings.permanent_retry, turn.random),
+                .of(self.settings.permanent_retry, cx.random),
         }
     }
 
-    fn wait(&mut self, phase: Phase, fault: Fault, mut build: Build, turn: &mut Turn<'_>) -> State {
-        let wait = self.back_off(&fault, turn);
-        self.record_failure(phase, &fault, wait, turn);
+    fn wait(&mut self, phase: Phase, fault: Fault, mut build: Build, cx: &mut Context<'_>) -> State {
+        let wait = self.back_off(&fault, cx);
+        self.record_failure(phase, &fault, wait, cx);
         build.standing = Standing::Failed(phase);
         State::Waiting(Waiting {
             failure: FailureReport {
                 phase,
                 fault,
-                retry_at: turn.now + wait,
+                retry_at: cx.now + wait,
             },
-            earliest: turn.now + self.backoff.full_wait(),
+            earliest: cx.now + self.backoff.full_wait(),
             build,
         })
     }

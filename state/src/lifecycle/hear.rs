@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, mem};
 
 use super::{
     Effect, SessionNumber, SessionUpdate,
-    machine::{Lifecycle, Session, Turn},
+    machine::{Context, Lifecycle, TunnelSession},
 };
 use crate::{
     ApplyReport, BgpSpec, Monotonic, SessionDetail, SessionStatus, TunnelSpec, event::Event,
@@ -13,7 +13,7 @@ use crate::{
 
 impl Lifecycle {
     /// News of the running session; those of an earlier one change nothing.
-    pub(super) fn hear(&mut self, number: SessionNumber, update: SessionUpdate, turn: &mut Turn<'_>) {
+    pub(super) fn hear(&mut self, number: SessionNumber, update: SessionUpdate, cx: &mut Context<'_>) {
         if self
             .session
             .as_ref()
@@ -23,24 +23,24 @@ impl Lifecycle {
         }
         let Some(spec) = self.spec.clone() else { return };
         match update {
-            SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
+            SessionUpdate::Status(status, detail) => self.note_status(status, detail, cx),
             SessionUpdate::Routes { announced, withdrawn } => {
                 let captures = self.rib.hear(&spec, announced, withdrawn);
-                self.tell_captures(captures, turn);
+                self.tell_captures(captures, cx);
             }
             SessionUpdate::Synced => {
-                self.rib.synced(&spec, turn.now + self.settings.stale_routes);
-                self.tell_counts_now(turn.now);
+                self.rib.synced(&spec, cx.now + self.settings.stale_routes);
+                self.tell_counts_now(cx.now);
             }
             SessionUpdate::Closed => self.rib.closed(&spec),
         }
     }
 
     /// Notes which routes found their places taken.
-    pub(super) fn note_blocked(&mut self, report: &ApplyReport, turn: &mut Turn<'_>) {
+    pub(super) fn note_blocked(&mut self, report: &ApplyReport, cx: &mut Context<'_>) {
         let newly = self.spec.as_ref().and_then(|spec| self.rib.applied(spec, report));
         if let Some(NewlyBlocked { count, first, fault }) = newly {
-            turn.record(Event::RoutesBlocked {
+            cx.record(Event::RoutesBlocked {
                 tunnel: self.tunnel,
                 count,
                 first,
@@ -51,7 +51,7 @@ impl Lifecycle {
 
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
     /// is built). A peer that stays is not told that the session is over: it may keep our routes until the next one.
-    pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+    pub(super) fn follow_session(&mut self, spec: &TunnelSpec, cx: &mut Context<'_>) {
         let stays = spec.bgp.is_some()
             && self
                 .spec
@@ -63,33 +63,33 @@ impl Lifecycle {
             Some(bgp) if stays && differs_in_advertise_only(bgp, &session.spec) => {
                 session.spec = bgp.clone();
                 let prefixes = bgp.advertise.iter().copied().collect();
-                turn.emit(Effect::Advertise {
+                cx.emit(Effect::Advertise {
                     session: session.number,
                     prefixes,
                 });
             }
             Some(_) | None => {
-                self.stop_session(!stays, turn);
-                self.rib.begin_anew(self.stale_at(spec, turn.now));
+                self.stop_session(!stays, cx);
+                self.rib.begin_anew(self.stale_at(spec, cx.now));
             }
         }
     }
 
-    pub(super) fn stop_session(&mut self, cease: bool, turn: &mut Turn<'_>) {
-        let Some(Session {
+    pub(super) fn stop_session(&mut self, cease: bool, cx: &mut Context<'_>) {
+        let Some(TunnelSession {
             number, spec, status, ..
         }) = self.session.take().map(|session| *session)
         else {
             return;
         };
-        turn.emit(Effect::StopSession {
+        cx.emit(Effect::StopSession {
             session: number,
             cease,
         });
         // The next one begins there.
         let to = SessionStatus::Pending;
         if status != to {
-            turn.record(Event::SessionChanged {
+            cx.record(Event::SessionChanged {
                 tunnel: self.tunnel,
                 peer_asn: spec.peer_asn,
                 from: status,
@@ -106,15 +106,15 @@ impl Lifecycle {
         (!install.retain).then(|| now + self.settings.stale_routes)
     }
 
-    fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, turn: &mut Turn<'_>) {
+    fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, cx: &mut Context<'_>) {
         let Some(session) = &mut self.session else { return };
         let before = mem::replace(&mut session.detail, detail.clone()).map(|before| before.cause);
         let from = mem::replace(&mut session.status, status);
         let (tunnel, peer_asn) = (self.tunnel, session.spec.peer_asn);
         let (cause, detail) = detail.map(|SessionDetail { cause, text }| (cause, text)).unzip();
         if from != status {
-            session.since = Some(turn.now);
-            turn.record(Event::SessionChanged {
+            session.since = Some(cx.now);
+            cx.record(Event::SessionChanged {
                 tunnel,
                 peer_asn,
                 from,
@@ -123,7 +123,7 @@ impl Lifecycle {
                 detail,
             });
         } else if before != cause {
-            turn.record(Event::SessionCauseChanged {
+            cx.record(Event::SessionCauseChanged {
                 tunnel,
                 peer_asn,
                 status,
@@ -131,7 +131,7 @@ impl Lifecycle {
                 detail,
             });
         }
-        self.move_heard(status == SessionStatus::Up, turn.now);
+        self.move_heard(status == SessionStatus::Up, cx.now);
     }
 }
 

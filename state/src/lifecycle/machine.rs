@@ -57,7 +57,7 @@ pub struct Lifecycle {
     pub(super) incarnation: Incarnation,
     /// Rules of an earlier spec that may still be there.
     pub(super) old_rules: BTreeSet<Rule>,
-    pub(super) session: Option<Box<Session>>,
+    pub(super) session: Option<Box<TunnelSession>>,
     pub(super) sessions_started: u64,
     /// What the session has taught us.
     pub(super) rib: Rib,
@@ -85,7 +85,7 @@ pub(super) struct Todo {
 
 /// The session that runs.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct TunnelSession {
     pub(super) number: SessionNumber,
     pub(super) spec: BgpSpec,
     pub(super) status: SessionStatus,
@@ -94,7 +94,7 @@ pub(super) struct Session {
 }
 
 /// One call of [`Lifecycle::handle`].
-pub(super) struct Turn<'a> {
+pub(super) struct Context<'a> {
     pub(super) now: Monotonic,
     pub(super) random: &'a mut dyn Random,
     /// The phase that was told last.
@@ -102,7 +102,7 @@ pub(super) struct Turn<'a> {
     pub(super) effects: Vec<Effect>,
 }
 
-impl Turn<'_> {
+impl Context<'_> {
     pub(super) fn emit(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
@@ -142,14 +142,14 @@ impl Lifecycle {
     }
 
     /// The tunnel has this phase from now on.
-    pub(super) fn tell_phase(&mut self, phase: Phase, reason: Option<PhaseReason>, turn: &mut Turn<'_>) {
-        if turn.phase == phase {
+    pub(super) fn tell_phase(&mut self, phase: Phase, reason: Option<PhaseReason>, cx: &mut Context<'_>) {
+        if cx.phase == phase {
             return;
         }
-        let from = mem::replace(&mut turn.phase, phase);
-        self.since = turn.now;
+        let from = mem::replace(&mut cx.phase, phase);
+        self.since = cx.now;
         if let Some(link) = self.name.clone() {
-            turn.record(Event::PhaseChanged {
+            cx.record(Event::PhaseChanged {
                 tunnel: self.tunnel,
                 link,
                 incarnation: self.incarnation,
@@ -168,20 +168,20 @@ impl Core for Lifecycle {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let mut turn = Turn {
+        let mut cx = Context {
             now,
             random,
             phase: self.phase(),
             effects: Vec::new(),
         };
         let was_postponed = self.postponed_move().is_some();
-        self.state = self.next(input, &mut turn);
-        self.tell_phase(self.phase(), self.state.reason(), &mut turn);
-        self.follow_services(&mut turn);
-        self.check_announcing(&mut turn);
-        self.follow_postponed(was_postponed, &mut turn);
-        self.follow_counts(&mut turn);
-        turn.effects
+        self.state = self.next(input, &mut cx);
+        self.tell_phase(self.phase(), self.state.reason(), &mut cx);
+        self.follow_services(&mut cx);
+        self.check_announcing(&mut cx);
+        self.follow_postponed(was_postponed, &mut cx);
+        self.follow_counts(&mut cx);
+        cx.effects
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     MoveFault, MoveReason,
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
     state::Build,
 };
 use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, TunnelSpec, event::Event};
@@ -170,8 +170,8 @@ impl Lifecycle {
     }
 
     /// Goes back, or tries again, when it is time. The next look does it.
-    pub(super) fn pass_move(&mut self, build: &mut Build, turn: &mut Turn<'_>) {
-        if self.move_timeout().is_none_or(|at| turn.now < at) {
+    pub(super) fn pass_move(&mut self, build: &mut Build, cx: &mut Context<'_>) {
+        if self.move_timeout().is_none_or(|at| cx.now < at) {
             return;
         }
         let Some(Move {
@@ -193,19 +193,19 @@ impl Lifecycle {
                     .clone()
                     .filter(|_| !*arrived)
                     .map_or(MoveFault::Silence, MoveFault::Fault);
-                self.go_back(why, build, turn);
+                self.go_back(why, build, cx);
             }
             Stage::Postponed { until: Some(_), .. } => {
                 self.moving = None;
-                self.change_spec(spec, build, turn);
+                self.change_spec(spec, build, cx);
             }
             Stage::Postponed { until: None, .. } => {
                 *stage = Stage::Trying {
-                    until: turn.now + self.settings.move_timeout,
+                    until: cx.now + self.settings.move_timeout,
                     arrived: false,
                 };
                 *fault = None;
-                self.change_spec(spec, build, turn);
+                self.change_spec(spec, build, cx);
             }
         }
     }
@@ -225,12 +225,12 @@ impl Lifecycle {
         build.anew || fault.class == FaultClass::Conflict
     }
 
-    pub(super) fn go_back(&mut self, why: MoveFault, build: &mut Build, turn: &mut Turn<'_>) {
+    pub(super) fn go_back(&mut self, why: MoveFault, build: &mut Build, cx: &mut Context<'_>) {
         let Some(mut moving) = self.moving.take() else {
             return;
         };
         moving.tries = moving.tries.saturating_add(1);
-        let wait = self.settings.move_retries().after(moving.tries, turn.random);
+        let wait = self.settings.move_retries().after(moving.tries, cx.random);
         let old = moving.old.clone();
         let reason = MoveReason {
             why,
@@ -242,9 +242,9 @@ impl Lifecycle {
             operation: format!("move the tunnel to {remote}"),
             detail: reason.to_string(),
         };
-        self.record_failure(Phase::Peering, &fault, wait, turn);
+        self.record_failure(Phase::Peering, &fault, wait, cx);
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        turn.record(Event::MovePostponed {
+        cx.record(Event::MovePostponed {
             tunnel: self.tunnel,
             local,
             remote,
@@ -253,11 +253,11 @@ impl Lifecycle {
         });
         moving.stage = Stage::Postponed {
             reason,
-            retry_at: turn.now + wait,
-            until: Some(turn.now + self.settings.move_timeout),
+            retry_at: cx.now + wait,
+            until: Some(cx.now + self.settings.move_timeout),
         };
         self.moving = Some(moving);
-        self.change_spec(old, build, turn);
+        self.change_spec(old, build, cx);
     }
 
     /// For reports.

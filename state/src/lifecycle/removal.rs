@@ -4,7 +4,7 @@ use std::{mem, time::Duration};
 
 use super::{
     Effect, FailureReport, RetireReason,
-    machine::{Lifecycle, Todo, Turn},
+    machine::{Context, Lifecycle, Todo},
     state::{DrainWaiting, Draining, Ended, Removal, Retirement, State},
 };
 use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, event::Event, rib::Rib};
@@ -12,17 +12,17 @@ use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, event::Event, rib
 impl Lifecycle {
     /// The daemon goes away and the tunnel stays. The multicast services end without a word: what they asked the device
     /// for goes on.
-    pub(super) fn detach(&mut self, phase: Phase, turn: &mut Turn<'_>) -> State {
-        self.stop_session(false, turn);
+    pub(super) fn detach(&mut self, phase: Phase, cx: &mut Context<'_>) -> State {
+        self.stop_session(false, cx);
         self.services.multicast = None;
-        self.end(Ended::Detached(phase), turn)
+        self.end(Ended::Detached(phase), cx)
     }
 
     /// The tunnel is to go once nothing is under way; its session goes now.
-    pub(super) fn note_retirement(&mut self, link: LinkName, reason: RetireReason, turn: &mut Turn<'_>) {
-        self.stop_multicast(turn);
-        self.tell_draining(turn);
-        self.stop_session(true, turn);
+    pub(super) fn note_retirement(&mut self, link: LinkName, reason: RetireReason, cx: &mut Context<'_>) {
+        self.stop_multicast(cx);
+        self.tell_draining(cx);
+        self.stop_session(true, cx);
         self.rib.forget();
         self.moving = None;
         self.todo.assign = None;
@@ -33,11 +33,11 @@ impl Lifecycle {
     }
 
     /// Told once for each link that goes, and before anything of it ends.
-    fn tell_draining(&self, turn: &mut Turn<'_>) {
+    fn tell_draining(&self, cx: &mut Context<'_>) {
         let Some(spec) = self.spec.as_ref().filter(|_| self.todo.retire.is_none()) else {
             return;
         };
-        turn.record(Event::TunnelDrained {
+        cx.record(Event::TunnelDrained {
             tunnel: self.tunnel,
             link: spec.link.name.clone(),
             incarnation: self.incarnation,
@@ -46,65 +46,65 @@ impl Lifecycle {
     }
 
     /// Starts the removal of everything that is this tunnel's.
-    pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> State {
+    pub(super) fn drain(&mut self, cx: &mut Context<'_>) -> State {
         let reason = self.todo.retire.take().map(|retire| retire.reason);
         let mut rules = mem::take(&mut self.old_rules);
         rules.extend(self.spec.iter().flat_map(|spec| &spec.rules));
         self.backoff.forget();
-        self.remove(Removal { rules, reason }, turn)
+        self.remove(Removal { rules, reason }, cx)
     }
 
     /// Removes whatever there is of the tunnel.
-    pub(super) fn remove(&mut self, removal: Removal, turn: &mut Turn<'_>) -> State {
-        self.check_services_ended(turn);
-        turn.emit(Effect::Remove {
+    pub(super) fn remove(&mut self, removal: Removal, cx: &mut Context<'_>) -> State {
+        self.check_services_ended(cx);
+        cx.emit(Effect::Remove {
             rules: removal.rules.clone(),
         });
         State::Draining(Draining {
             removal,
-            overdue_at: self.overdue_at(turn),
+            overdue_at: self.overdue_at(cx),
         })
     }
 
-    pub(super) fn removed(&mut self, removal: Removal, report: RemovalReport, turn: &mut Turn<'_>) -> State {
+    pub(super) fn removed(&mut self, removal: Removal, report: RemovalReport, cx: &mut Context<'_>) -> State {
         let (not_ours, failed): (Vec<Fault>, Vec<Fault>) =
             report.failed.into_iter().partition(is_nothing_of_ours);
         for fault in not_ours {
-            self.record_failure(Phase::Draining, &fault, Duration::ZERO, turn);
+            self.record_failure(Phase::Draining, &fault, Duration::ZERO, cx);
         }
         if let Some(fault) = failed.into_iter().next() {
-            let wait = self.back_off(&fault, turn);
-            self.record_failure(Phase::Draining, &fault, wait, turn);
+            let wait = self.back_off(&fault, cx);
+            self.record_failure(Phase::Draining, &fault, wait, cx);
             let failure = FailureReport {
                 phase: Phase::Draining,
                 fault,
-                retry_at: turn.now + wait,
+                retry_at: cx.now + wait,
             };
             return State::DrainWaiting(DrainWaiting { removal, failure });
         }
         self.backoff.forget();
-        self.gone(turn)
+        self.gone(cx)
     }
 
     /// Nothing of the tunnel is left.
-    fn gone(&mut self, turn: &mut Turn<'_>) -> State {
-        self.tell_phase(Phase::Removed, None, turn);
+    fn gone(&mut self, cx: &mut Context<'_>) -> State {
+        self.tell_phase(Phase::Removed, None, cx);
         self.spec = None;
         self.rib = Rib::default();
         match mem::take(&mut self.todo) {
             Todo {
                 assign: Some(assignment),
                 ..
-            } => self.build_anew(assignment, turn),
-            Todo { assign: None, .. } => self.end(Ended::Removed, turn),
+            } => self.build_anew(assignment, cx),
+            Todo { assign: None, .. } => self.end(Ended::Removed, cx),
         }
     }
 
-    fn end(&mut self, ended: Ended, turn: &mut Turn<'_>) -> State {
+    fn end(&mut self, ended: Ended, cx: &mut Context<'_>) -> State {
         self.rib.expect(None);
-        self.backoff.unwell(turn.now);
+        self.backoff.unwell(cx.now);
         self.moving = None;
-        turn.emit(Effect::Finished);
+        cx.emit(Effect::Finished);
         State::Ended(ended)
     }
 
@@ -113,10 +113,10 @@ impl Lifecycle {
         phase: Phase,
         fault: &Fault,
         wait: Duration,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) {
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        turn.record(Event::StepFailed {
+        cx.record(Event::StepFailed {
             tunnel: self.tunnel,
             phase,
             fault: fault.clone(),

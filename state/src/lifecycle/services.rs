@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Effect, MulticastRun, Usability, WatchedRoute,
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
 };
 use crate::{InstallSpec, LinkName, LivenessMode, rib::Touched};
 
@@ -37,20 +37,20 @@ pub(super) struct Services {
 
 impl Lifecycle {
     /// Asks for what should run now.
-    pub(super) fn follow_services(&mut self, turn: &mut Turn<'_>) {
-        self.follow_multicast(turn);
-        self.follow_watched(turn);
+    pub(super) fn follow_services(&mut self, cx: &mut Context<'_>) {
+        self.follow_multicast(cx);
+        self.follow_watched(cx);
     }
 
     /// Ends the multicast services while the link is still there for their last words.
-    pub(super) fn stop_multicast(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn stop_multicast(&mut self, cx: &mut Context<'_>) {
         if self.services.multicast.take().is_some() {
-            turn.emit(Effect::Multicast(None));
+            cx.emit(Effect::Multicast(None));
         }
     }
 
     /// While the tunnel is changed to another spec its services go on as they were.
-    fn follow_multicast(&mut self, turn: &mut Turn<'_>) {
+    fn follow_multicast(&mut self, cx: &mut Context<'_>) {
         let Some(tunnel) = self
             .spec
             .as_ref()
@@ -74,12 +74,12 @@ impl Lifecycle {
         let run = run.map(Box::new);
         if run != self.services.multicast {
             self.services.multicast.clone_from(&run);
-            turn.emit(Effect::Multicast(run));
+            cx.emit(Effect::Multicast(run));
         }
     }
 
     /// Costs what was touched: the table that a session taught us may be large, and its messages small.
-    fn follow_watched(&mut self, turn: &mut Turn<'_>) {
+    fn follow_watched(&mut self, cx: &mut Context<'_>) {
         let (added, removed) = match self.rib.take_touched() {
             Touched::All => self.watch_all_anew(),
             Touched::Some(touched) if touched.is_empty() => return,
@@ -87,7 +87,7 @@ impl Lifecycle {
         };
         let Some(probe) = self.services.probe.as_ref().filter(|_| !added.is_empty()) else {
             if !removed.is_empty() {
-                turn.emit(Effect::WatchRoutes {
+                cx.emit(Effect::WatchRoutes {
                     added: Vec::new(),
                     removed,
                 });
@@ -95,7 +95,7 @@ impl Lifecycle {
             return;
         };
         let added = added.into_iter().map(|dst| probe.of(dst)).collect();
-        turn.emit(Effect::WatchRoutes { added, removed });
+        cx.emit(Effect::WatchRoutes { added, removed });
     }
 
     fn watch_touched(&mut self, touched: BTreeSet<Ipv4Net>) -> (Vec<Ipv4Net>, Vec<Ipv4Net>) {

@@ -1,14 +1,14 @@
 //! What is told of a tunnel beside its phases: what it is to be, and moves that wait.
 
 use super::{
-    machine::{Lifecycle, Turn},
+    machine::{Context, Lifecycle},
     state::State,
 };
 use crate::{TunnelSpec, event::Event, rib::Captures, spec::SpecPart};
 
 impl Lifecycle {
     /// The tunnel is to be this from now on.
-    pub(super) fn tell_spec(&self, before: Option<&TunnelSpec>, now: &TunnelSpec, turn: &mut Turn<'_>) {
+    pub(super) fn tell_spec(&self, before: Option<&TunnelSpec>, now: &TunnelSpec, cx: &mut Context<'_>) {
         let parts = before.map_or_else(|| now.parts(), |before| now.differs_from(before));
         if parts.is_empty() {
             return;
@@ -22,7 +22,7 @@ impl Lifecycle {
             let (publish, subscribe) = (multicast.publish.clone(), multicast.subscribe.clone());
             let served = before.and_then(|before| before.multicast.as_ref());
             if served.is_none_or(|served| (&served.publish, &served.subscribe) != (&publish, &subscribe)) {
-                turn.record(Event::GroupsChanged {
+                cx.record(Event::GroupsChanged {
                     tunnel: self.tunnel,
                     link: link.clone(),
                     publish,
@@ -31,7 +31,7 @@ impl Lifecycle {
             }
         }
         let (local, remote) = (now.link.local, now.link.remote);
-        turn.record(Event::SpecChanged {
+        cx.record(Event::SpecChanged {
             tunnel: self.tunnel,
             link,
             service: now.kind,
@@ -42,14 +42,14 @@ impl Lifecycle {
     }
 
     /// Routes newly stay out because they lead to the far end of a tunnel.
-    pub(super) fn tell_captures(&self, captures: Option<Captures>, turn: &mut Turn<'_>) {
+    pub(super) fn tell_captures(&self, captures: Option<Captures>, cx: &mut Context<'_>) {
         if let Some(Captures {
             count,
             first,
             far_end,
         }) = captures
         {
-            turn.record(Event::RoutesCapturing {
+            cx.record(Event::RoutesCapturing {
                 tunnel: self.tunnel,
                 count,
                 first,
@@ -59,12 +59,12 @@ impl Lifecycle {
     }
 
     /// Tells when a move that was postponed waits no longer.
-    pub(super) fn follow_postponed(&mut self, was_postponed: bool, turn: &mut Turn<'_>) {
+    pub(super) fn follow_postponed(&mut self, was_postponed: bool, cx: &mut Context<'_>) {
         if !was_postponed || self.postponed_move().is_some() || matches!(self.state, State::Ended(_)) {
             return;
         }
         if let Some(spec) = &self.spec {
-            turn.record(Event::MoveOver {
+            cx.record(Event::MoveOver {
                 tunnel: self.tunnel,
                 remote: spec.link.remote,
             });

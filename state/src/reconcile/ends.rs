@@ -10,8 +10,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    machine::{Reconciler, Turn},
-    slots::{Slot, Stage},
+    entries::{Stage, TunnelEntry},
+    machine::{Context, Reconciler},
 };
 use crate::{Observed, TunnelId, TunnelSpec, desired::Built, lifecycle::TunnelReport, reconcile::Role};
 
@@ -57,9 +57,9 @@ impl Reconciler {
         for (id, spec) in &built.tunnels {
             ends.add(*id, [spec.link.remote]);
         }
-        for (id, slot) in self.slots.iter() {
-            ends.add(*id, slot.endpoints.iter().map(|(_, remote)| *remote));
-            ends.add(*id, slot.report.iter().flat_map(|report| far_ends_in(report)));
+        for (id, entry) in self.entries.iter() {
+            ends.add(*id, entry.endpoints.iter().map(|(_, remote)| *remote));
+            ends.add(*id, entry.report.iter().flat_map(|report| far_ends_in(report)));
         }
         for (id, seen) in &self.seen {
             ends.add(*id, seen.far_end);
@@ -80,15 +80,15 @@ impl Reconciler {
     }
 
     /// Tunnels come, move and go without a pass.
-    pub(super) fn follow_far_ends(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn follow_far_ends(&mut self, cx: &mut Context<'_>) {
         if self.shutdown.is_none() && self.far_ends_with(&self.built) != self.far_ends {
-            self.pass(turn);
+            self.pass(cx);
         }
     }
 
     /// A tunnel that stays as it is, whatever it should be, still hears what its session may not teach us.
-    pub(super) fn tell_what_stays_out(&mut self, turn: &mut Turn<'_>) {
-        let told = |(id, slot): (&TunnelId, &Slot)| match &slot.stage {
+    pub(super) fn tell_what_stays_out(&mut self, cx: &mut Context<'_>) {
+        let told = |(id, entry): (&TunnelId, &TunnelEntry)| match &entry.stage {
             Stage::Assigned(spec) if installs(spec) => {
                 let spec = TunnelSpec {
                     exclude: self.exclude.clone(),
@@ -99,15 +99,15 @@ impl Reconciler {
             }
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
         };
-        let is_new = |spec: &Arc<TunnelSpec>| !matches!(self.slots.get(&spec.id).map(|slot| &slot.stage), Some(Stage::Assigned(before)) if before == spec);
+        let is_new = |spec: &Arc<TunnelSpec>| !matches!(self.entries.get(&spec.id).map(|entry| &entry.stage), Some(Stage::Assigned(before)) if before == spec);
         for spec in self
-            .slots
+            .entries
             .iter()
             .filter_map(told)
             .filter(is_new)
             .collect::<Vec<_>>()
         {
-            self.assign(&spec, turn);
+            self.assign(&spec, cx);
         }
     }
 
@@ -135,15 +135,19 @@ impl Reconciler {
     /// names such a one as the source. Packets that carry a tunnel cannot come from it.
     pub(super) fn is_on_a_tunnel(&self, address: Ipv4Addr) -> bool {
         let has = |spec: &TunnelSpec| spec.addresses.iter().any(|own| own.address == address);
-        let assigned = |slot: &Slot| matches!(&slot.stage, Stage::Assigned(spec) if has(spec));
-        let reported = |slot: &Slot| {
-            slot.report
+        let assigned = |entry: &TunnelEntry| matches!(&entry.stage, Stage::Assigned(spec) if has(spec));
+        let reported = |entry: &TunnelEntry| {
+            entry
+                .report
                 .as_ref()
                 .and_then(|report| report.spec.as_deref())
                 .is_some_and(has)
         };
         self.built.tunnels.values().any(|spec| has(spec))
-            || self.slots.values().any(|slot| assigned(slot) || reported(slot))
+            || self
+                .entries
+                .values()
+                .any(|entry| assigned(entry) || reported(entry))
             || self.seen.values().any(|seen| seen.addresses.contains(&address))
     }
 }

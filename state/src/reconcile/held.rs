@@ -1,8 +1,8 @@
 //! What is done while the switch cannot be read.
 
 use super::{
+    entries::Stage,
     machine::{Mark, Reconciler},
-    slots::Stage,
 };
 use crate::{Switch, TunnelId, TunnelSpec, desired::Built};
 
@@ -17,9 +17,9 @@ impl Reconciler {
     pub(super) fn hold_as_it_is(&self, built: &mut Built) {
         built.tunnels.retain(|id, spec| self.is_there(*id, spec));
         let assigned = self
-            .slots
+            .entries
             .iter()
-            .filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_)))
+            .filter(|(_, entry)| matches!(entry.stage, Stage::Assigned(_)))
             .map(|(id, _)| id);
         let there = self
             .marks
@@ -31,7 +31,7 @@ impl Reconciler {
 
     fn is_there(&self, id: TunnelId, wanted: &TunnelSpec) -> bool {
         let wanted = Mark::of(wanted);
-        match self.slots.get(&id).map(|slot| &slot.stage) {
+        match self.entries.get(&id).map(|entry| &entry.stage) {
             Some(Stage::Assigned(have)) => Mark::of(have) == wanted,
             Some(Stage::Retiring { .. } | Stage::Detaching) => false,
             None => self.marks.get(&id) == Some(&wanted),

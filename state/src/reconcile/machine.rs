@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Effect, Input, Manual, ReconcilerSettings, Role,
     ends::{FarEnds, Seen},
-    slots::{Slot, Slots, Stage},
+    entries::{Stage, TunnelEntries, TunnelEntry},
     sources::Sources,
     underlay::Underlay,
 };
@@ -52,7 +52,7 @@ pub struct Reconciler {
     pub(super) desired: Desired,
     /// Whether `built` is what the view in force asks for, and nothing else.
     pub(super) follows_view: bool,
-    pub(super) slots: Slots,
+    pub(super) entries: TunnelEntries,
     /// Tunnels of which it is not yet seen that there is what should be: see [`Self::is_open`].
     open: BTreeSet<TunnelId>,
     /// Those that may be among these now, or no longer, whatever their slots say.
@@ -141,7 +141,7 @@ pub(super) enum Shutdown {
 }
 
 /// One call of [`Reconciler::handle`].
-pub(super) struct Turn<'a> {
+pub(super) struct Context<'a> {
     pub(super) now: Monotonic,
     pub(super) random: &'a mut dyn Random,
     pub(super) effects: Vec<Effect>,
@@ -162,7 +162,7 @@ impl Reconciler {
             built: Built::default(),
             desired: Desired::default(),
             follows_view: false,
-            slots: Slots::default(),
+            entries: TunnelEntries::default(),
             open: BTreeSet::new(),
             touched: Touched::default(),
             names: BTreeMap::new(),
@@ -192,35 +192,33 @@ impl Core for Reconciler {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let mut turn = Turn {
+        let mut cx = Context {
             now,
             random,
             effects: Vec::new(),
         };
         match input {
-            Input::View(view) => self.take_view(view, &mut turn),
-            Input::Switch(switch) => self.take_switch(switch, &mut turn),
-            Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
-            Input::Owners(owners) => self.take_owners(owners, &mut turn),
-            Input::Exclude(exclude) => self.take_exclusion(exclude, &mut turn),
-            Input::Provision(request) => self.provision(*request, &mut turn),
-            Input::Remove(tunnel) => self.remove(tunnel, &mut turn),
-            Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
-            Input::Observed(Err(_)) => self.observe_later(&mut turn),
-            Input::Sources(answers) => self.take_sources(&answers, &mut turn),
-            Input::Underlay(answers) => self.take_underlay(&answers, &mut turn),
-            Input::Tunnel(report) => self.take_report(report, &mut turn),
-            Input::ProvisionerEnded { tunnel, finished } => {
-                self.provisioner_ended(tunnel, finished, &mut turn)
-            }
-            Input::RulesRemoved(report) => self.rules_removed(&report, &mut turn),
-            Input::Notice(notice) => self.notice(notice, &mut turn),
-            Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
-            Input::Timeout => self.pass_time(&mut turn),
+            Input::View(view) => self.take_view(view, &mut cx),
+            Input::Switch(switch) => self.take_switch(switch, &mut cx),
+            Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut cx),
+            Input::Owners(owners) => self.take_owners(owners, &mut cx),
+            Input::Exclude(exclude) => self.take_exclusion(exclude, &mut cx),
+            Input::Provision(request) => self.provision(*request, &mut cx),
+            Input::Remove(tunnel) => self.remove(tunnel, &mut cx),
+            Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut cx),
+            Input::Observed(Err(_)) => self.observe_later(&mut cx),
+            Input::Sources(answers) => self.take_sources(&answers, &mut cx),
+            Input::Underlay(answers) => self.take_underlay(&answers, &mut cx),
+            Input::Tunnel(report) => self.take_report(report, &mut cx),
+            Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut cx),
+            Input::RulesRemoved(report) => self.rules_removed(&report, &mut cx),
+            Input::Notice(notice) => self.notice(notice, &mut cx),
+            Input::Shutdown { remove } => self.shut_down(remove, &mut cx),
+            Input::Timeout => self.pass_time(&mut cx),
         }
-        self.follow_held_sources(&mut turn);
+        self.follow_held_sources(&mut cx);
         self.follow_touched();
-        turn.effects
+        cx.effects
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
@@ -230,7 +228,7 @@ impl Core for Reconciler {
             (looking.retry_at, "observe-retry"),
             (looking.notice_due, "observe"),
             (looking.sources_due, "sources"),
-            (self.slots.first_due(), "recheck"),
+            (self.entries.first_due(), "recheck"),
         ];
         named
             .into_iter()
@@ -268,10 +266,10 @@ impl Reconciler {
         let mut desired = self.desired.clone();
         let mut keep = self.kept();
         for id in keep.clone() {
-            if let Some(Slot {
+            if let Some(TunnelEntry {
                 stage: Stage::Assigned(spec),
                 ..
-            }) = self.slots.get(&id)
+            }) = self.entries.get(&id)
             {
                 desired.tunnels.insert(id, self.want(spec));
                 keep.remove(&id);
@@ -341,7 +339,7 @@ impl Reconciler {
 
     /// The last report of every provisioner that runs.
     pub fn reports(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
-        self.slots.values().filter_map(|slot| slot.report.as_ref())
+        self.entries.values().filter_map(|entry| entry.report.as_ref())
     }
 
     /// Whether desired and observed agree: the switch and, unless it is off, a view are in force, nothing is to do and
@@ -356,8 +354,8 @@ impl Reconciler {
     /// Whether it is not yet seen that there is what should be of this tunnel: no provisioner is at work on it, or one is and is
     /// not done. Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
     fn is_open(&self, tunnel: &TunnelId) -> bool {
-        match self.slots.get(tunnel) {
-            Some(slot) => !slot.is_settled(),
+        match self.entries.get(tunnel) {
+            Some(entry) => !entry.is_settled(),
             None => {
                 self.desired.tunnels.contains_key(tunnel)
                     || (self.marks.contains_key(tunnel) && !self.built.keep.contains(&tunnel.0))
@@ -367,19 +365,19 @@ impl Reconciler {
 
     /// Looks again at what may be open, or no longer.
     fn follow_touched(&mut self) {
-        let slots = self.slots.take_touched();
+        let entries = self.entries.take_touched();
         let touched: BTreeSet<TunnelId> = match std::mem::take(&mut self.touched) {
             Touched::All => self
-                .slots
+                .entries
                 .keys()
                 .chain(self.desired.tunnels.keys())
                 .chain(self.marks.keys())
                 .chain(&self.open)
                 .copied()
                 .collect(),
-            Touched::These(others) => slots.into_iter().chain(others).collect(),
+            Touched::These(others) => entries.into_iter().chain(others).collect(),
         };
-        self.slots.look_at(touched.len());
+        self.entries.look_at(touched.len());
         for tunnel in touched {
             if self.is_open(&tunnel) {
                 self.open.insert(tunnel);
@@ -411,7 +409,7 @@ impl Reconciler {
         }
     }
 
-    fn take_report(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
+    fn take_report(&mut self, report: Arc<TunnelReport>, cx: &mut Context<'_>) {
         self.next_incarnation = self.next_incarnation.max(report.incarnation.next());
         let in_conflict = report
             .failure
@@ -422,17 +420,17 @@ impl Reconciler {
         } else {
             self.conflicts.remove(&report.tunnel);
         }
-        if self.slots.contains_key(&report.tunnel) {
-            self.slots
-                .edit(&report.tunnel.clone(), |slot| slot.report = Some(report));
-            self.follow_far_ends(turn);
+        if self.entries.contains_key(&report.tunnel) {
+            self.entries
+                .edit(&report.tunnel.clone(), |entry| entry.report = Some(report));
+            self.follow_far_ends(cx);
         } else {
-            self.take_over(report, turn);
+            self.take_over(report, cx);
         }
     }
 
     /// A provisioner that an earlier reconciler of this run started goes on with what that one told it.
-    fn take_over(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
+    fn take_over(&mut self, report: Arc<TunnelReport>, cx: &mut Context<'_>) {
         let Some(spec) = report.spec.clone() else { return };
         let (tunnel, link, endpoints) = (
             report.tunnel,
@@ -452,18 +450,18 @@ impl Reconciler {
             | Phase::Failed => Stage::Assigned(spec),
         };
         self.adopt_source_of(&stage);
-        self.slots.insert(
+        self.entries.insert(
             tunnel,
-            Slot {
+            TunnelEntry {
                 report: Some(report),
-                ..Slot::new(stage)
+                ..TunnelEntry::new(stage)
             },
         );
         self.hold(tunnel, link, Some(endpoints));
         match self.shutdown {
-            Some(Shutdown::Detach) => self.detach(tunnel, turn),
-            Some(Shutdown::Remove { .. }) => self.retire_others(&RetireReason::DaemonStops, turn),
-            Some(Shutdown::Finished) | None => self.pass(turn),
+            Some(Shutdown::Detach) => self.detach(tunnel, cx),
+            Some(Shutdown::Remove { .. }) => self.retire_others(&RetireReason::DaemonStops, cx),
+            Some(Shutdown::Finished) | None => self.pass(cx),
         }
     }
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Role,
-    machine::{Reconciler, Turn},
+    entries::Stage,
+    machine::{Context, Reconciler},
     pass::stray_of,
-    slots::Stage,
 };
 use crate::{
     Exclusion, LinkName, Owners, ServiceClass, TunnelId, TunnelSpec,
@@ -94,9 +94,9 @@ impl Reconciler {
         }
         let spec = self.manual_spec(request).map_err(ProvisionRefusal::Refused)?;
         let assigned = self
-            .slots
+            .entries
             .values()
-            .any(|slot| matches!(&slot.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
+            .any(|entry| matches!(&entry.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
         let wanted = self
             .desired
             .tunnels
@@ -110,7 +110,7 @@ impl Reconciler {
     }
 
     /// Only adds: without a view nothing that is there goes.
-    pub(super) fn provision(&mut self, request: ManualRequest, turn: &mut Turn<'_>) {
+    pub(super) fn provision(&mut self, request: ManualRequest, cx: &mut Context<'_>) {
         let Ok(spec) = self
             .may_provision(&request)
             .map_err(|_| ())
@@ -118,47 +118,47 @@ impl Reconciler {
         else {
             return;
         };
-        turn.effects.push(super::Effect::Record(Event::ManualAsked {
+        cx.effects.push(super::Effect::Record(Event::ManualAsked {
             tunnel: spec.id,
             link: spec.link.name.clone(),
         }));
         self.manual.removed.remove(&spec.id);
         self.manual.tunnels.insert(spec.id, request);
-        let before = turn.effects.len();
-        self.rebuild(turn);
+        let before = cx.effects.len();
+        self.rebuild(cx);
         let waiting = self.waiting.clone();
-        self.assign_changed(waiting.into_iter().chain([spec.id]).collect(), turn);
-        self.tell_what_stays_out(turn);
-        self.commit(before, turn);
+        self.assign_changed(waiting.into_iter().chain([spec.id]).collect(), cx);
+        self.tell_what_stays_out(cx);
+        self.commit(before, cx);
     }
 
-    pub(super) fn remove(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
+    pub(super) fn remove(&mut self, tunnel: TunnelId, cx: &mut Context<'_>) {
         if self.shutdown.is_some() {
             return;
         }
-        let there = match self.slots.get(&tunnel).map(|slot| &slot.stage) {
+        let there = match self.entries.get(&tunnel).map(|entry| &entry.stage) {
             Some(Stage::Assigned(spec)) => Some(stray_of(tunnel, spec)),
             Some(Stage::Retiring { .. } | Stage::Detaching) | None => None,
         };
         let link = there.as_ref().map(|stray| stray.link.clone());
-        turn.effects
+        cx.effects
             .push(super::Effect::Record(Event::ManualRemoved { tunnel, link }));
         self.manual.tunnels.remove(&tunnel);
         self.manual.removed.insert(tunnel);
-        let before = turn.effects.len();
-        self.rebuild(turn);
+        let before = cx.effects.len();
+        self.rebuild(cx);
         if let Some(stray) = there {
-            self.retire(stray, RetireReason::RemovedByOperator, turn);
+            self.retire(stray, RetireReason::RemovedByOperator, cx);
         }
-        self.commit(before, turn);
+        self.commit(before, cx);
     }
 
     /// Back to what the ledger says. Gives whether there was anything else.
-    pub(super) fn end_manual(&mut self, reason: ManualEnd, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn end_manual(&mut self, reason: ManualEnd, cx: &mut Context<'_>) -> bool {
         let manual = std::mem::take(&mut self.manual);
         let over = manual != Manual::default();
         if over {
-            turn.effects
+            cx.effects
                 .push(super::Effect::Record(Event::ManualOver { reason }));
         }
         over
@@ -181,17 +181,17 @@ impl Reconciler {
             .extend(specs.into_iter().map(|spec| (spec.id, Arc::new(spec))));
     }
 
-    pub(super) fn take_exclusion(&mut self, exclude: Exclusion, turn: &mut Turn<'_>) {
+    pub(super) fn take_exclusion(&mut self, exclude: Exclusion, cx: &mut Context<'_>) {
         if self.exclude != exclude {
             self.exclude = exclude;
-            self.pass(turn);
+            self.pass(cx);
         }
     }
 
-    pub(super) fn take_owners(&mut self, owners: Owners, turn: &mut Turn<'_>) {
+    pub(super) fn take_owners(&mut self, owners: Owners, cx: &mut Context<'_>) {
         if self.settings.owners != owners {
             self.settings.owners = owners;
-            self.pass(turn);
+            self.pass(cx);
         }
     }
 

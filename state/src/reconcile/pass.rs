@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::{
     Effect, ManualEnd, Role,
-    machine::{Reconciler, Shutdown, Stray, Touched, Turn},
-    slots::{Slot, Stage},
+    entries::{Stage, TunnelEntry},
+    machine::{Context, Reconciler, Shutdown, Stray, Touched},
 };
 use crate::{
     Desired, Incarnation, LinkName, Notice, Pubkey, Switch, TunnelId, TunnelSpec,
@@ -20,7 +20,7 @@ use crate::{
 const UNREPORTED: u64 = 1 << 10;
 
 impl Reconciler {
-    pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
+    pub(super) fn take_view(&mut self, view: AcceptedView, cx: &mut Context<'_>) {
         let first = self.view.is_none();
         // A pass is a function of what is known, and everything else that becomes known has its own pass.
         let difference = self.view.as_ref().map_or_else(
@@ -28,29 +28,29 @@ impl Reconciler {
             |before| view.differs_from(before),
         );
         self.view = Some(view);
-        let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, turn);
+        let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, cx);
         if *difference == Difference::Nothing && !over {
             return;
         }
-        self.pass_for(&difference, turn);
+        self.pass_for(&difference, cx);
         if first {
-            self.observe(turn);
+            self.observe(cx);
         }
     }
 
-    pub(super) fn take_switch(&mut self, switch: Switch, turn: &mut Turn<'_>) {
+    pub(super) fn take_switch(&mut self, switch: Switch, cx: &mut Context<'_>) {
         if self.switch != Some(switch) {
             if self.switch.is_some() {
-                self.end_manual(ManualEnd::SwitchSet, turn);
+                self.end_manual(ManualEnd::SwitchSet, cx);
             }
             self.switch = Some(switch);
-            self.pass(turn);
-            self.observe(turn);
+            self.pass(cx);
+            self.observe(cx);
         }
     }
 
     /// With another address we are another client: the view in force is about the one before.
-    pub(super) fn take_client_ip(&mut self, client_ip: Ipv4Addr, turn: &mut Turn<'_>) {
+    pub(super) fn take_client_ip(&mut self, client_ip: Ipv4Addr, cx: &mut Context<'_>) {
         let role = Role::Client { client_ip };
         match self.role {
             Some(Role::Gateway { .. }) => return,
@@ -61,29 +61,29 @@ impl Reconciler {
             Some(Role::Client { .. }) | None => {}
         }
         self.role = Some(role);
-        self.pass(turn);
+        self.pass(cx);
     }
 
-    pub(super) fn provisioner_ended(&mut self, tunnel: TunnelId, finished: bool, turn: &mut Turn<'_>) {
-        let Some(slot) = self.slots.remove(&tunnel) else {
+    pub(super) fn provisioner_ended(&mut self, tunnel: TunnelId, finished: bool, cx: &mut Context<'_>) {
+        let Some(entry) = self.entries.remove(&tunnel) else {
             return;
         };
-        let before = turn.effects.len();
-        self.release(tunnel, &slot);
+        let before = cx.effects.len();
+        self.release(tunnel, &entry);
         // Links that were made but not reported yet have numbers too: the news that a provisioner ended may arrive
         // before its last report.
         self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
-        match slot.stage {
+        match entry.stage {
             Stage::Retiring { link } if !finished => {
                 let stray = Stray {
                     tunnel,
                     link,
-                    endpoints: slot.endpoints.first().copied(),
+                    endpoints: entry.endpoints.first().copied(),
                 };
-                self.retire(stray, RetireReason::Interrupted, turn);
+                self.retire(stray, RetireReason::Interrupted, cx);
             }
             Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => {
-                self.assign(&spec, turn)
+                self.assign(&spec, cx)
             }
             Stage::Retiring { .. } => {
                 self.marks.remove(&tunnel);
@@ -96,76 +96,76 @@ impl Reconciler {
         if self.shutdown.is_none() {
             let mut next = std::mem::take(&mut self.waiting);
             next.insert(tunnel);
-            self.assign_changed(next, turn);
+            self.assign_changed(next, cx);
         }
         self.forget_sources();
-        self.commit(before, turn);
-        self.verify_removals(turn);
-        self.finish_shutdown(turn);
+        self.commit(before, cx);
+        self.verify_removals(cx);
+        self.finish_shutdown(cx);
     }
 
     /// Once nothing more is being taken down, the host is looked at: whatever is still there goes too. No more often than
     /// after lost notices, should the same thing be there again and again.
-    fn verify_removals(&mut self, turn: &mut Turn<'_>) {
-        if self.looking.unverified && !self.slots.any_retires() && self.shutdown.is_none() {
-            self.notice(Notice::Something, turn);
+    fn verify_removals(&mut self, cx: &mut Context<'_>) {
+        if self.looking.unverified && !self.entries.any_retires() && self.shutdown.is_none() {
+            self.notice(Notice::Something, cx);
         }
     }
 
-    pub(super) fn shut_down(&mut self, remove: bool, turn: &mut Turn<'_>) {
+    pub(super) fn shut_down(&mut self, remove: bool, cx: &mut Context<'_>) {
         if remove {
             self.shutdown = Some(Shutdown::Remove { looked: false });
             self.desired = Desired::default();
             self.touched = Touched::All;
-            self.retire_others(&RetireReason::DaemonStops, turn);
-            self.observe(turn);
+            self.retire_others(&RetireReason::DaemonStops, cx);
+            self.observe(cx);
         } else {
             self.shutdown = Some(Shutdown::Detach);
-            for id in self.slots.keys().copied().collect::<Vec<_>>() {
-                self.detach(id, turn);
+            for id in self.entries.keys().copied().collect::<Vec<_>>() {
+                self.detach(id, cx);
             }
         }
-        self.finish_shutdown(turn);
+        self.finish_shutdown(cx);
     }
 
-    pub(super) fn detach(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
-        let let_go = |slot: &mut Slot| (slot.stage, slot.recheck.due) = (Stage::Detaching, None);
-        if self.slots.edit(&tunnel, let_go).is_some() {
-            turn.effects.push(Effect::Detach(tunnel));
+    pub(super) fn detach(&mut self, tunnel: TunnelId, cx: &mut Context<'_>) {
+        let let_go = |entry: &mut TunnelEntry| (entry.stage, entry.recheck.due) = (Stage::Detaching, None);
+        if self.entries.edit(&tunnel, let_go).is_some() {
+            cx.effects.push(Effect::Detach(tunnel));
         }
     }
 
-    pub(super) fn finish_shutdown(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn finish_shutdown(&mut self, cx: &mut Context<'_>) {
         let done = match self.shutdown {
             Some(Shutdown::Detach | Shutdown::Remove { looked: true }) => {
-                self.slots.is_empty() && !self.removing_rules
+                self.entries.is_empty() && !self.removing_rules
             }
             Some(Shutdown::Remove { looked: false } | Shutdown::Finished) | None => false,
         };
         if done {
             self.shutdown = Some(Shutdown::Finished);
-            turn.effects.push(Effect::Finished);
+            cx.effects.push(Effect::Finished);
         }
     }
 
     /// Builds what is wanted and tells every provisioner whose tunnel differs.
-    pub(super) fn pass(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn pass(&mut self, cx: &mut Context<'_>) {
         if self.shutdown.is_some() {
-            self.finish_shutdown(turn);
+            self.finish_shutdown(cx);
             return;
         }
         if !self.may_act() || !self.looking.done {
             self.follows_view = false;
             return;
         }
-        self.rebuild(turn);
-        let before = turn.effects.len();
-        self.retire_undesired(turn);
+        self.rebuild(cx);
+        let before = cx.effects.len();
+        self.retire_undesired(cx);
         let all = self.desired.tunnels.keys().copied().collect();
-        self.assign_changed(all, turn);
-        self.tell_what_stays_out(turn);
-        self.commit(before, turn);
-        self.ask_sources(turn);
+        self.assign_changed(all, cx);
+        self.tell_what_stays_out(cx);
+        self.commit(before, cx);
+        self.ask_sources(cx);
     }
 
     pub(super) fn build_from_view(&self) -> Built {
@@ -193,13 +193,17 @@ impl Reconciler {
     }
 
     pub(super) fn is_provisioned(&self, tunnel: &TunnelId) -> bool {
-        self.marks.contains_key(tunnel) || self.slots.get(tunnel).is_some_and(|slot| slot.spec().is_some())
+        self.marks.contains_key(tunnel)
+            || self
+                .entries
+                .get(tunnel)
+                .is_some_and(|entry| entry.spec().is_some())
     }
 
     /// Tells what became of refusals: whose, what it was, and what it is.
     pub(super) fn tell_refusals<'a>(
         refusals: impl Iterator<Item = (&'a Pubkey, Option<&'a Refusal>, Option<&'a Refusal>)>,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) {
         for (user, was, is) in refusals.filter(|(_, was, is)| was != is) {
             let told = match (was, is) {
@@ -213,15 +217,15 @@ impl Reconciler {
                 },
                 (None, None) => continue,
             };
-            turn.effects.push(Effect::Record(told));
+            cx.effects.push(Effect::Record(told));
         }
     }
 
     /// Retires every tunnel that is neither desired nor kept, each for its own reason.
-    fn retire_undesired(&mut self, turn: &mut Turn<'_>) {
+    fn retire_undesired(&mut self, cx: &mut Context<'_>) {
         for stray in self.undesired() {
             let reason = self.why_undesired(stray.tunnel);
-            self.retire(stray, reason, turn);
+            self.retire(stray, reason, cx);
         }
         if self.switch == Some(Switch::On) {
             self.moved_from = None;
@@ -229,20 +233,20 @@ impl Reconciler {
     }
 
     /// The same for one reason.
-    pub(super) fn retire_others(&mut self, reason: &RetireReason, turn: &mut Turn<'_>) {
+    pub(super) fn retire_others(&mut self, reason: &RetireReason, cx: &mut Context<'_>) {
         for stray in self.undesired() {
-            self.retire(stray, reason.clone(), turn);
+            self.retire(stray, reason.clone(), cx);
         }
     }
 
     fn undesired(&self) -> Vec<Stray> {
-        self.undesired_of(self.slots.keys())
+        self.undesired_of(self.entries.keys())
     }
 
     pub(super) fn undesired_of<'a>(&self, tunnels: impl IntoIterator<Item = &'a TunnelId>) -> Vec<Stray> {
         let leaving = tunnels.into_iter().filter(|id| !self.keeps(**id));
         leaving
-            .filter_map(|id| Some(stray_of(*id, self.slots.get(id)?.spec()?)))
+            .filter_map(|id| Some(stray_of(*id, self.entries.get(id)?.spec()?)))
             .collect()
     }
 
@@ -281,7 +285,7 @@ impl Reconciler {
     }
 
     /// Assigns the tunnels whose desired spec is not the assigned one, as far as what they need is free.
-    pub(super) fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, turn: &mut Turn<'_>) {
+    pub(super) fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, cx: &mut Context<'_>) {
         self.waiting.clear();
         let mut free = Vec::new();
         for id in tunnels {
@@ -289,13 +293,13 @@ impl Reconciler {
                 continue;
             };
             let spec = &want.spec;
-            match self.slots.get(&id).map(|slot| &slot.stage) {
+            match self.entries.get(&id).map(|entry| &entry.stage) {
                 Some(Stage::Assigned(before)) if before == spec => {}
                 Some(Stage::Assigned(before))
                     if before.link.name != spec.link.name || self.is_taken(spec) =>
                 {
                     let stray = stray_of(id, before);
-                    self.retire(stray, RetireReason::Replaced, turn);
+                    self.retire(stray, RetireReason::Replaced, cx);
                     self.waiting.insert(id);
                 }
                 Some(Stage::Retiring { .. } | Stage::Detaching) => {
@@ -308,7 +312,7 @@ impl Reconciler {
             }
         }
         for spec in free {
-            self.assign(&spec, turn);
+            self.assign(&spec, cx);
         }
     }
 
@@ -320,25 +324,25 @@ impl Reconciler {
     }
 
     pub(super) fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
-        let take = |slot: &mut Slot| {
-            slot.names.insert(link.clone());
+        let take = |entry: &mut TunnelEntry| {
+            entry.names.insert(link.clone());
             endpoints
                 .into_iter()
-                .for_each(|endpoints| slot.endpoints.insert(endpoints));
+                .for_each(|endpoints| entry.endpoints.insert(endpoints));
         };
-        if self.slots.edit(&tunnel, take).is_some() {
+        if self.entries.edit(&tunnel, take).is_some() {
             self.names.entry(link).or_insert(tunnel);
             endpoints.map(|endpoints| self.endpoints.entry(endpoints).or_insert(tunnel));
         }
     }
 
-    fn release(&mut self, tunnel: TunnelId, slot: &Slot) {
-        for name in slot.names.iter() {
+    fn release(&mut self, tunnel: TunnelId, entry: &TunnelEntry) {
+        for name in entry.names.iter() {
             if self.names.get(name) == Some(&tunnel) {
                 self.names.remove(name);
             }
         }
-        for endpoints in slot.endpoints.iter() {
+        for endpoints in entry.endpoints.iter() {
             if self.endpoints.get(endpoints) == Some(&tunnel) {
                 self.endpoints.remove(endpoints);
             }
@@ -346,31 +350,31 @@ impl Reconciler {
         self.conflicts.remove(&tunnel);
     }
 
-    pub(super) fn assign(&mut self, spec: &Arc<TunnelSpec>, turn: &mut Turn<'_>) {
+    pub(super) fn assign(&mut self, spec: &Arc<TunnelSpec>, cx: &mut Context<'_>) {
         let incarnation = self.next_incarnation;
         self.next_incarnation = incarnation.next();
-        let mut slot = self
-            .slots
+        let mut entry = self
+            .entries
             .remove(&spec.id)
-            .unwrap_or_else(|| Slot::new(Stage::Detaching));
-        self.release(spec.id, &slot);
-        slot.names.clear();
-        slot.endpoints.clear();
-        slot.stage = Stage::Assigned(spec.clone());
-        self.slots.insert(spec.id, slot);
+            .unwrap_or_else(|| TunnelEntry::new(Stage::Detaching));
+        self.release(spec.id, &entry);
+        entry.names.clear();
+        entry.endpoints.clear();
+        entry.stage = Stage::Assigned(spec.clone());
+        self.entries.insert(spec.id, entry);
         self.hold(
             spec.id,
             spec.link.name.clone(),
             Some((spec.link.local, spec.link.remote)),
         );
-        turn.effects.push(Effect::Assign {
+        cx.effects.push(Effect::Assign {
             spec: spec.clone(),
             incarnation,
             generation: self.generation.next(),
         });
     }
 
-    pub(super) fn retire(&mut self, stray: Stray, reason: RetireReason, turn: &mut Turn<'_>) {
+    pub(super) fn retire(&mut self, stray: Stray, reason: RetireReason, cx: &mut Context<'_>) {
         let Stray {
             tunnel,
             link,
@@ -378,19 +382,19 @@ impl Reconciler {
         } = stray;
         self.conflicts.remove(&tunnel);
         let stage = Stage::Retiring { link: link.clone() };
-        let mut slot = self
-            .slots
+        let mut entry = self
+            .entries
             .remove(&tunnel)
-            .unwrap_or_else(|| Slot::new(Stage::Detaching));
-        (slot.stage, slot.recheck.due) = (stage, None);
-        self.slots.insert(tunnel, slot);
+            .unwrap_or_else(|| TunnelEntry::new(Stage::Detaching));
+        (entry.stage, entry.recheck.due) = (stage, None);
+        self.entries.insert(tunnel, entry);
         self.hold(tunnel, link.clone(), endpoints);
-        turn.effects.push(Effect::Retire { tunnel, link, reason });
+        cx.effects.push(Effect::Retire { tunnel, link, reason });
     }
 
     /// Numbers what was handed out since `before`, if anything was.
-    pub(super) fn commit(&mut self, before: usize, turn: &mut Turn<'_>) {
-        let handed_out = turn.effects.iter().skip(before);
+    pub(super) fn commit(&mut self, before: usize, cx: &mut Context<'_>) {
+        let handed_out = cx.effects.iter().skip(before);
         let (mut assigned, mut retired) = (0, 0);
         for effect in handed_out {
             match effect {
@@ -408,7 +412,7 @@ impl Reconciler {
         }
         if assigned + retired > 0 {
             self.generation = self.generation.next();
-            turn.effects.push(Effect::Record(Event::PlanCommitted {
+            cx.effects.push(Effect::Record(Event::PlanCommitted {
                 generation: self.generation,
                 assigned,
                 retired,

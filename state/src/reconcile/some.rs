@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Role, Way,
-    machine::{Reconciler, Touched, Turn},
+    machine::{Context, Reconciler, Touched},
     underlay::way,
 };
 use crate::{
@@ -19,10 +19,10 @@ use crate::{
 
 impl Reconciler {
     /// Passes for what differs from the view before.
-    pub(super) fn pass_for(&mut self, difference: &Difference, turn: &mut Turn<'_>) {
+    pub(super) fn pass_for(&mut self, difference: &Difference, cx: &mut Context<'_>) {
         match difference {
-            Difference::Users(users) if self.may_pass_for_some() => self.pass_for_some(users.clone(), turn),
-            Difference::Nothing | Difference::Users(_) | Difference::Everything => self.pass(turn),
+            Difference::Users(users) if self.may_pass_for_some() => self.pass_for_some(users.clone(), cx),
+            Difference::Nothing | Difference::Users(_) | Difference::Everything => self.pass(cx),
         }
     }
 
@@ -40,29 +40,29 @@ impl Reconciler {
             && self.manual == super::Manual::default()
     }
 
-    pub(super) fn pass_for_some(&mut self, users: BTreeSet<Pubkey>, turn: &mut Turn<'_>) {
-        let tunnels = self.rebuild_some(users, turn);
-        self.ask_underlay(turn);
-        let before = turn.effects.len();
+    pub(super) fn pass_for_some(&mut self, users: BTreeSet<Pubkey>, cx: &mut Context<'_>) {
+        let tunnels = self.rebuild_some(users, cx);
+        self.ask_underlay(cx);
+        let before = cx.effects.len();
         for stray in self.undesired_of(&tunnels) {
             let reason = self.why_undesired(stray.tunnel);
-            self.retire(stray, reason, turn);
+            self.retire(stray, reason, cx);
         }
         let mut changed = mem::take(&mut self.waiting);
         changed.extend(&tunnels);
-        self.assign_changed(changed, turn);
-        self.commit(before, turn);
+        self.assign_changed(changed, cx);
+        self.commit(before, cx);
     }
 
     /// Builds what is wanted of these users, and of those who compete with them. Gives whose tunnels were looked at.
-    fn rebuild_some(&mut self, users: BTreeSet<Pubkey>, turn: &mut Turn<'_>) -> BTreeSet<TunnelId> {
+    fn rebuild_some(&mut self, users: BTreeSet<Pubkey>, cx: &mut Context<'_>) -> BTreeSet<TunnelId> {
         let mut built = mem::take(&mut self.built);
         let provisioned = |id: &TunnelId| self.is_provisioned(id);
         let before = self
             .request(&provisioned)
             .map(|request| build_again(&request, users, &mut built))
             .unwrap_or_default();
-        self.slots.look_at(before.len());
+        self.entries.look_at(before.len());
         let tunnels: BTreeSet<TunnelId> = before.keys().copied().map(TunnelId).collect();
         let withheld = tunnels
             .iter()
@@ -84,7 +84,7 @@ impl Reconciler {
         let refusals = before
             .iter()
             .map(|(user, before)| (user, before.refused.as_ref(), built.refused.get(user)));
-        Self::tell_refusals(refusals, turn);
+        Self::tell_refusals(refusals, cx);
         self.built = built;
         #[cfg(test)]
         self.check_built();
@@ -125,12 +125,12 @@ impl Reconciler {
 
 impl Reconciler {
     /// Builds all that is wanted anew.
-    pub(super) fn rebuild(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn rebuild(&mut self, cx: &mut Context<'_>) {
         let mut built = self.build();
         self.put_far_ends(&mut built);
-        self.ask_underlay(turn);
-        Self::tell_refusals(merged(&self.built.refused, &built.refused), turn);
-        self.slots.look_at(built.tunnels.len());
+        self.ask_underlay(cx);
+        Self::tell_refusals(merged(&self.built.refused, &built.refused), cx);
+        self.entries.look_at(built.tunnels.len());
         let wants = built.tunnels.iter().map(|(id, spec)| (*id, self.want(spec)));
         self.desired = Desired {
             tunnels: wants.collect(),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Effect, Role,
-    machine::{Reconciler, Turn},
-    slots::{Slot, Stage},
+    entries::{Stage, TunnelEntry},
+    machine::{Context, Reconciler},
 };
 use crate::{Observed, TunnelId, TunnelSpec, desired::takes_route_source, event::Event};
 
@@ -51,7 +51,7 @@ impl Reconciler {
     pub(super) fn take_sources(
         &mut self,
         answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
     ) {
         let mut in_doubt = false;
         for (endpoint, answer) in answers {
@@ -73,9 +73,9 @@ impl Reconciler {
             }
         }
         if in_doubt {
-            self.observe(turn);
+            self.observe(cx);
         }
-        self.pass(turn);
+        self.pass(cx);
     }
 
     /// Tunnels of an earlier run stay at their addresses, too.
@@ -101,7 +101,7 @@ impl Reconciler {
     }
 
     /// Takes other sources where the one in use is not on the host any more. Gives whether anything changes by that.
-    pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, cx: &mut Context<'_>) -> bool {
         let mut changed = false;
         for (
             endpoint,
@@ -132,7 +132,7 @@ impl Reconciler {
                 },
             );
             if is_held && !was_held {
-                turn.effects.push(Effect::Record(Event::SourceHeld {
+                cx.effects.push(Effect::Record(Event::SourceHeld {
                     tunnel,
                     source,
                     other,
@@ -143,19 +143,19 @@ impl Reconciler {
     }
 
     /// Tells of tunnels that no longer stay at an address although another one would be chosen.
-    pub(super) fn follow_held_sources(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn follow_held_sources(&mut self, cx: &mut Context<'_>) {
         if self.sources.told.is_empty() && self.sources.others.is_empty() {
             return;
         }
         let held: BTreeSet<TunnelId> = self.other_sources().into_keys().collect();
         for tunnel in self.sources.told.difference(&held) {
             if let Some(source) = self
-                .slots
+                .entries
                 .get(tunnel)
-                .and_then(Slot::spec)
+                .and_then(TunnelEntry::spec)
                 .map(|spec| spec.link.local)
             {
-                turn.effects.push(Effect::Record(Event::SourceHoldOver {
+                cx.effects.push(Effect::Record(Event::SourceHoldOver {
                     tunnel: *tunnel,
                     source,
                 }));
@@ -170,9 +170,9 @@ impl Reconciler {
             return;
         }
         let used: BTreeSet<Ipv4Addr> = self
-            .slots
+            .entries
             .values()
-            .filter_map(Slot::spec)
+            .filter_map(TunnelEntry::spec)
             .map(|spec| spec.link.remote)
             .collect();
         self.sources.known.retain(|endpoint, _| used.contains(endpoint));
@@ -180,18 +180,18 @@ impl Reconciler {
         self.sources.adopted.retain(|endpoint| used.contains(endpoint));
     }
 
-    pub(super) fn ask_sources(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_sources(&mut self, cx: &mut Context<'_>) {
         let adopted = self.built.uses_source.intersection(&self.sources.adopted);
         let new: BTreeSet<Ipv4Addr> = self.built.needs_source.iter().chain(adopted).copied().collect();
         let new: BTreeSet<Ipv4Addr> = new.difference(&self.sources.asked).copied().collect();
         if !new.is_empty() {
             self.sources.asked.extend(&new);
-            turn.effects.push(Effect::ResolveSources(new));
+            cx.effects.push(Effect::ResolveSources(new));
         }
     }
 
     /// The host's own network changed. The last of many changes in a row is followed by a question too.
-    pub(super) fn ask_sources_soon(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_sources_soon(&mut self, cx: &mut Context<'_>) {
         if self.built.uses_source.is_empty() && !self.uses_underlay() {
             return;
         }
@@ -199,18 +199,18 @@ impl Reconciler {
             .looking
             .sources_at
             .map(|at| at + self.settings.source_gap)
-            .filter(|at| *at > turn.now)
+            .filter(|at| *at > cx.now)
         {
             Some(at) => self.looking.sources_due = Some(at),
             None => {
-                self.looking.sources_at = Some(turn.now);
-                self.ask_sources_again(turn);
+                self.looking.sources_at = Some(cx.now);
+                self.ask_sources_again(cx);
             }
         }
     }
 
     /// Routes of the host change: sources that are in use are asked for again.
-    pub(super) fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_sources_again(&mut self, cx: &mut Context<'_>) {
         let all: BTreeSet<_> = self
             .built
             .uses_source
@@ -219,9 +219,9 @@ impl Reconciler {
             .collect();
         self.sources.asked.extend(&all);
         if !all.is_empty() {
-            turn.effects.push(Effect::ResolveSources(all));
+            cx.effects.push(Effect::ResolveSources(all));
         }
-        self.ask_underlay_again(turn);
+        self.ask_underlay_again(cx);
     }
 
     /// The host would choose this one: whether it has the one in use still is to be seen.
@@ -240,7 +240,7 @@ impl Reconciler {
 
     /// The tunnel there whose source the host chose.
     fn tunnel_towards(&self, endpoint: Ipv4Addr) -> Option<&TunnelSpec> {
-        let specs = self.slots.values().filter_map(Slot::spec);
+        let specs = self.entries.values().filter_map(TunnelEntry::spec);
         specs
             .filter(|spec| takes_route_source(spec.kind))
             .find(|spec| spec.link.remote == endpoint)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Effect,
-    machine::{Reconciler, Turn},
+    machine::{Context, Reconciler},
 };
 use crate::{LinkSpec, TunnelId, TunnelSpec, desired::Built};
 
@@ -90,7 +90,7 @@ impl Reconciler {
     }
 
     /// Asks for ways of which nothing is known and that were not asked for.
-    pub(super) fn ask_underlay(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_underlay(&mut self, cx: &mut Context<'_>) {
         let Underlay {
             known, used, asked, ..
         } = &mut self.underlay;
@@ -100,16 +100,16 @@ impl Reconciler {
             .copied()
             .collect();
         if !new.is_empty() {
-            turn.effects.push(Effect::MeasureUnderlay(new));
+            cx.effects.push(Effect::MeasureUnderlay(new));
         }
     }
 
     /// The host's own network may have changed.
-    pub(super) fn ask_underlay_again(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_underlay_again(&mut self, cx: &mut Context<'_>) {
         let Underlay { used, asked, .. } = &mut self.underlay;
         if !used.is_empty() {
             asked.extend(used.iter());
-            turn.effects.push(Effect::MeasureUnderlay(used.clone()));
+            cx.effects.push(Effect::MeasureUnderlay(used.clone()));
         }
     }
 
@@ -118,7 +118,7 @@ impl Reconciler {
     }
 
     /// Several questions may be under way: an answer is about what its own question asked.
-    pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, turn: &mut Turn<'_>) {
+    pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, cx: &mut Context<'_>) {
         let Underlay {
             known, used, asked, ..
         } = &mut self.underlay;
@@ -139,28 +139,28 @@ impl Reconciler {
                 .iter()
                 .filter_map(|way| self.built.claims.between(way))
                 .collect();
-            self.pass_for_some(users, turn);
+            self.pass_for_some(users, cx);
         } else {
-            self.pass(turn);
-            self.assign_manual(turn);
+            self.pass(cx);
+            self.assign_manual(cx);
         }
     }
 
     /// Manual tunnels are built without a view, too, when a pass may do nothing.
-    fn assign_manual(&mut self, turn: &mut Turn<'_>) {
+    fn assign_manual(&mut self, cx: &mut Context<'_>) {
         if self.may_act() || self.manual.tunnels.is_empty() {
             return;
         }
-        let before = turn.effects.len();
-        self.rebuild(turn);
+        let before = cx.effects.len();
+        self.rebuild(cx);
         let waiting = self
             .waiting
             .iter()
             .chain(self.manual.tunnels.keys())
             .copied()
             .collect();
-        self.assign_changed(waiting, turn);
-        self.commit(before, turn);
+        self.assign_changed(waiting, cx);
+        self.commit(before, cx);
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Effect,
     ends::installs,
-    machine::{Mark, Reconciler, Shutdown, Stray, Touched, Turn},
-    slots::{Recheck, Stage},
+    entries::{Recheck, Stage},
+    machine::{Context, Mark, Reconciler, Shutdown, Stray, Touched},
 };
 use crate::{
     LinkName, Notice, Observed, ObservedTunnel, Phase, RemovalReport, RouteProtocol, TunnelId,
@@ -23,7 +23,7 @@ const LOOKS_AT_ONCE: usize = 256;
 
 impl Reconciler {
     /// Asks for a full observation; one that is under way is followed by another.
-    pub(super) fn observe(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn observe(&mut self, cx: &mut Context<'_>) {
         if self.looking.under_way {
             self.looking.again = true;
             return;
@@ -33,13 +33,13 @@ impl Reconciler {
         self.looking.retry_at = None;
         self.looking.notice_due = None;
         self.ended.clear();
-        turn.effects.push(Effect::Observe);
+        cx.effects.push(Effect::Observe);
     }
 
-    pub(super) fn take_observed(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+    pub(super) fn take_observed(&mut self, observed: &Observed, cx: &mut Context<'_>) {
         self.looking.under_way = false;
         self.looking.failures = 0;
-        self.looking.resync_at = Some(turn.now + self.settings.resync);
+        self.looking.resync_at = Some(cx.now + self.settings.resync);
         self.looking.unverified &= self.looking.again || self.looking.notice_due.is_some();
         self.note_seen(observed);
         let first = !std::mem::replace(&mut self.looking.done, true);
@@ -62,7 +62,7 @@ impl Reconciler {
         if first {
             self.adopt_sources(observed);
         }
-        let moved = self.leave_gone_sources(&observed.host, turn);
+        let moved = self.leave_gone_sources(&observed.host, cx);
         let may_act = match self.shutdown {
             None => self.may_act(),
             Some(Shutdown::Remove { .. }) => true,
@@ -71,79 +71,79 @@ impl Reconciler {
         };
         if may_act {
             if first || moved || (self.is_held() && another) {
-                self.pass(turn);
+                self.pass(cx);
             }
-            self.follow_far_ends(turn);
-            self.retire_strays(observed, turn);
-            self.recheck_drifted(observed, turn);
+            self.follow_far_ends(cx);
+            self.retire_strays(observed, cx);
+            self.recheck_drifted(observed, cx);
         }
         if let Some(Shutdown::Remove { looked: false }) = self.shutdown
             && !self.looking.again
         {
             self.shutdown = Some(Shutdown::Remove { looked: true });
         }
-        self.finish_shutdown(turn);
+        self.finish_shutdown(cx);
         if self.looking.again {
-            self.observe(turn);
+            self.observe(cx);
         }
     }
 
-    pub(super) fn observe_later(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn observe_later(&mut self, cx: &mut Context<'_>) {
         self.looking.under_way = false;
         if let Some(Shutdown::Remove { looked }) = &mut self.shutdown {
             // What cannot be looked for is not waited for.
             *looked = true;
-            self.finish_shutdown(turn);
+            self.finish_shutdown(cx);
         }
-        self.look_later(turn);
+        self.look_later(cx);
     }
 
     /// Looks again after a wait that doubles with each failure.
-    fn look_later(&mut self, turn: &mut Turn<'_>) {
+    fn look_later(&mut self, cx: &mut Context<'_>) {
         self.looking.failures += 1;
         let waits = Waits {
             first: self.settings.observe_retry_min,
             longest: self.settings.observe_retry_max,
             jitter: Jitter::around(20),
         };
-        let wait = waits.after(self.looking.failures, turn.random);
-        self.looking.retry_at = Some(turn.now + wait);
+        let wait = waits.after(self.looking.failures, cx.random);
+        self.looking.retry_at = Some(cx.now + wait);
         self.looking.resync_at = None;
     }
 
     /// A change of one of our tunnels is for that tunnel. One elsewhere may end a conflict, and may mean another source
     /// address. Where it is not known what changed all must be looked at.
-    pub(super) fn notice(&mut self, notice: Notice, turn: &mut Turn<'_>) {
+    pub(super) fn notice(&mut self, notice: Notice, cx: &mut Context<'_>) {
         match notice {
-            Notice::Tunnel(tunnel) if self.slots.contains_key(&tunnel) => self.recheck(tunnel, turn),
+            Notice::Tunnel(tunnel) if self.entries.contains_key(&tunnel) => self.recheck(tunnel, cx),
             Notice::Tunnel(_) | Notice::Elsewhere => {
-                self.ask_sources_soon(turn);
+                self.ask_sources_soon(cx);
                 for tunnel in self.conflicts.clone() {
-                    self.recheck(tunnel, turn);
+                    self.recheck(tunnel, cx);
                 }
             }
             Notice::Something | Notice::Overrun => {
-                self.ask_sources_soon(turn);
-                self.observe_with_gap(turn);
+                self.ask_sources_soon(cx);
+                self.observe_with_gap(cx);
             }
         }
     }
 
     /// Observes now, or once the gap since the last such observation has passed.
-    fn observe_with_gap(&mut self, turn: &mut Turn<'_>) {
+    fn observe_with_gap(&mut self, cx: &mut Context<'_>) {
         let last = self.looking.noticed_at;
         let free_at = last.map(|at| at + self.settings.notice_gap);
-        match free_at.filter(|at| *at > turn.now) {
+        match free_at.filter(|at| *at > cx.now) {
             Some(at) => self.looking.notice_due = Some(at),
             None => {
-                self.looking.noticed_at = Some(turn.now);
-                self.observe(turn);
+                self.looking.noticed_at = Some(cx.now);
+                self.observe(cx);
             }
         }
     }
 
-    pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        let now = turn.now;
+    pub(super) fn pass_time(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
         let is_due = |at: Option<crate::Monotonic>| at.is_some_and(|at| now >= at);
         let (resync, retry, noticed) = (
             is_due(self.looking.resync_at),
@@ -152,63 +152,63 @@ impl Reconciler {
         );
         if resync {
             self.looking.resync_at = None;
-            self.recheck_learned(turn);
-            self.ask_sources_again(turn);
+            self.recheck_learned(cx);
+            self.ask_sources_again(cx);
         }
         if is_due(self.looking.sources_due) {
             self.looking.sources_due = None;
-            self.ask_sources_soon(turn);
+            self.ask_sources_soon(cx);
         }
         if noticed {
-            self.looking.noticed_at = Some(turn.now);
+            self.looking.noticed_at = Some(cx.now);
             self.looking.notice_due = None;
         }
         if retry {
             self.looking.retry_at = None;
         }
         if resync || retry || noticed {
-            self.observe(turn);
+            self.observe(cx);
         }
-        while let Some(tunnel) = self.slots.due(now) {
-            self.slots.edit(&tunnel, |slot| slot.recheck.due = None);
-            self.recheck(tunnel, turn);
+        while let Some(tunnel) = self.entries.due(now) {
+            self.entries.edit(&tunnel, |entry| entry.recheck.due = None);
+            self.recheck(tunnel, cx);
         }
     }
 
     /// Tells a tunnel to look again: at once, and then at most once in each gap.
-    fn recheck(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
-        let Some(slot) = self.slots.get(&tunnel) else {
+    fn recheck(&mut self, tunnel: TunnelId, cx: &mut Context<'_>) {
+        let Some(entry) = self.entries.get(&tunnel) else {
             return;
         };
-        match slot.stage {
+        match entry.stage {
             Stage::Assigned(_) => {}
             Stage::Retiring { .. } | Stage::Detaching => return,
         }
         // A look reads all routes over the link, and routes that a session teaches us are changes too.
-        let routes = slot.report.as_ref().map_or(0, |report| report.learned_routes);
+        let routes = entry.report.as_ref().map_or(0, |report| report.learned_routes);
         let gap = self
             .settings
             .recheck_gap
             .max(GAP_PER_ROUTE.saturating_mul(u32::try_from(routes).unwrap_or(u32::MAX)));
-        let due = slot.recheck.last.map(|at| at + gap).filter(|at| *at > turn.now);
+        let due = entry.recheck.last.map(|at| at + gap).filter(|at| *at > cx.now);
         let last = if due.is_some() {
-            slot.recheck.last
+            entry.recheck.last
         } else {
-            Some(turn.now)
+            Some(cx.now)
         };
-        self.slots
-            .edit(&tunnel, |slot| slot.recheck = Recheck { last, due });
+        self.entries
+            .edit(&tunnel, |entry| entry.recheck = Recheck { last, due });
         if due.is_none() {
-            turn.effects.push(Effect::Recheck(tunnel));
+            cx.effects.push(Effect::Recheck(tunnel));
         }
     }
 
     /// Links of ours that belong to no desired tunnel and that no provisioner is at work on.
-    fn retire_strays(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+    fn retire_strays(&mut self, observed: &Observed, cx: &mut Context<'_>) {
         if self.is_held() && self.shutdown.is_none() {
             return;
         }
-        let before = turn.effects.len();
+        let before = cx.effects.len();
         let strays: Vec<Stray> = observed
             .ours()
             .filter_map(|(tunnel, seen)| {
@@ -222,18 +222,18 @@ impl Reconciler {
             })
             .collect();
         let reason = self.why_stray();
-        self.remove_stray_rules(observed, turn);
+        self.remove_stray_rules(observed, cx);
         for stray in strays {
-            self.retire(stray, reason.clone(), turn);
+            self.retire(stray, reason.clone(), cx);
         }
-        self.commit(before, turn);
+        self.commit(before, cx);
     }
 
     fn is_stray(&self, tunnel: TunnelId, link: &LinkName) -> bool {
         if self.ended.contains(&tunnel) {
             return false;
         }
-        match self.slots.get(&tunnel).map(|slot| &slot.stage) {
+        match self.entries.get(&tunnel).map(|entry| &entry.stage) {
             Some(Stage::Assigned(spec)) => spec.link.name != *link,
             Some(Stage::Retiring { .. } | Stage::Detaching) => false,
             None => {
@@ -248,23 +248,23 @@ impl Reconciler {
         }
     }
 
-    fn remove_stray_rules(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+    fn remove_stray_rules(&mut self, observed: &Observed, cx: &mut Context<'_>) {
         // Tunnels that are on their way out take their rules along.
-        let others_go = self.slots.any_retires() && self.shutdown.is_none();
+        let others_go = self.entries.any_retires() && self.shutdown.is_none();
         if observed.rules.is_empty() || self.removing_rules || others_go {
             return;
         }
         let rules = plan_keeping(&self.desired, &self.kept(), observed).stray_rules;
         if !rules.is_empty() {
             self.removing_rules = true;
-            turn.effects.push(Effect::RemoveRules(rules));
+            cx.effects.push(Effect::RemoveRules(rules));
         }
     }
 
     /// What could not be removed is found again by the next look, which a failure brings about.
-    pub(super) fn rules_removed(&mut self, report: &RemovalReport, turn: &mut Turn<'_>) {
+    pub(super) fn rules_removed(&mut self, report: &RemovalReport, cx: &mut Context<'_>) {
         self.removing_rules = false;
-        turn.effects.push(Effect::Record(Event::RulesRemoved {
+        cx.effects.push(Effect::Record(Event::RulesRemoved {
             removed: report.removed,
             fault: report.failed.first().cloned(),
         }));
@@ -272,13 +272,13 @@ impl Reconciler {
             if let Some(Shutdown::Remove { looked }) = &mut self.shutdown {
                 *looked = false;
             }
-            self.look_later(turn);
+            self.look_later(cx);
         }
-        self.finish_shutdown(turn);
+        self.finish_shutdown(cx);
     }
 
     /// Of routes that a session taught, only their number is known here: see [`Self::recheck_learned`].
-    fn recheck_drifted(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+    fn recheck_drifted(&mut self, observed: &Observed, cx: &mut Context<'_>) {
         let plan = plan_keeping(&self.desired, &self.kept(), observed);
         let of_session = observed
             .ours()
@@ -295,13 +295,13 @@ impl Reconciler {
             .filter(|tunnel| self.is_settled(tunnel))
             .collect::<Vec<_>>()
         {
-            self.recheck(tunnel, turn);
+            self.recheck(tunnel, cx);
         }
     }
 
     /// Whether there are fewer routes of its session than its provisioner says, or more where none stays.
     fn lacks_routes(&self, tunnel: &TunnelId, have: &ObservedTunnel) -> bool {
-        let Some(report) = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()) else {
+        let Some(report) = self.entries.get(tunnel).and_then(|entry| entry.report.as_ref()) else {
             return false;
         };
         let Some(install) = report.spec.as_ref().and_then(|spec| spec.bgp.as_ref()?.install) else {
@@ -319,19 +319,19 @@ impl Reconciler {
     /// A tunnel that is still being built, or that failed, looks by itself.
     fn is_settled(&self, tunnel: &TunnelId) -> bool {
         let phase = self
-            .slots
+            .entries
             .get(tunnel)
-            .and_then(|slot| slot.report.as_ref())
+            .and_then(|entry| entry.report.as_ref())
             .map(|report| report.phase);
         matches!(phase, Some(Phase::Active | Phase::Peering))
     }
 
     /// Tunnels with routes from a session look for themselves: all of them where they are few, else those whose turn it is.
-    fn recheck_learned(&mut self, turn: &mut Turn<'_>) {
+    fn recheck_learned(&mut self, cx: &mut Context<'_>) {
         let learning = self
-            .slots
+            .entries
             .iter()
-            .filter(|(_, slot)| slot.spec().is_some_and(|spec| installs(spec)))
+            .filter(|(_, entry)| entry.spec().is_some_and(|spec| installs(spec)))
             .map(|(id, _)| *id);
         let learning: Vec<TunnelId> = learning.collect();
         let turns = learning.len().div_ceil(LOOKS_AT_ONCE).max(1) as u64;
@@ -341,7 +341,7 @@ impl Reconciler {
             .into_iter()
             .filter(|tunnel| turn_of(tunnel, turns) == now)
         {
-            self.recheck(tunnel, turn);
+            self.recheck(tunnel, cx);
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Reader {
     filter: Filter,
     /// Of one tunnel only the newest frame counts, and frames that are gone are made good by the state.
     latest_wins: bool,
-    place: Place,
+    stage: Stage,
     /// What is said before the state, where it is not asked for in the first place.
     why: Option<Why>,
     given_at: Monotonic,
@@ -54,7 +54,7 @@ pub struct Kept {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Place {
+enum Stage {
     Begin(Option<Position>),
     History {
         after: Position,
@@ -98,7 +98,7 @@ impl Reader {
         Self {
             filter,
             latest_wins: false,
-            place: Place::Begin(since),
+            stage: Stage::Begin(since),
             why: None,
             given_at: now,
             at: Sequence(0),
@@ -138,15 +138,15 @@ impl Reader {
     /// Whether it is given frames as they come.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.place, Place::Live(_))
+        matches!(self.stage, Stage::Live(_))
     }
 
     /// How many frames lie before it.
     #[must_use]
     pub fn behind(&self, ring: &Ring) -> u64 {
-        match self.place {
-            Place::Live(number) => ring.next().saturating_sub(number),
-            Place::Begin(_) | Place::History { .. } | Place::State | Place::Over => 0,
+        match self.stage {
+            Stage::Live(number) => ring.next().saturating_sub(number),
+            Stage::Begin(_) | Stage::History { .. } | Stage::State | Stage::Over => 0,
         }
     }
 
@@ -159,23 +159,23 @@ impl Reader {
         now: Monotonic,
         over: Option<&str>,
     ) -> Next {
-        match self.place.clone() {
-            Place::Begin(None) | Place::State => {
-                self.place = Place::State;
+        match self.stage.clone() {
+            Stage::Begin(None) | Stage::State => {
+                self.stage = Stage::State;
                 Next::State
             }
-            Place::Begin(Some(since)) => self.begin(since, ring, start, at, now),
-            Place::History { after, .. } => Next::History(after),
-            Place::Live(number) if ring.has_forgotten(number) => {
+            Stage::Begin(Some(since)) => self.begin(since, ring, start, at, now),
+            Stage::History { after, .. } => Next::History(after),
+            Stage::Live(number) if ring.has_forgotten(number) => {
                 self.fell_behind(start, number);
                 Next::State
             }
-            Place::Live(number) if number < ring.next() => self.frames(ring, number, now),
-            Place::Live(_) => {
+            Stage::Live(number) if number < ring.next() => self.frames(ring, number, now),
+            Stage::Live(_) => {
                 self.at = self.at.max(at);
                 match over {
                     Some(reason) => {
-                        self.place = Place::Over;
+                        self.stage = Stage::Over;
                         Next::Text(shutdown(start.position(self.at), reason))
                     }
                     None if now.since(self.given_at) >= HEARTBEAT => {
@@ -185,7 +185,7 @@ impl Reader {
                     None => Next::Wait(self.given_at + HEARTBEAT),
                 }
             }
-            Place::Over => Next::Over,
+            Stage::Over => Next::Over,
         }
     }
 
@@ -203,18 +203,18 @@ impl Reader {
         self.at = state;
         self.given_at = now;
         // Where the ring has gone on meanwhile, the next frame that it gave up is missed at once.
-        self.place = Place::Live(number.unwrap_or(0));
+        self.stage = Stage::Live(number.unwrap_or(0));
         why
     }
 
     /// What happened next after the position that was asked for, in order, each with its position; `is_all`: nothing more up to
     /// the state at hand. An error says why that is not known.
     pub fn replay(&mut self, page: Result<(Vec<(Position, Arc<JournalEntry>)>, bool), String>) -> Vec<Text> {
-        let Place::History {
+        let Stage::History {
             after,
             bytes,
             is_resumed,
-        } = self.place.clone()
+        } = self.stage.clone()
         else {
             return Vec::new();
         };
@@ -240,13 +240,13 @@ impl Reader {
         }
         self.kept.frames += texts.len() as u64;
         self.kept.bytes += (sum - bytes) as u64;
-        self.place = Place::History {
+        self.stage = Stage::History {
             after: last,
             bytes: sum,
             is_resumed: true,
         };
         if is_all {
-            self.place = Place::State;
+            self.stage = Stage::State;
         } else if sum > REPLAY {
             self.reset(last, "too much happened since then");
         }
@@ -257,11 +257,11 @@ impl Reader {
         let is_of_this_start = since == start.position(since.sequence) && since.sequence <= at;
         match ring.number_after(since.sequence).filter(|_| is_of_this_start) {
             Some(number) => {
-                (self.place, self.at, self.given_at) = (Place::Live(number), since.sequence, now);
+                (self.stage, self.at, self.given_at) = (Stage::Live(number), since.sequence, now);
                 Next::Text(resumed(since, "memory"))
             }
             None => {
-                self.place = Place::History {
+                self.stage = Stage::History {
                     after: since,
                     bytes: 0,
                     is_resumed: false,
@@ -277,11 +277,11 @@ impl Reader {
             asked,
             reason: reason.to_owned(),
         });
-        self.place = Place::State;
+        self.stage = Stage::State;
     }
 
     fn fell_behind(&mut self, start: Start, number: u64) {
-        self.place = Place::State;
+        self.stage = Stage::State;
         if !self.latest_wins {
             self.kept.gaps += 1;
             self.why = Some(Why::Gap {
@@ -306,7 +306,7 @@ impl Reader {
                 frames.push(frame.clone());
             }
         }
-        self.place = Place::Live(number);
+        self.stage = Stage::Live(number);
         if self.latest_wins {
             newest_of_each(&mut frames);
         }

@@ -12,7 +12,6 @@ use crate::{
     address::{Chosen, Source},
     desired::Refusal,
     event::Event,
-    figures::{Count, Figures},
     guard::{AcceptedView, HoldReason, Restarted},
     latency::LatencyStatus,
     lifecycle::{TunnelReport, WatchedRoute},
@@ -20,6 +19,7 @@ use crate::{
     reconcile::{Manual, Role},
     serial::Name,
     standing::{BgpStanding, MulticastStanding},
+    totals::{Count, Totals},
 };
 
 /// One change of what is true.
@@ -130,7 +130,7 @@ pub struct Tables {
     #[serde(skip)]
     pub latency: Option<Arc<LatencyStatus>>,
     /// What was counted since the start.
-    pub figures: Arc<Figures>,
+    pub totals: Arc<Totals>,
     /// Failures of supervised actors since the start, by kind.
     pub restarts: OrdMap<&'static str, u64>,
     /// Events since the start, by name.
@@ -354,7 +354,7 @@ impl Tables {
             Change::Noticed(notice) => self.notices.add(*notice),
             Change::Liveness(status) => self.liveness = Some(status.clone()),
             Change::Latency(status) => self.latency = Some(status.clone()),
-            Change::Counted(count) => Arc::make_mut(&mut self.figures).take(count),
+            Change::Counted(count) => Arc::make_mut(&mut self.totals).take(count),
             Change::Restarted(kind) => *self.restarts.entry(*kind).or_default() += 1,
             Change::Stopping => self.stopping = true,
         }

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 use super::*;
 use crate::{
     LinkName, LivenessMode, Notice, Pubkey, Switch, TunnelId,
-    figures::Count,
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
     standing::{BgpStanding, MulticastStanding},
+    totals::Count,
 };
 
 /// What somebody appends: which events, and which changes.

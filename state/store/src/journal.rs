@@ -25,7 +25,7 @@ use std::{
 
 use warren_state::{
     Epoch, NodeId, Position,
-    journal::{JournalEntry, Keep, Lost, Missed, OpenIntervals, Place, Stretch, trim},
+    journal::{JournalEntry, Keep, LocalPosition, Lost, Missed, OpenIntervals, Stretch, trim},
 };
 
 use crate::{StoreError, files, io_error};
@@ -78,7 +78,7 @@ pub struct Journal {
 struct Published {
     node: NodeId,
     segments: Vec<Segment>,
-    last: Place,
+    last: LocalPosition,
     status: JournalStatus,
 }
 
@@ -88,7 +88,7 @@ struct Writer {
     /// The newest one, where it can be written to.
     file: Option<File>,
     open: OpenIntervals,
-    last: Place,
+    last: LocalPosition,
     last_unix_ms: u64,
     /// Entries, ever.
     total: u64,
@@ -223,7 +223,7 @@ impl Journal {
     pub fn advance(&self, reader: &str, position: Position) -> Result<(), StoreError> {
         self.set_cursors(|cursors| {
             let at = cursors.entry(reader.to_owned()).or_default();
-            *at = Place::from(position).max(*at);
+            *at = LocalPosition::from(position).max(*at);
         })
     }
 
@@ -317,7 +317,7 @@ impl Writer {
     fn begin(
         &mut self,
         node: NodeId,
-        first: Place,
+        first: LocalPosition,
         records: &Records,
         unix_ms: u64,
         directory: &Path,
@@ -382,7 +382,7 @@ impl Writer {
     }
 }
 
-fn stretch((segment, (last, unix_ms)): (&Segment, (Place, u64))) -> Stretch {
+fn stretch((segment, (last, unix_ms)): (&Segment, (LocalPosition, u64))) -> Stretch {
     Stretch {
         last,
         unix_ms,

@@ -19,7 +19,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use warren_state::{
     Epoch, NodeId, Sequence,
     event::Event,
-    journal::{Bound, JournalEntry, Keep, Place},
+    journal::{Bound, JournalEntry, Keep, LocalPosition},
 };
 use warren_store::journal::{Journal, Limits, Most, ReadError};
 
@@ -93,8 +93,8 @@ fn entry(number: u64) -> Arc<JournalEntry> {
     })
 }
 
-fn place(number: u64) -> Place {
-    Place {
+fn place(number: u64) -> LocalPosition {
+    LocalPosition {
         epoch: Epoch(1),
         sequence: Sequence(number),
     }

@@ -77,7 +77,7 @@ async fn a_time_to_wait_is_kept_in_both_forms_and_for_a_minute_at_most() {
             1,
             "{time}: another endpoint is asked meanwhile"
         );
-        let wait = source.lanes.get(0).wait(Instant::now());
+        let wait = source.upstreams.get(0).wait(Instant::now());
         assert!(
             wait > Duration::from_secs(50) && wait <= Duration::from_secs(60),
             "{time}: {wait:?}"

@@ -33,7 +33,7 @@ pub struct Attributes {
 }
 
 /// What one attribute asks for.
-enum Verdict {
+enum Handling {
     Fine,
     Discard,
     Withdraw(&'static str),
@@ -62,12 +62,12 @@ pub(super) fn read(mut reader: Reader<'_>, four_octets: bool) -> Result<Attribut
             attributes.read_one(flags, code, value, four_octets)
         };
         match verdict {
-            Verdict::Fine => {}
-            Verdict::Discard => attributes.discarded += 1,
-            Verdict::Withdraw(reason) => {
+            Handling::Fine => {}
+            Handling::Discard => attributes.discarded += 1,
+            Handling::Withdraw(reason) => {
                 attributes.malformed.get_or_insert_with(|| reason.to_owned());
             }
-            Verdict::Reset(notification) => return Err(notification),
+            Handling::Reset(notification) => return Err(notification),
         }
     }
     Ok(attributes)
@@ -84,21 +84,21 @@ fn split<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, Reader<'a>)> {
 }
 
 /// RFC 7606 section 3 (g).
-fn repeated_attribute(code: u8) -> Verdict {
+fn repeated_attribute(code: u8) -> Handling {
     match code {
-        14 | 15 => Verdict::Reset(Notification::MALFORMED_ATTRIBUTE_LIST),
-        0..=13 | 16.. => Verdict::Discard,
+        14 | 15 => Handling::Reset(Notification::MALFORMED_ATTRIBUTE_LIST),
+        0..=13 | 16.. => Handling::Discard,
     }
 }
 
 impl Attributes {
-    fn read_one(&mut self, flags: u8, code: u8, value: Reader<'_>, four_octets: bool) -> Verdict {
+    fn read_one(&mut self, flags: u8, code: u8, value: Reader<'_>, four_octets: bool) -> Handling {
         match expected_flags(code) {
             Some(expected) if flags & (OPTIONAL | TRANSITIVE) != expected => {
-                return Verdict::Withdraw("the flags of an attribute are wrong");
+                return Handling::Withdraw("the flags of an attribute are wrong");
             }
             None if flags & OPTIONAL == 0 => {
-                return Verdict::Reset(
+                return Handling::Reset(
                     Notification::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE.with_data(vec![flags, code]),
                 );
             }
@@ -110,65 +110,65 @@ impl Attributes {
             2 => match read_path(value, four_octets) {
                 Some(path) => {
                     self.path = Some(path);
-                    Verdict::Fine
+                    Handling::Fine
                 }
-                None => Verdict::Withdraw("AS_PATH is malformed"),
+                None => Handling::Withdraw("AS_PATH is malformed"),
             },
             3 => self.read_next_hop(value),
-            4 if length != 4 => Verdict::Withdraw("MULTI_EXIT_DISC is malformed"),
+            4 if length != 4 => Handling::Withdraw("MULTI_EXIT_DISC is malformed"),
             // LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST have no meaning from an external peer.
-            5 | 9 | 10 => Verdict::Discard,
-            6 if length != 0 => Verdict::Discard,
-            7 if length != if four_octets { 8 } else { 6 } => Verdict::Discard,
-            8 if !is_list_of(4, length) => Verdict::Withdraw("COMMUNITIES is malformed"),
+            5 | 9 | 10 => Handling::Discard,
+            6 if length != 0 => Handling::Discard,
+            7 if length != if four_octets { 8 } else { 6 } => Handling::Discard,
+            8 if !is_list_of(4, length) => Handling::Withdraw("COMMUNITIES is malformed"),
             14 => self.read_reach(value),
             15 => self.read_unreach(value),
-            16 if !is_list_of(8, length) => Verdict::Withdraw("EXTENDED COMMUNITIES is malformed"),
+            16 if !is_list_of(8, length) => Handling::Withdraw("EXTENDED COMMUNITIES is malformed"),
             17 => self.read_as4_path(value, four_octets),
-            18 if four_octets || length != 8 => Verdict::Discard,
-            32 if !is_list_of(12, length) => Verdict::Withdraw("LARGE_COMMUNITY is malformed"),
-            0..=255 => Verdict::Fine,
+            18 if four_octets || length != 8 => Handling::Discard,
+            32 if !is_list_of(12, length) => Handling::Withdraw("LARGE_COMMUNITY is malformed"),
+            0..=255 => Handling::Fine,
         }
     }
 
-    fn read_origin(&mut self, value: Reader<'_>) -> Verdict {
+    fn read_origin(&mut self, value: Reader<'_>) -> Handling {
         match value.rest() {
             [0..=2] => {
                 self.origin = true;
-                Verdict::Fine
+                Handling::Fine
             }
-            [..] => Verdict::Withdraw("ORIGIN is malformed"),
+            [..] => Handling::Withdraw("ORIGIN is malformed"),
         }
     }
 
-    fn read_next_hop(&mut self, mut value: Reader<'_>) -> Verdict {
+    fn read_next_hop(&mut self, mut value: Reader<'_>) -> Handling {
         match (value.rest().len(), value.address()) {
             (4, Some(address)) => {
                 self.next_hop = Some(address);
-                Verdict::Fine
+                Handling::Fine
             }
-            (_, _) => Verdict::Withdraw("NEXT_HOP is malformed"),
+            (_, _) => Handling::Withdraw("NEXT_HOP is malformed"),
         }
     }
 
     /// RFC 6793 section 6: of meaning from a peer with two-octet AS only; malformed, it is ignored.
-    fn read_as4_path(&mut self, value: Reader<'_>, four_octets: bool) -> Verdict {
+    fn read_as4_path(&mut self, value: Reader<'_>, four_octets: bool) -> Handling {
         match read_path(value, true) {
             Some(path) if !four_octets => {
                 self.as4_path = path;
-                Verdict::Fine
+                Handling::Fine
             }
-            Some(_) | None => Verdict::Discard,
+            Some(_) | None => Handling::Discard,
         }
     }
 
-    fn read_reach(&mut self, mut value: Reader<'_>) -> Verdict {
+    fn read_reach(&mut self, mut value: Reader<'_>) -> Handling {
         match (value.u16(), value.u8()) {
             (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => {
-                return Verdict::Discard;
+                return Handling::Discard;
             }
             (Some(_), Some(_)) => {}
-            (Some(_) | None, _) => return Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
+            (Some(_) | None, _) => return Handling::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
         let hop = value
             .u8()
@@ -177,26 +177,26 @@ impl Attributes {
         match (hop, value.u8().and_then(|_reserved| prefix::read_all(value))) {
             (Some(hop), Some(prefixes)) => {
                 self.reach = Some((hop, prefixes));
-                Verdict::Fine
+                Handling::Fine
             }
-            (Some(_) | None, _) => Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
+            (Some(_) | None, _) => Handling::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
     }
 
-    fn read_unreach(&mut self, mut value: Reader<'_>) -> Verdict {
+    fn read_unreach(&mut self, mut value: Reader<'_>) -> Handling {
         match (value.u16(), value.u8()) {
             (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => {
-                return Verdict::Discard;
+                return Handling::Discard;
             }
             (Some(_), Some(_)) => {}
-            (Some(_) | None, _) => return Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
+            (Some(_) | None, _) => return Handling::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
         match prefix::read_all(value) {
             Some(prefixes) => {
                 self.unreach = Some(prefixes);
-                Verdict::Fine
+                Handling::Fine
             }
-            None => Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
+            None => Handling::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
     }
 }

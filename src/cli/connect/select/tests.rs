@@ -54,9 +54,9 @@ fn row(number: u8, at: Ipv4Addr, min_ms: i64) -> Measured {
     }
 }
 
-fn wish(room: Room) -> Wish<'static> {
+fn wish(capacity: CapacityKind) -> Wish<'static> {
     Wish {
-        room,
+        capacity,
         named: None,
         taken: BTreeSet::new(),
     }
@@ -104,12 +104,14 @@ fn a_device_in_transit_is_never_chosen_and_one_at_the_edge_is() {
     ]);
     let rows = [row(1, ip(1), 1), row(2, ip(2), 9)];
     assert_eq!(
-        choose(&network, &rows, &wish(Room::Unicast)).unwrap().device,
+        choose(&network, &rows, &wish(CapacityKind::Unicast))
+            .unwrap()
+            .device,
         key(2)
     );
     let named = Wish {
         named: Some("dz01"),
-        ..wish(Room::Unicast)
+        ..wish(CapacityKind::Unicast)
     };
     assert!(
         choose(&network, &rows, &named)
@@ -127,7 +129,7 @@ fn an_address_that_means_the_devices_own_is_never_named() {
     };
     let named = Wish {
         named: Some("dz01"),
-        ..wish(Room::Unicast)
+        ..wish(CapacityKind::Unicast)
     };
     let refused = choose(&network(&[(1, nowhere)]), &[], &named).unwrap_err();
     assert!(
@@ -146,7 +148,7 @@ fn an_address_that_means_the_devices_own_is_never_named() {
 fn the_lowest_minimum_wins_then_the_lowest_mean_and_then_the_code() {
     let devices = network(&[(1, device(1)), (2, device(2)), (3, device(3))]);
     let mut rows = vec![row(1, ip(1), 9), row(2, ip(2), 4), row(3, ip(3), 4)];
-    let choose = |rows: &[Measured]| choose(&devices, rows, &wish(Room::Unicast)).unwrap();
+    let choose = |rows: &[Measured]| choose(&devices, rows, &wish(CapacityKind::Unicast)).unwrap();
     assert_eq!(
         choose(&rows),
         Choice {
@@ -181,7 +183,7 @@ fn a_device_that_takes_no_users_or_is_full_is_passed_over_and_each_reason_is_tol
     };
     let devices = network(&[(1, drained), (2, full), (3, no_unicast), (4, none)]);
     let rows: Vec<Measured> = (1..=4).map(|number| row(number, ip(number), 1)).collect();
-    let error = choose(&devices, &rows, &wish(Room::Unicast)).unwrap_err();
+    let error = choose(&devices, &rows, &wish(CapacityKind::Unicast)).unwrap_err();
     let text = error.to_string();
     for part in [
         "dz01: it is drained",
@@ -191,7 +193,7 @@ fn a_device_that_takes_no_users_or_is_full_is_passed_over_and_each_reason_is_tol
     ] {
         assert!(text.contains(part), "{text}");
     }
-    let multicast = Room::Multicast {
+    let multicast = CapacityKind::Multicast {
         publisher: false,
         subscriber: true,
     };
@@ -212,7 +214,7 @@ fn publishers_and_subscribers_have_room_of_their_own() {
         choose(
             &devices,
             &[row(1, ip(1), 1)],
-            &wish(Room::Multicast {
+            &wish(CapacityKind::Multicast {
                 publisher,
                 subscriber,
             }),
@@ -227,7 +229,7 @@ fn an_address_that_ends_a_tunnel_of_this_host_is_never_chosen_again() {
     let other = Ipv4Addr::new(198, 51, 100, 1);
     let devices = network(&[(1, with_endpoint(device(1), other)), (2, device(2))]);
     let rows = [row(1, ip(1), 1), row(1, other, 2), row(2, ip(2), 9)];
-    let mut wish = wish(Room::Unicast);
+    let mut wish = wish(CapacityKind::Unicast);
     wish.taken.insert(ip(1));
     assert_eq!(choose(&devices, &rows, &wish).unwrap().endpoint, other);
     wish.taken.insert(other);
@@ -256,7 +258,12 @@ fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
         reachable: false,
         ..row(1, ip(1), 0)
     };
-    let error = choose(&devices, std::slice::from_ref(&silent), &wish(Room::Unicast)).unwrap_err();
+    let error = choose(
+        &devices,
+        std::slice::from_ref(&silent),
+        &wish(CapacityKind::Unicast),
+    )
+    .unwrap_err();
     assert_eq!(
         error,
         NoDevice::None(vec![
@@ -270,7 +277,7 @@ fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
             std::slice::from_ref(&silent),
             &Wish {
                 named: Some(name),
-                ..wish(Room::Unicast)
+                ..wish(CapacityKind::Unicast)
             },
         )
     };

@@ -4,7 +4,7 @@ use warren_api::v3;
 
 use warren_state::Phase;
 
-use crate::http::testing::{Cardboard, gateway, raw, serve};
+use crate::http::testing::{FakeDaemon, gateway, raw, serve};
 
 fn status_of(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
@@ -12,7 +12,7 @@ fn status_of(answer: &str) -> &str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_follow_each_other_without_a_gap_and_status_holds_the_first_one() {
-    let served = serve(Cardboard::new(gateway::snapshot(250))).await;
+    let served = serve(FakeDaemon::new(gateway::snapshot(250))).await;
     let mut status: v3::Status = served.client.read("/v3/status").await.unwrap();
     assert_eq!((status.tunnels.len(), status.tunnels_total), (100, 250));
     assert_eq!(status.phases, [(Phase::Active.into(), 250)].into());
@@ -47,7 +47,7 @@ async fn a_page_of_one_phase_has_those_alone_and_what_makes_no_sense_is_400_with
     for number in [3, 17] {
         Arc::make_mut(snapshot.tunnels.get_mut(&gateway::id(number)).unwrap()).phase = Phase::Peering;
     }
-    let served = serve(Cardboard::new(snapshot)).await;
+    let served = serve(FakeDaemon::new(snapshot)).await;
     let ids = |page: &v3::TunnelPage| {
         page.tunnels
             .iter()

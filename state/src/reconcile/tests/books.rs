@@ -15,7 +15,7 @@ fn one_of<T: Copy, const N: usize>(random: &mut SplitMix64, all: [T; N]) -> T {
 
 /// As [`Reconciler::converged`] promises it.
 fn converged(machine: &Reconciler) -> bool {
-    let settled = |slot: &Slot| match (&slot.stage, &slot.report) {
+    let settled = |entry: &TunnelEntry| match (&entry.stage, &entry.report) {
         (Stage::Assigned(spec), Some(report)) => {
             report.phase == Phase::Active && report.spec.as_ref() == Some(spec)
         }
@@ -28,18 +28,22 @@ fn converged(machine: &Reconciler) -> bool {
             .desired
             .tunnels
             .keys()
-            .all(|id| machine.slots.contains_key(id));
+            .all(|id| machine.entries.contains_key(id));
     let no_strays = machine
         .marks
         .keys()
-        .all(|id| machine.slots.contains_key(id) || machine.built.keep.contains(&id.0));
-    decided && complete && no_strays && !machine.looking.unverified && machine.slots.values().all(settled)
+        .all(|id| machine.entries.contains_key(id) || machine.built.keep.contains(&id.0));
+    decided && complete && no_strays && !machine.looking.unverified && machine.entries.values().all(settled)
 }
 
 fn check(machine: &Reconciler) {
-    assert!(machine.slots.add_up());
+    assert!(machine.entries.add_up());
     assert_eq!(machine.converged(), converged(machine));
-    let due = machine.slots.values().filter_map(|slot| slot.recheck.due).min();
+    let due = machine
+        .entries
+        .values()
+        .filter_map(|entry| entry.recheck.due)
+        .min();
     let looking = &machine.looking;
     let others = [
         looking.resync_at,
@@ -151,7 +155,7 @@ fn check_asked(machine: &Reconciler) {
         return;
     }
     for (id, want) in &machine.desired.tunnels {
-        let asked = match machine.slots.get(id).map(|slot| &slot.stage) {
+        let asked = match machine.entries.get(id).map(|entry| &entry.stage) {
             Some(Stage::Assigned(spec)) => *spec == want.spec,
             Some(Stage::Retiring { .. } | Stage::Detaching) => true,
             None => false,
@@ -161,7 +165,7 @@ fn check_asked(machine: &Reconciler) {
             "{id} is neither asked for nor does it wait"
         );
     }
-    for (id, _) in machine.slots.iter().filter(|(_, slot)| slot.spec().is_some()) {
+    for (id, _) in machine.entries.iter().filter(|(_, entry)| entry.spec().is_some()) {
         assert!(
             machine.desired.tunnels.contains_key(id) || machine.built.keep.contains(&id.0),
             "{id} is asked for, and nobody wants it"
@@ -175,7 +179,7 @@ fn work_among(users: u8) -> Vec<usize> {
     let mut bench = Bench::gateway().running((1..=users).map(|n| (n, user(n))));
     assert!(bench.machine.converged());
     let mut work = Vec::new();
-    let mut note = |bench: &Bench| work.push(bench.machine.slots.take_looked_at());
+    let mut note = |bench: &Bench| work.push(bench.machine.entries.take_looked_at());
     note(&bench);
     let joining = users + 1;
     assert_eq!(

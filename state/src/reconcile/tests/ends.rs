@@ -21,7 +21,7 @@ fn multicast(n: u8, endpoint: Ipv4Addr) -> User {
 }
 
 fn far_ends(bench: &Bench, n: u8) -> Vec<Ipv4Addr> {
-    match &bench.machine.slots[&id(n)].stage {
+    match &bench.machine.entries[&id(n)].stage {
         Stage::Assigned(spec) => spec.far_ends.iter().copied().collect(),
         Stage::Retiring { .. } | Stage::Detaching => panic!("it is not assigned"),
     }
@@ -81,7 +81,7 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     bench.observe();
     assert_eq!(far_ends(&bench, 1), [elsewhere]);
     // Nobody answers there: it goes back, and tries again later.
-    let mut back = TunnelReport::clone(bench.machine.slots[&id(2)].report.as_ref().unwrap());
+    let mut back = TunnelReport::clone(bench.machine.entries[&id(2)].report.as_ref().unwrap());
     back.postponed = Some(Box::new(PostponedMove {
         link: spec.link.clone(),
         reason: MoveReason {
@@ -196,7 +196,7 @@ fn an_address_on_a_tunnel_of_ours_is_no_source() {
 #[test]
 fn a_tunnel_with_many_routes_is_looked_at_less_often() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
-    let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
+    let mut report = TunnelReport::clone(bench.machine.entries[&id(1)].report.as_ref().unwrap());
     report.learned_routes = 100_000;
     bench.give(Input::Tunnel(Arc::new(report)));
     assert_eq!(bench.give(Input::Notice(Notice::Tunnel(id(1)))), ["recheck 1"]);

@@ -13,10 +13,9 @@ mod watching;
 
 use std::time::Duration;
 
-use super::{machine::*, slots::*, *};
+use super::{entries::*, machine::*, *};
 use crate::{
-    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant,
-    View,
+    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot, TunnelWant, View,
     model::Model,
     plan::plan_tunnel,
     random::SplitMix64,
@@ -71,7 +70,7 @@ fn view(users: impl IntoIterator<Item = (u8, User)>) -> View {
         prefixes: vec![],
     };
     View {
-        slot: LedgerSlot(1),
+        slot: Slot(1),
         users: users.into_iter().map(|(n, user)| (id(n).0, user)).collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
         config: Some(GlobalConfig {

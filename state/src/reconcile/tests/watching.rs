@@ -95,7 +95,7 @@ fn a_full_look_finds_drift_and_tells_only_the_tunnels_that_have_it() {
 #[test]
 fn a_full_look_finds_learned_routes_that_are_gone_or_too_many() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
-    let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
+    let mut report = TunnelReport::clone(bench.machine.entries[&id(1)].report.as_ref().unwrap());
     let gateway = report.spec.as_ref().unwrap().bgp.as_ref().unwrap().peer_address;
     let learned = |dst| crate::Route {
         via: gateway,

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use warren_state::{
     Epoch, NodeId, Sequence,
-    journal::{JournalEntry, Lost, OpenIntervals, Place},
+    journal::{JournalEntry, LocalPosition, Lost, OpenIntervals},
 };
 
 const VERSION: u32 = 1;
@@ -21,7 +21,7 @@ pub(super) struct Head {
     /// Whose it is.
     pub(super) node: NodeId,
     /// The last entry before those in it.
-    pub(super) after: Place,
+    pub(super) after: LocalPosition,
     /// How many there were before, ever.
     pub(super) before: u64,
     /// When it was begun.
@@ -48,7 +48,7 @@ struct Where {
 /// What a line says.
 pub(super) enum Line<'a> {
     /// The place of an entry, and its text.
-    Entry(Place, &'a [u8]),
+    Entry(LocalPosition, &'a [u8]),
     Gap(Lost),
     /// It belongs to the file's head.
     Head,
@@ -57,7 +57,7 @@ pub(super) enum Line<'a> {
 }
 
 impl Head {
-    pub(super) fn new(node: NodeId, after: Place, before: u64, unix_ms: u64) -> Self {
+    pub(super) fn new(node: NodeId, after: LocalPosition, before: u64, unix_ms: u64) -> Self {
         Self {
             journal: VERSION,
             node,
@@ -112,7 +112,7 @@ pub(super) fn read(line: &[u8]) -> Line<'_> {
         return serde_json::from_slice(json).map_or(Line::Damaged, |Hole { gap }| Line::Gap(gap));
     }
     let at = serde_json::from_slice(json)
-        .map(|Where { epoch, sequence }| Line::Entry(Place { epoch, sequence }, json));
+        .map(|Where { epoch, sequence }| Line::Entry(LocalPosition { epoch, sequence }, json));
     at.unwrap_or(Line::Damaged)
 }
 

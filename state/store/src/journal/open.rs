@@ -10,7 +10,7 @@ use std::{
 use warren_state::{
     Epoch, NodeId,
     event::Event,
-    journal::{OpenIntervals, Place},
+    journal::{LocalPosition, OpenIntervals},
 };
 
 use super::{
@@ -82,7 +82,7 @@ impl Journal {
 
     /// The last entry that is on disk.
     #[must_use]
-    pub fn last(&self) -> Place {
+    pub fn last(&self) -> LocalPosition {
         self.published().last
     }
 }
@@ -93,7 +93,7 @@ impl Writer {
             segments: Vec::new(),
             file: None,
             open: OpenIntervals::default(),
-            last: Place::default(),
+            last: LocalPosition::default(),
             last_unix_ms: 0,
             total: 0,
             cursors: small::Cursors::new(),
@@ -159,7 +159,7 @@ fn take_up(path: &Path, read: &Contents, recovered: &mut Recovered) -> Option<Fi
 }
 
 /// What a file's head says; where it cannot be read, what its name and the files before it do.
-fn known(directory: &Path, first: Place, earlier: &[Segment]) -> Result<Segment, StoreError> {
+fn known(directory: &Path, first: LocalPosition, earlier: &[Segment]) -> Result<Segment, StoreError> {
     let (head, bytes) = segment::head(directory, first);
     if let Some(head) = head {
         return Ok(Segment {

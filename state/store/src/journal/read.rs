@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use warren_state::{
     Position,
-    journal::{JournalEntry, Place},
+    journal::{JournalEntry, LocalPosition},
 };
 
 use super::{
@@ -66,9 +66,9 @@ pub enum ReadError {
 struct Walk {
     most: Most,
     /// Up to here all is read.
-    at: Place,
+    at: LocalPosition,
     /// What could not be read since then ends here at least.
-    hole: Option<Place>,
+    hole: Option<LocalPosition>,
     damaged: bool,
     page: Vec<JournalEntry>,
     bytes: usize,
@@ -88,7 +88,7 @@ pub(super) fn after(
     after: Position,
     most: Most,
 ) -> Result<Page, ReadError> {
-    let asked = Place::from(after);
+    let asked = LocalPosition::from(after);
     let mut walk = Walk {
         most,
         at: asked,
@@ -153,7 +153,7 @@ impl Walk {
         Ok(Then::On)
     }
 
-    fn entry(&mut self, place: Place, json: &[u8]) -> Then {
+    fn entry(&mut self, place: LocalPosition, json: &[u8]) -> Then {
         if place <= self.at {
             self.damaged = false;
             return Then::On;
@@ -176,7 +176,7 @@ impl Walk {
     }
 
     /// Nothing is known from here up to there.
-    fn gap(&mut self, to: Place) -> Then {
+    fn gap(&mut self, to: LocalPosition) -> Then {
         self.hole = Some(to);
         Then::Gap
     }

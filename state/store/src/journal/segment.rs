@@ -8,7 +8,7 @@ use std::{
 
 use warren_state::{
     Epoch, NodeId, Sequence,
-    journal::{JournalEntry, OpenIntervals, Place},
+    journal::{JournalEntry, LocalPosition, OpenIntervals},
 };
 
 use super::line::{self, Head, Line, lines};
@@ -22,9 +22,9 @@ const LONGEST_HEAD: u64 = 1024;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Segment {
     /// The place of its first entry, which it is called by.
-    pub(super) first: Place,
+    pub(super) first: LocalPosition,
     /// The last entry before that.
-    pub(super) after: Place,
+    pub(super) after: LocalPosition,
     /// How many there were before, ever.
     pub(super) before: u64,
     /// When it was begun.
@@ -45,7 +45,7 @@ pub(super) struct Contents {
     pub(super) head: u64,
     pub(super) entries: u64,
     /// The last entry.
-    pub(super) last: Option<Place>,
+    pub(super) last: Option<LocalPosition>,
     /// What is open at its end.
     pub(super) open: OpenIntervals,
 }
@@ -71,7 +71,7 @@ impl Segment {
     }
 }
 
-pub(super) fn path(directory: &Path, first: Place) -> PathBuf {
+pub(super) fn path(directory: &Path, first: LocalPosition) -> PathBuf {
     directory.join(format!(
         "{:016x}-{:016x}{SUFFIX}",
         first.epoch.0, first.sequence.0
@@ -82,7 +82,7 @@ pub(super) fn path(directory: &Path, first: Place) -> PathBuf {
 ///
 /// # Errors
 /// When the directory is there and cannot be read.
-pub(super) fn list(directory: &Path) -> Result<Vec<Place>, StoreError> {
+pub(super) fn list(directory: &Path) -> Result<Vec<LocalPosition>, StoreError> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|source| io_error("list", directory, source))?,
@@ -98,14 +98,14 @@ pub(super) fn list(directory: &Path) -> Result<Vec<Place>, StoreError> {
     Ok(found)
 }
 
-fn place_of(name: &str) -> Option<Place> {
+fn place_of(name: &str) -> Option<LocalPosition> {
     let (epoch, sequence) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     let number = |digits: &str| {
         u64::from_str_radix(digits, 16)
             .ok()
             .filter(|_| digits.len() == 16)
     };
-    Some(Place {
+    Some(LocalPosition {
         epoch: Epoch(number(epoch)?),
         sequence: Sequence(number(sequence)?),
     })
@@ -121,7 +121,7 @@ pub(crate) fn node_of(directory: &Path) -> Option<NodeId> {
 }
 
 /// The first line of a file, and how large that file is.
-pub(super) fn head(directory: &Path, first: Place) -> (Option<Head>, u64) {
+pub(super) fn head(directory: &Path, first: LocalPosition) -> (Option<Head>, u64) {
     let Ok(file) = File::open(path(directory, first)) else {
         return (None, 0);
     };

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use warren_state::{Epoch, journal::Place};
+use warren_state::{Epoch, journal::LocalPosition};
 
 use super::line;
 use crate::{StoreError, files::sync_directory, io_error};
@@ -17,7 +17,7 @@ const CURSORS: &str = "cursors";
 const TEMPORARY: &str = "cursors.new";
 const ALIVE: &str = "alive";
 
-pub(super) type Cursors = BTreeMap<String, Place>;
+pub(super) type Cursors = BTreeMap<String, LocalPosition>;
 
 /// What cannot be read is no cursor: its reader begins anew, and knows.
 pub(super) fn read_cursors(directory: &Path) -> Cursors {

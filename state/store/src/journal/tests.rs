@@ -22,15 +22,15 @@ const SMALL: Limits = Limits {
     file: 0,
 };
 
-fn at(epoch: u64, sequence: u64) -> Place {
-    Place {
+fn at(epoch: u64, sequence: u64) -> LocalPosition {
+    LocalPosition {
         epoch: Epoch(epoch),
         sequence: Sequence(sequence),
     }
 }
 
-fn entry(place: Place, event: Event) -> (Option<Lost>, Arc<JournalEntry>) {
-    let Place { epoch, sequence } = place;
+fn entry(place: LocalPosition, event: Event) -> (Option<Lost>, Arc<JournalEntry>) {
+    let LocalPosition { epoch, sequence } = place;
     let unix_ms = epoch.0 * 1_000_000 + sequence.0 * 1_000;
     let entry = JournalEntry {
         epoch,
@@ -92,7 +92,7 @@ fn read_all(journal: &Journal, limit: usize) -> (Vec<u64>, Vec<(u64, u64)>) {
             }
             Err(ReadError::Gap { after, to }) => {
                 assert_eq!(after, position);
-                assert!(Place::from(to) > Place::from(after), "it gets on");
+                assert!(LocalPosition::from(to) > LocalPosition::from(after), "it gets on");
                 gaps.push((after.sequence.0, to.sequence.0));
                 position = to;
             }
@@ -131,10 +131,10 @@ fn what_was_appended_is_read_in_order_over_files_pages_and_starts() {
     assert_eq!((status.bytes, status.files), (on_disk, files(dir.path()).len()));
     journal.append(&[entry(at(2, 1), Event::StoreMended)], 0).unwrap();
     let page = journal.read(at(1, 179).of(NODE), Most::default()).unwrap();
-    let places: Vec<Place> = page.entries.iter().map(JournalEntry::place).collect();
+    let places: Vec<LocalPosition> = page.entries.iter().map(JournalEntry::place).collect();
     assert_eq!((places, page.more), (vec![at(1, 180), at(2, 1)], false));
     assert_eq!(page.next, at(2, 1).of(NODE));
-    let newest: Vec<Place> = journal.latest(3).iter().map(JournalEntry::place).collect();
+    let newest: Vec<LocalPosition> = journal.latest(3).iter().map(JournalEntry::place).collect();
     assert_eq!(newest, [at(1, 177), at(1, 180), at(2, 1)]);
     assert_eq!(journal.since(1_000_000 + 30_000), at(1, 27).of(NODE));
     assert_eq!(journal.since(0), at(0, 0).of(NODE));
@@ -368,7 +368,7 @@ fn tunnel(number: u8) -> TunnelId {
     TunnelId(Pubkey([number; 32]))
 }
 
-fn phase(place: Place, number: u8, to: Phase) -> (Option<Lost>, Arc<JournalEntry>) {
+fn phase(place: LocalPosition, number: u8, to: Phase) -> (Option<Lost>, Arc<JournalEntry>) {
     let event = Event::PhaseChanged {
         tunnel: tunnel(number),
         link: LinkName::new("doublezero0").unwrap(),
@@ -380,7 +380,7 @@ fn phase(place: Place, number: u8, to: Phase) -> (Option<Lost>, Arc<JournalEntry
     entry(place, event)
 }
 
-fn started(place: Place) -> (Option<Lost>, Arc<JournalEntry>) {
+fn started(place: LocalPosition) -> (Option<Lost>, Arc<JournalEntry>) {
     let event = Event::Started {
         device: None,
         owners: warren_state::Owners::Any,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use warren_actors::{
-    Figures,
-    figures::{Fetch, Operation},
+    Totals,
+    totals::{Fetch, Operation},
 };
 use warren_ledger::LedgerHealth;
 use warren_state::ServiceClass;
@@ -16,7 +16,7 @@ const METHODS: [&str; 2] = ["getProgramAccounts", "getMultipleAccounts"];
 
 pub(super) fn write(
     page: &mut Page,
-    figures: &Figures,
+    totals: &Totals,
     health: &LedgerHealth,
 ) -> Result<(), prometheus::Error> {
     for (operation, name, help) in [
@@ -40,13 +40,13 @@ pub(super) fn write(
             name,
             help,
             &["service_type", "status"],
-            operations(figures, operation),
+            operations(totals, operation),
         )?;
     }
     let fetches = Fetch::ALL.map(|fetch| {
         (
             vec![fetch.name().to_owned()],
-            figures.fetches.get(&fetch).copied().unwrap_or_default(),
+            totals.fetches.get(&fetch).copied().unwrap_or_default(),
         )
     });
     page.counter(
@@ -74,15 +74,15 @@ pub(super) fn write(
         &["method"],
         methods(&health.retries_exhausted_by_method),
     )?;
-    durations(page, figures);
+    durations(page, totals);
     Ok(())
 }
 
-fn operations(figures: &Figures, operation: Operation) -> Vec<(Vec<String>, u64)> {
+fn operations(totals: &Totals, operation: Operation) -> Vec<(Vec<String>, u64)> {
     let mut series = Vec::new();
     for class in [Some(ServiceClass::Unicast), Some(ServiceClass::Multicast), None] {
         for (success, status) in [(true, "success"), (false, "error")] {
-            let count = figures.operations.get(&(operation, class, success)).copied();
+            let count = totals.operations.get(&(operation, class, success)).copied();
             // What has no known service is rare, and not a series that anybody waits for.
             if class.is_some() || count.is_some() {
                 let service_type = class.map_or("unknown", ServiceClass::name);
@@ -96,24 +96,24 @@ fn operations(figures: &Figures, operation: Operation) -> Vec<(Vec<String>, u64)
     series
 }
 
-fn durations(page: &mut Page, figures: &Figures) {
+fn durations(page: &mut Page, totals: &Totals) {
     page.histogram(
         "doublezero_onchain_fetch_duration_seconds",
         "How long reads of the ledger took, retries included.",
         None,
-        [(String::new(), &figures.fetch_seconds)],
+        [(String::new(), &totals.fetch_seconds)],
     );
     page.histogram(
         "doublezero_bgp_handle_update_duration_seconds",
         "How long it took to handle a batch of UPDATE messages, up to handing its routes on; the kernel's part is not in it.",
         None,
-        [(String::new(), &figures.update_seconds)],
+        [(String::new(), &totals.update_seconds)],
     );
     page.histogram(
         "doublezero_session_established_duration_seconds",
         "From asking for a BGP session, or losing it, to having it.",
         Some("peer_ip"),
-        figures
+        totals
             .established_seconds
             .iter()
             .map(|(peer, histogram)| (peer.to_string(), histogram.as_ref())),

@@ -2,7 +2,7 @@
 
 use warren_actors::{
     Snapshot,
-    figures::{Fetch, Operation},
+    totals::{Fetch, Operation},
 };
 use warren_state::{ServiceClass, view::UserStatus};
 
@@ -15,31 +15,28 @@ async fn the_life_of_a_tunnel_and_the_reads_of_the_ledger_are_counted() {
     world.active(0).await;
     let snapshot = world
         .until("what the session did is counted", |snapshot| {
-            snapshot.figures.update_seconds.count() > 0
+            snapshot.totals.update_seconds.count() > 0
         })
         .await;
     assert_eq!(succeeded(&snapshot, Operation::Provision), 1);
     let sessions: Vec<u64> = snapshot
-        .figures
+        .totals
         .established_seconds
         .values()
         .map(|histogram| histogram.count())
         .collect();
     assert_eq!(sessions, [1]);
-    let reads = &snapshot.figures.fetches;
+    let reads = &snapshot.totals.fetches;
     assert!(
         reads[&Fetch::Success] > 0 && !reads.contains_key(&Fetch::ErrorStale),
         "{reads:?}"
     );
-    assert_eq!(
-        snapshot.figures.fetch_seconds.count(),
-        reads.values().sum::<u64>()
-    );
+    assert_eq!(snapshot.totals.fetch_seconds.count(), reads.values().sum::<u64>());
 
     world.ledger.answer(Answer::Failure);
     world
         .until("a read fails while a view is in force", |snapshot| {
-            snapshot.figures.fetches.contains_key(&Fetch::ErrorStale)
+            snapshot.totals.fetches.contains_key(&Fetch::ErrorStale)
         })
         .await;
     world.ledger.answer(Answer::View);
@@ -51,7 +48,7 @@ async fn the_life_of_a_tunnel_and_the_reads_of_the_ledger_are_counted() {
         .await;
     assert_eq!(succeeded(&snapshot, Operation::Provision), 1);
     assert!(
-        snapshot.figures.established_seconds.is_empty(),
+        snapshot.totals.established_seconds.is_empty(),
         "the series of a peer goes with its tunnel"
     );
 }
@@ -61,7 +58,7 @@ async fn a_read_that_fails_before_there_is_a_view_is_told_apart() {
     let mut world = World::client();
     world.ledger.answer(Answer::Failure);
     world.start().await;
-    let counted = |snapshot: &Snapshot| snapshot.figures.fetches.clone();
+    let counted = |snapshot: &Snapshot| snapshot.totals.fetches.clone();
     let snapshot = world
         .until("a read fails", |snapshot| !counted(snapshot).is_empty())
         .await;
@@ -73,7 +70,7 @@ async fn a_read_that_fails_before_there_is_a_view_is_told_apart() {
 
 fn succeeded(snapshot: &Snapshot, operation: Operation) -> u64 {
     snapshot
-        .figures
+        .totals
         .operations
         .get(&(operation, Some(ServiceClass::Unicast), true))
         .copied()

@@ -17,8 +17,8 @@ use crate::{
     lock::lock,
     supervision::{
         clock::Clock,
-        poke::Poke,
         recorder::{Recorder, Teller},
+        wakeup::Wakeup,
     },
 };
 
@@ -26,7 +26,7 @@ use crate::{
 const LOOKED_AT: usize = 512;
 
 /// The table and who follows it. It outlives every actor.
-pub(crate) struct Truth {
+pub(crate) struct SharedTable {
     inner: Mutex<Inner>,
 }
 
@@ -41,7 +41,7 @@ struct Inner {
 
 struct Follower {
     wants: Wants,
-    poke: Arc<Poke>,
+    wakeup: Arc<Wakeup>,
 }
 
 /// What a reader is woken for; it reads what it likes.
@@ -57,12 +57,12 @@ pub(crate) enum Wants {
 
 /// A reader that is woken until this is dropped.
 pub(crate) struct Following {
-    truth: Arc<Truth>,
+    table: Arc<SharedTable>,
     number: u64,
-    poke: Arc<Poke>,
+    wakeup: Arc<Wakeup>,
 }
 
-impl Truth {
+impl SharedTable {
     /// `table` is empty.
     pub(crate) fn new(table: Table, recorder: Arc<Recorder>) -> Self {
         Self {
@@ -199,8 +199,8 @@ impl Truth {
         wants: Wants,
         bell: impl Fn() + Send + Sync + 'static,
     ) -> Following {
-        let poke = Arc::new(Poke::default());
-        poke.attach(bell);
+        let wakeup = Arc::new(Wakeup::default());
+        wakeup.attach(bell);
         let mut inner = self.inner();
         inner.next += 1;
         let number = inner.next;
@@ -208,13 +208,13 @@ impl Truth {
             number,
             Follower {
                 wants,
-                poke: poke.clone(),
+                wakeup: wakeup.clone(),
             },
         );
         Following {
-            truth: self.clone(),
+            table: self.clone(),
             number,
-            poke,
+            wakeup,
         }
     }
 
@@ -233,11 +233,11 @@ impl Inner {
             Wants::Events => !events.is_empty(),
             Wants::Changes(such) => changes.iter().any(such),
         };
-        let woken: Vec<Arc<Poke>> = self
+        let woken: Vec<Arc<Wakeup>> = self
             .followers
             .values()
             .filter(|one| wakes(one.wants))
-            .map(|one| one.poke.clone())
+            .map(|one| one.wakeup.clone())
             .collect();
         let unix_ms = Clock::unix_ms();
         let told = self
@@ -249,19 +249,19 @@ impl Inner {
             self.recorder
                 .step(by, self.table.snapshot().0, unix_ms, events, changes);
         }
-        woken.iter().for_each(|poke| poke.ring());
+        woken.iter().for_each(|wakeup| wakeup.ring());
     }
 }
 
 impl Following {
     /// The message has arrived; call this before reading.
     pub(crate) fn answer(&self) {
-        self.poke.answer();
+        self.wakeup.answer();
     }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.truth.inner().followers.remove(&self.number);
+        self.table.inner().followers.remove(&self.number);
     }
 }

@@ -11,12 +11,12 @@ type Bell = Box<dyn Fn() + Send + Sync>;
 
 /// Wakes one actor, across its restarts. State travels beside it: the actor re-reads what it needs.
 #[derive(Default)]
-pub(crate) struct Poke {
+pub(crate) struct Wakeup {
     rung: AtomicBool,
     bell: Mutex<Option<Bell>>,
 }
 
-impl Poke {
+impl Wakeup {
     /// Wakes `bell` from now on, and once at once, for what happened before.
     pub(crate) fn attach(&self, bell: impl Fn() + Send + Sync + 'static) {
         let mut slot = lock(&self.bell);
@@ -48,30 +48,30 @@ mod tests {
 
     #[test]
     fn rings_coalesce_until_they_are_answered() {
-        let poke = Poke::default();
+        let wakeup = Wakeup::default();
         let messages = Arc::new(AtomicUsize::new(0));
         let counted = messages.clone();
-        poke.attach(move || {
+        wakeup.attach(move || {
             counted.fetch_add(1, Ordering::SeqCst);
         });
-        (0..10).for_each(|_| poke.ring());
+        (0..10).for_each(|_| wakeup.ring());
         assert_eq!(
             messages.load(Ordering::SeqCst),
             1,
             "attaching rings once, the others wait behind it"
         );
-        poke.answer();
-        (0..10).for_each(|_| poke.ring());
+        wakeup.answer();
+        (0..10).for_each(|_| wakeup.ring());
         assert_eq!(messages.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn a_ring_while_nobody_listens_reaches_the_next_listener() {
-        let poke = Poke::default();
-        poke.ring();
+        let wakeup = Wakeup::default();
+        wakeup.ring();
         let messages = Arc::new(AtomicUsize::new(0));
         let counted = messages.clone();
-        poke.attach(move || {
+        wakeup.attach(move || {
             counted.fetch_add(1, Ordering::SeqCst);
         });
         assert_eq!(messages.load(Ordering::SeqCst), 1);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Endpoint, RpcSettings, SetupError,
     accounts::Accounts,
-    counters::Counters,
+    counters::LedgerCounters,
     dialect::Dialect,
     failure::{Failure, Retry},
     sender::{Sender, Transport},
@@ -26,15 +26,15 @@ use crate::InUse;
 const CATCHING_UP: Duration = Duration::from_millis(80);
 
 /// All endpoints, in order of preference; at least one.
-pub(super) struct Lanes {
-    lanes: Vec<Lane>,
+pub(super) struct Upstreams {
+    upstreams: Vec<Upstream>,
     current: AtomicUsize,
     /// What went wrong with the one before the current one.
     detail: Mutex<Option<String>>,
 }
 
 /// One endpoint and its clients.
-pub(super) struct Lane {
+pub(super) struct Upstream {
     pub(super) endpoint: Endpoint,
     pub(super) client: RpcClient,
     /// Makes a connection of its own for each request: behind a balancer it may end at another node.
@@ -55,64 +55,64 @@ struct Times {
     barred: Option<Instant>,
 }
 
-impl Lanes {
+impl Upstreams {
     /// Sets up the clients; connects to nothing yet.
     ///
     /// # Errors
     /// When there is no endpoint, or TLS cannot be set up.
-    pub(super) fn new(settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
+    pub(super) fn new(settings: &RpcSettings, counters: &Arc<LedgerCounters>) -> Result<Self, SetupError> {
         if settings.endpoints.is_empty() {
             return Err(SetupError::NoEndpoint);
         }
-        let lanes = settings
+        let upstreams = settings
             .endpoints
             .iter()
             .enumerate()
-            .map(|(number, endpoint)| Lane::new(number, endpoint, settings, counters));
+            .map(|(number, endpoint)| Upstream::new(number, endpoint, settings, counters));
         Ok(Self {
-            lanes: lanes.collect::<Result<_, _>>()?,
+            upstreams: upstreams.collect::<Result<_, _>>()?,
             current: AtomicUsize::new(0),
             detail: Mutex::default(),
         })
     }
 
     pub(super) fn count(&self) -> usize {
-        self.lanes.len()
+        self.upstreams.len()
     }
 
     /// The endpoint in use.
-    pub(super) fn current(&self) -> &Lane {
-        &self.lanes[self.current.load(Relaxed) % self.lanes.len()]
+    pub(super) fn current(&self) -> &Upstream {
+        &self.upstreams[self.current.load(Relaxed) % self.upstreams.len()]
     }
 
     /// The same, for people.
     pub(super) fn in_use(&self) -> InUse {
         let detail = lock(&self.detail).clone();
-        let lane = self.current();
+        let upstream = self.current();
         InUse {
-            number: lane.number,
-            endpoint: lane.endpoint.shown(),
+            number: upstream.number,
+            endpoint: upstream.endpoint.shown(),
             detail,
         }
     }
 
-    pub(super) fn get(&self, number: usize) -> &Lane {
-        &self.lanes[number % self.lanes.len()]
+    pub(super) fn get(&self, number: usize) -> &Upstream {
+        &self.upstreams[number % self.upstreams.len()]
     }
 
     /// The endpoint to ask, as soon as it may be asked.
     ///
     /// # Errors
     /// When none may be asked before the deadline.
-    pub(super) async fn allowed(&self, deadline: Instant) -> Result<&Lane, Failure> {
+    pub(super) async fn allowed(&self, deadline: Instant) -> Result<&Upstream, Failure> {
         loop {
             let now = Instant::now();
             let (number, wait) = self.soonest(now);
             if wait.is_zero() {
-                if self.current.swap(number, Relaxed) % self.lanes.len() != number {
+                if self.current.swap(number, Relaxed) % self.upstreams.len() != number {
                     self.moved(Some("it wants no requests for a while"));
                 }
-                return Ok(&self.lanes[number]);
+                return Ok(&self.upstreams[number]);
             }
             if now + wait >= deadline {
                 return Err(Failure::AskedToWait(wait));
@@ -124,8 +124,8 @@ impl Lanes {
     /// The first endpoint, from the current one on, that may be asked soonest, and how long that is from now.
     pub(super) fn soonest(&self, now: Instant) -> (usize, Duration) {
         let current = self.current.load(Relaxed);
-        let order = (0..self.lanes.len()).map(|step| (current + step) % self.lanes.len());
-        let waits = order.map(|number| (number, self.lanes[number].wait(now)));
+        let order = (0..self.upstreams.len()).map(|step| (current + step) % self.upstreams.len());
+        let waits = order.map(|number| (number, self.upstreams[number].wait(now)));
         waits
             .min_by_key(|(_, wait)| *wait)
             .unwrap_or((current, Duration::ZERO))
@@ -133,21 +133,21 @@ impl Lanes {
 
     /// A request failed: the time that the endpoint names is kept, and the next request goes to the next endpoint, unless
     /// another one that failed has seen to that already.
-    pub(super) fn failed(&self, lane: &Lane, failure: &Failure) {
+    pub(super) fn failed(&self, upstream: &Upstream, failure: &Failure) {
         if let Retry::After(Some(named)) = failure.retry() {
-            lane.bar(Instant::now() + named);
+            upstream.bar(Instant::now() + named);
         }
-        self.leave(lane, &failure.to_string());
+        self.leave(upstream, &failure.to_string());
     }
 
     /// The next request goes to the next endpoint.
-    pub(super) fn leave(&self, lane: &Lane, detail: &str) {
+    pub(super) fn leave(&self, upstream: &Upstream, detail: &str) {
         let index = self.current.load(Relaxed);
-        if index % self.lanes.len() == lane.number {
-            lane.times().left = Some(Instant::now());
+        if index % self.upstreams.len() == upstream.number {
+            upstream.times().left = Some(Instant::now());
             if self
                 .current
-                .compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed)
+                .compare_exchange(index, (index + 1) % self.upstreams.len(), Relaxed, Relaxed)
                 .is_ok()
             {
                 self.moved(Some(detail));
@@ -158,13 +158,13 @@ impl Lanes {
     /// An endpoint that comes before the current one, was left so long ago, and may be asked: it may be well again. It is
     /// told once in that time.
     pub(super) fn to_probe(&self, every: Duration) -> Option<usize> {
-        let (current, now) = (self.current.load(Relaxed) % self.lanes.len(), Instant::now());
-        let due = |lane: &&Lane| {
-            lane.wait(now).is_zero() && lane.times().left.is_none_or(|left| now - left >= every)
+        let (current, now) = (self.current.load(Relaxed) % self.upstreams.len(), Instant::now());
+        let due = |upstream: &&Upstream| {
+            upstream.wait(now).is_zero() && upstream.times().left.is_none_or(|left| now - left >= every)
         };
-        let lane = self.lanes[..current].iter().find(due)?;
-        lane.times().left = Some(now);
-        Some(lane.number)
+        let upstream = self.upstreams[..current].iter().find(due)?;
+        upstream.times().left = Some(now);
+        Some(upstream.number)
     }
 
     /// An endpoint that comes before the current one is well again.
@@ -179,12 +179,12 @@ impl Lanes {
     }
 }
 
-impl Lane {
+impl Upstream {
     fn new(
         number: usize,
         endpoint: &Endpoint,
         settings: &RpcSettings,
-        counters: &Arc<Counters>,
+        counters: &Arc<LedgerCounters>,
     ) -> Result<Self, SetupError> {
         let transport =
             Transport::new(endpoint.clone(), settings, Arc::clone(counters)).map_err(SetupError::Http)?;

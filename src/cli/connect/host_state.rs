@@ -14,12 +14,12 @@ use super::{
     host,
     passes::{Pass, Passes},
     pin, select,
-    session::Session,
+    session::LedgerSession,
 };
 use crate::{command::How, failure::Failure};
 
 /// Where this host stands with the network.
-pub struct Place {
+pub struct HostState {
     /// Its address.
     pub client_ip: Ipv4Addr,
     /// The passes that may let it in: at least one.
@@ -28,13 +28,13 @@ pub struct Place {
     pub users: BTreeMap<Pubkey, User>,
 }
 
-impl Place {
+impl HostState {
     /// Looks at the daemon, the passes and the users of this host. An address that is named and that the daemon does not go by
     /// is pinned.
     ///
     /// # Errors
     /// When the daemon or the ledger does not answer, the named address cannot be used here, or there is no pass.
-    pub async fn look(session: &Session<'_>, how: &How) -> Result<Self, Failure> {
+    pub async fn look(session: &LedgerSession<'_>, how: &How) -> Result<Self, Failure> {
         let status = host::daemon(session.daemon, &session.operator).await?;
         let client_ip = match how.client_ip {
             Some(named) => pin::settle(session, &status, named).await?,
@@ -74,7 +74,7 @@ impl Place {
     /// When it cannot be told, or what is written on the user is not on the ledger.
     pub async fn pass_of(
         &self,
-        session: &Session<'_>,
+        session: &LedgerSession<'_>,
         key: &Pubkey,
         user: &User,
         how: &How,
@@ -98,7 +98,7 @@ impl Place {
 }
 
 /// Tells which pass counts.
-pub fn tell_pass(session: &Session<'_>, pass: &Pass) {
+pub fn tell_pass(session: &LedgerSession<'_>, pass: &Pass) {
     let text = format!("{} ({})", pass.key, host::pass_name(&pass.allows));
     session.steps.done(
         "access pass",
@@ -112,7 +112,7 @@ pub fn tell_pass(session: &Session<'_>, pass: &Pass) {
 /// # Errors
 /// When it is another's, not in use, or on another device.
 pub async fn resumable(
-    session: &Session<'_>,
+    session: &LedgerSession<'_>,
     key: &Pubkey,
     user: &User,
     devices: &BTreeMap<Pubkey, Device>,
@@ -151,7 +151,7 @@ pub async fn resumable(
 }
 
 /// A user of this host's address that another key made: it is not taken for one's own.
-pub async fn made_by_another(session: &Session<'_>, key: &Pubkey, user: &User) -> Failure {
+pub async fn made_by_another(session: &LedgerSession<'_>, key: &Pubkey, user: &User) -> Failure {
     let service = host::service_name(user.user_type);
     let what = format!(
         "the user {key} ({service}) at this host's address {} was made by {}, not by the keypair {}",

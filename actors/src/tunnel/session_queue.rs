@@ -20,7 +20,7 @@ const MOST_WAITING: usize = 16_384;
 
 /// From one session to its provisioner.
 #[derive(Default)]
-pub(crate) struct Told(Mutex<Inner>);
+pub(crate) struct SessionQueue(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -49,7 +49,7 @@ pub(crate) struct Taken {
     pub(crate) reads_on: bool,
 }
 
-impl Told {
+impl SessionQueue {
     /// Adds to it, and says whether the provisioner is to be sent a message.
     #[must_use]
     pub(crate) fn add(&self, update: SessionUpdate) -> bool {
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_message_at_a_time_and_pieces_of_bounded_size() {
-        let told = Told::default();
-        let messages = (0..10_000).filter(|n| told.add(routes(&[*n], &[]))).count();
+        let queue = SessionQueue::default();
+        let messages = (0..10_000).filter(|n| queue.add(routes(&[*n], &[]))).count();
         assert_eq!(messages, 1, "however many there are");
         let (mut taken, mut pieces) = (0, 0);
         loop {
@@ -156,7 +156,7 @@ mod tests {
                 update: SessionUpdate::Routes { announced, .. },
                 more,
                 ..
-            } = told.take().unwrap()
+            } = queue.take().unwrap()
             else {
                 panic!("routes")
             };
@@ -166,25 +166,28 @@ mod tests {
             if !more {
                 break;
             }
-            assert!(!told.add(routes(&[9_999], &[])), "a message is under way already");
+            assert!(
+                !queue.add(routes(&[9_999], &[])),
+                "a message is under way already"
+            );
         }
         assert_eq!((taken, pieces), (10_000, 10));
-        assert_eq!(told.take(), None);
-        assert!(told.add(routes(&[1], &[])), "the next one is told of again");
+        assert_eq!(queue.take(), None);
+        assert!(queue.add(routes(&[1], &[])), "the next one is told of again");
     }
 
     #[test]
     fn the_last_word_on_a_route_counts_and_nothing_passes_what_was_said_before() {
-        let told = Told::default();
+        let queue = SessionQueue::default();
         let up = || SessionUpdate::Status(SessionStatus::Up, None);
-        assert!(told.add(up()));
+        assert!(queue.add(up()));
         for update in [
             routes(&[1, 2], &[]),
             routes(&[], &[1]),
             routes(&[3], &[2]),
             routes(&[2], &[9]),
         ] {
-            assert!(!told.add(update));
+            assert!(!queue.add(update));
         }
         for update in [
             SessionUpdate::Synced,
@@ -193,9 +196,9 @@ mod tests {
             up(),
             routes(&[5], &[]),
         ] {
-            assert!(!told.add(update));
+            assert!(!queue.add(update));
         }
-        let taken: Vec<SessionUpdate> = std::iter::from_fn(|| told.take())
+        let taken: Vec<SessionUpdate> = std::iter::from_fn(|| queue.take())
             .map(|taken| taken.update)
             .collect();
         let expected = [
@@ -212,13 +215,13 @@ mod tests {
 
     #[test]
     fn a_session_whose_routes_are_not_taken_reads_on_once_they_are() {
-        let told = Told::default();
-        assert!(!told.holds_up());
+        let queue = SessionQueue::default();
+        assert!(!queue.holds_up());
         let all: Vec<usize> = (0..MOST_WAITING).collect();
-        let _first = told.add(routes(&all, &[]));
-        assert!(told.holds_up());
-        assert!(told.take().unwrap().reads_on);
-        assert!(!told.take().unwrap().reads_on, "it was told already");
-        assert!(!told.holds_up());
+        let _first = queue.add(routes(&all, &[]));
+        assert!(queue.holds_up());
+        assert!(queue.take().unwrap().reads_on);
+        assert!(!queue.take().unwrap().reads_on, "it was told already");
+        assert!(!queue.holds_up());
     }
 }

@@ -20,7 +20,7 @@ const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
 
 /// Counts and durations since the start of the daemon.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Figures {
+pub struct Totals {
     /// Operations on tunnels, by the class of their service (`None`: not known, a tunnel that an earlier run left) and by
     /// whether they succeeded.
     #[serde(serialize_with = "crate::serial::pairs::serialize")]
@@ -100,7 +100,7 @@ pub struct Histogram {
     sum: f64,
 }
 
-impl Figures {
+impl Totals {
     /// Adds one count to the totals.
     pub fn take(&mut self, count: &Count) {
         match count {
@@ -152,7 +152,7 @@ impl Count {
     }
 }
 
-impl Default for Figures {
+impl Default for Totals {
     fn default() -> Self {
         Self {
             operations: BTreeMap::new(),
@@ -234,7 +234,7 @@ impl Histogram {
 
 /// Tells from the events of one tunnel which operations they complete.
 #[derive(Default, Debug)]
-pub struct Tally {
+pub struct OperationTracker {
     /// The incarnation that was complete, and still is there.
     built: Option<Incarnation>,
     /// Something of the tunnel was built or changed since it was complete.
@@ -243,7 +243,7 @@ pub struct Tally {
     mended: bool,
 }
 
-impl Tally {
+impl OperationTracker {
     /// The operation that this event ends, and whether it succeeded.
     #[must_use]
     pub fn hear(&mut self, event: &Event) -> Option<(Operation, bool)> {
@@ -337,13 +337,13 @@ mod tests {
         TunnelId(Pubkey([1; 32]))
     }
 
-    fn told(tally: &mut Tally, events: &[Event]) -> Vec<(Operation, bool)> {
-        events.iter().filter_map(|event| tally.hear(event)).collect()
+    fn told(tracker: &mut OperationTracker, events: &[Event]) -> Vec<(Operation, bool)> {
+        events.iter().filter_map(|event| tracker.hear(event)).collect()
     }
 
     #[test]
     fn building_counts_once_and_a_flap_of_the_session_does_not_count() {
-        let mut tally = Tally::default();
+        let mut tracker = OperationTracker::default();
         let built = [
             Phase::Linking,
             Phase::Addressing,
@@ -352,22 +352,22 @@ mod tests {
             Phase::Active,
         ]
         .map(|phase| entered(phase, 1));
-        assert_eq!(told(&mut tally, &built), [(Operation::Provision, true)]);
+        assert_eq!(told(&mut tracker, &built), [(Operation::Provision, true)]);
         let flap = [Phase::Peering, Phase::Active].map(|phase| entered(phase, 1));
-        assert_eq!(told(&mut tally, &flap), []);
+        assert_eq!(told(&mut tracker, &flap), []);
     }
 
     #[test]
     fn a_change_in_place_is_an_update_a_new_link_a_provision_and_mending_neither() {
-        let mut tally = Tally::default();
+        let mut tracker = OperationTracker::default();
         told(
-            &mut tally,
+            &mut tracker,
             &[entered(Phase::Linking, 1), entered(Phase::Active, 1)],
         );
         let changed = [entered(Phase::Routing, 1), entered(Phase::Active, 1)];
-        assert_eq!(told(&mut tally, &changed), [(Operation::Update, true)]);
+        assert_eq!(told(&mut tracker, &changed), [(Operation::Update, true)]);
         let replaced = [entered(Phase::Linking, 1), entered(Phase::Active, 2)];
-        assert_eq!(told(&mut tally, &replaced), [(Operation::Provision, true)]);
+        assert_eq!(told(&mut tracker, &replaced), [(Operation::Provision, true)]);
         let quietly = Event::Repaired {
             tunnel: id(),
             steps: vec![],
@@ -375,7 +375,7 @@ mod tests {
         };
         assert_eq!(
             told(
-                &mut tally,
+                &mut tracker,
                 &[quietly, entered(Phase::Routing, 2), entered(Phase::Active, 2)]
             ),
             [(Operation::Update, true)]
@@ -389,44 +389,44 @@ mod tests {
             },
             entered(Phase::Peering, 3),
         ];
-        assert_eq!(told(&mut tally, &mended), []);
+        assert_eq!(told(&mut tracker, &mended), []);
     }
 
     #[test]
     fn failures_count_for_what_was_attempted() {
-        let mut tally = Tally::default();
+        let mut tracker = OperationTracker::default();
         assert_eq!(
-            told(&mut tally, &[failed(Phase::Linking)]),
+            told(&mut tracker, &[failed(Phase::Linking)]),
             [(Operation::Provision, false)]
         );
-        told(&mut tally, &[entered(Phase::Active, 1)]);
+        told(&mut tracker, &[entered(Phase::Active, 1)]);
         assert_eq!(
-            told(&mut tally, &[failed(Phase::Routing)]),
+            told(&mut tracker, &[failed(Phase::Routing)]),
             [(Operation::Update, false)]
         );
         assert_eq!(
-            told(&mut tally, &[failed(Phase::Draining)]),
+            told(&mut tracker, &[failed(Phase::Draining)]),
             [(Operation::Removal, false)]
         );
         assert_eq!(
-            told(&mut tally, &[entered(Phase::Removed, 1)]),
+            told(&mut tracker, &[entered(Phase::Removed, 1)]),
             [(Operation::Removal, true)]
         );
         assert_eq!(
-            told(&mut tally, &[failed(Phase::Linking)]),
+            told(&mut tracker, &[failed(Phase::Linking)]),
             [(Operation::Provision, false)]
         );
     }
 
     #[test]
     fn what_was_taken_over_is_not_provisioned() {
-        let mut tally = Tally::default();
+        let mut tracker = OperationTracker::default();
         let adopted = Event::Adopted {
             tunnel: id(),
             link: LinkName::new("doublezero0").unwrap(),
             incarnation: Incarnation(7),
         };
-        assert_eq!(told(&mut tally, &[adopted, entered(Phase::Peering, 7)]), []);
+        assert_eq!(told(&mut tracker, &[adopted, entered(Phase::Peering, 7)]), []);
     }
 
     #[test]

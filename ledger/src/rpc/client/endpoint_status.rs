@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use warren_state::Slot;
 
-use super::{Lane, LedgerClient, LookupError};
+use super::{LedgerClient, LookupError, Upstream};
 use crate::{
     accounts::{Account, ProgramConfig, decode},
     pda::Pda,
@@ -15,7 +15,7 @@ use crate::{
 
 /// How an endpoint is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Glance {
+pub struct EndpointStatus {
     /// The slot that it answers from.
     pub slot: Slot,
     /// The ledger's time at that slot: Unix time in seconds, agreed on by the validators to some seconds.
@@ -31,11 +31,12 @@ impl LedgerClient {
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn glance(&self, deadline: Instant) -> Result<Glance, LookupError> {
+    pub async fn endpoint_status(&self, deadline: Instant) -> Result<EndpointStatus, LookupError> {
         let program_config = Pda::new(self.settings.program_id).program_config().address;
         let wanted = [CLOCK, program_config];
-        let ask = async |lane: &Lane| {
-            lane.accounts(&self.settings)
+        let ask = async |upstream: &Upstream| {
+            upstream
+                .accounts(&self.settings)
                 .at_addresses(&wanted, When::Any)
                 .await
         };
@@ -46,7 +47,7 @@ impl LedgerClient {
             .server_seconds
             .load(std::sync::atomic::Ordering::Relaxed);
         let server_seconds = i64::try_from(server_seconds).ok().filter(|seconds| *seconds > 0);
-        let mut glance = Glance {
+        let mut endpoint_status = EndpointStatus {
             slot,
             unix_seconds: None,
             server_seconds,
@@ -54,12 +55,12 @@ impl LedgerClient {
         };
         for raw in found.accounts {
             if raw.pubkey == CLOCK {
-                glance.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
+                endpoint_status.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
             } else if raw.owner == self.settings.program_id {
-                glance.program = program(raw);
+                endpoint_status.program = program(raw);
             }
         }
-        Ok(glance)
+        Ok(endpoint_status)
     }
 }
 
@@ -93,7 +94,7 @@ mod tests {
         ))
         .unwrap();
         let soon = || Instant::now() + Duration::from_secs(20);
-        let nothing = client.glance(soon()).await.unwrap();
+        let nothing = client.endpoint_status(soon()).await.unwrap();
         assert_eq!(
             (nothing.unix_seconds, nothing.server_seconds, nothing.program),
             (None, None, None)
@@ -113,13 +114,13 @@ mod tests {
             min_compatible: version(30),
         };
         ledger.put(Pda::new(PROGRAM).program_config().address, &config.into());
-        let glance = client.glance(soon()).await.unwrap();
-        assert_eq!(glance.unix_seconds, Some(1_760_464_781));
-        let program = glance.program.unwrap();
+        let endpoint_status = client.endpoint_status(soon()).await.unwrap();
+        assert_eq!(endpoint_status.unix_seconds, Some(1_760_464_781));
+        let program = endpoint_status.program.unwrap();
         assert_eq!(
             (program.version, program.min_compatible),
             (version(34), version(30))
         );
-        assert!(glance.slot >= nothing.slot);
+        assert!(endpoint_status.slot >= nothing.slot);
     }
 }

@@ -1,4 +1,4 @@
-//! The keeper of the durable store.
+//! Writes what operators say to the durable store.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -19,12 +19,14 @@ use crate::{
     snapshot::Snapshot,
     supervision::{
         exit::SwitchError,
-        pulse::Watch,
         spec::{Order, Spec, linked},
+        watchdog::Watch,
     },
 };
 
-pub(crate) const SPEC: Spec = Spec::new("keeper", Order::Store, |env, root| linked(Keeper, env, root));
+pub(crate) const SPEC: Spec = Spec::new("store_writer", Order::Store, |env, root| {
+    linked(StoreWriter, env, root)
+});
 
 /// From the switch to the snapshot that says so: not worth a long wait.
 const SWITCHED: Duration = Duration::from_millis(100);
@@ -33,10 +35,10 @@ const PINNED: Duration = Duration::from_secs(5);
 
 /// Puts the enable switch and what is said with it on disk, then makes it the one in force, then acknowledges: one request after the other, so
 /// that the last one acknowledged holds, on disk and live.
-pub(crate) struct Keeper;
+pub(crate) struct StoreWriter;
 
 /// There are requests.
-pub(crate) struct Poked;
+pub(crate) struct Woken;
 
 pub(crate) struct State {
     env: Arc<Env>,
@@ -44,59 +46,59 @@ pub(crate) struct State {
     watch: Watch,
 }
 
-impl Actor for Keeper {
-    type Msg = Poked;
+impl Actor for StoreWriter {
+    type Msg = Woken;
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<Poked>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Woken>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
         let store = env.store().ok_or("the store is closed")?;
-        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let switch = store.switch();
-        // An earlier keeper may have ended between the disk and the switch in force.
-        env.truth.update(|tables| {
+        // An earlier writer may have ended between the disk and the switch in force.
+        env.table.update(|tables| {
             let (mut events, mut changes) = env.store_news(&store, tables);
             changes.extend((tables.switch != switch).then_some(table::Change::Switch(switch)));
             events.extend(store.unknown().map(|detail| Event::SwitchUnknown { detail }));
             (events, changes)
         });
-        env.keeper.poke.attach(move || {
-            let _gone = myself.cast(Poked);
+        env.store_writer.wakeup.attach(move || {
+            let _gone = myself.cast(Woken);
         });
         Ok(State { env, store, watch })
     }
 
     async fn handle(
         &self,
-        _myself: ActorRef<Poked>,
-        _poked: Poked,
+        _myself: ActorRef<Woken>,
+        _woken: Woken,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.env.keeper.poke.answer();
-        while let Some((change, reply)) = state.env.keeper.next() {
+        state.env.store_writer.wakeup.answer();
+        while let Some((change, reply)) = state.env.store_writer.next() {
             let _nobody_waits = reply.send(state.set(change).await);
         }
         Ok(())
     }
 
-    async fn post_stop(&self, _myself: ActorRef<Poked>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.env.keeper.close();
+    async fn post_stop(&self, _myself: ActorRef<Woken>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.env.store_writer.close();
         Ok(())
     }
 }
 
 impl State {
     async fn set(&self, change: Change) -> Result<(), SwitchError> {
-        self.watch.pulse.busy(Some(self.env.clock.now()));
+        self.watch.progress.busy(Some(self.env.clock.now()));
         let store = self.store.clone();
         let written = spawn_blocking(move || store.set(change)).await;
-        self.watch.pulse.busy(None);
+        self.watch.progress.busy(None);
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
-        self.env.truth.update(|tables| self.follow(&change, tables));
+        self.env.table.update(|tables| self.follow(&change, tables));
         self.published(Switch::from(change.enabled), change.pin).await;
         Ok(())
     }

@@ -16,8 +16,8 @@ use crate::{LinkName, Monotonic, Phase, TunnelId, TunnelSpec, lifecycle::TunnelR
 
 /// All of them, by tunnel.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Slots {
-    of: BTreeMap<TunnelId, Slot>,
+pub(super) struct TunnelEntries {
+    of: BTreeMap<TunnelId, TunnelEntry>,
     /// How many take their tunnel down.
     retiring: usize,
     /// When tunnels are to be told to look again.
@@ -32,7 +32,7 @@ pub(super) struct Slots {
 
 /// One tunnel's provisioner, as far as the reconciler knows.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Slot {
+pub(super) struct TunnelEntry {
     pub(super) stage: Stage,
     pub(super) report: Option<Arc<TunnelReport>>,
     pub(super) recheck: Recheck,
@@ -64,8 +64,8 @@ struct Share {
     due: Option<Monotonic>,
 }
 
-impl Slots {
-    pub(super) fn get(&self, tunnel: &TunnelId) -> Option<&Slot> {
+impl TunnelEntries {
+    pub(super) fn get(&self, tunnel: &TunnelId) -> Option<&TunnelEntry> {
         self.look_at(1);
         self.of.get(tunnel)
     }
@@ -78,7 +78,7 @@ impl Slots {
         self.of.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&TunnelId, &Slot)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TunnelId, &TunnelEntry)> {
         self.look_at(self.of.len());
         self.of.iter()
     }
@@ -88,28 +88,32 @@ impl Slots {
         self.of.keys()
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &Slot> {
-        self.iter().map(|(_, slot)| slot)
+    pub(super) fn values(&self) -> impl Iterator<Item = &TunnelEntry> {
+        self.iter().map(|(_, entry)| entry)
     }
 
-    pub(super) fn insert(&mut self, tunnel: TunnelId, slot: Slot) {
-        let share = slot.share();
-        let before = self.of.insert(tunnel, slot);
-        self.account(tunnel, before.as_ref().map(Slot::share), Some(share));
+    pub(super) fn insert(&mut self, tunnel: TunnelId, entry: TunnelEntry) {
+        let share = entry.share();
+        let before = self.of.insert(tunnel, entry);
+        self.account(tunnel, before.as_ref().map(TunnelEntry::share), Some(share));
     }
 
-    pub(super) fn remove(&mut self, tunnel: &TunnelId) -> Option<Slot> {
-        let slot = self.of.remove(tunnel)?;
-        self.account(*tunnel, Some(slot.share()), None);
-        Some(slot)
+    pub(super) fn remove(&mut self, tunnel: &TunnelId) -> Option<TunnelEntry> {
+        let entry = self.of.remove(tunnel)?;
+        self.account(*tunnel, Some(entry.share()), None);
+        Some(entry)
     }
 
     /// Changes a slot, if there is one.
-    pub(super) fn edit<R>(&mut self, tunnel: &TunnelId, edit: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        let slot = self.of.get_mut(tunnel)?;
-        let before = slot.share();
-        let result = edit(slot);
-        let now = slot.share();
+    pub(super) fn edit<R>(
+        &mut self,
+        tunnel: &TunnelId,
+        edit: impl FnOnce(&mut TunnelEntry) -> R,
+    ) -> Option<R> {
+        let entry = self.of.get_mut(tunnel)?;
+        let before = entry.share();
+        let result = edit(entry);
+        let now = entry.share();
         self.account(*tunnel, Some(before), Some(now));
         Some(result)
     }
@@ -165,25 +169,25 @@ impl Slots {
     /// Whether what is kept up is what follows from the slots.
     #[cfg(test)]
     pub(super) fn add_up(&self) -> bool {
-        let retiring = self.of.values().filter(|slot| slot.share().retires).count();
+        let retiring = self.of.values().filter(|entry| entry.share().retires).count();
         let due = self
             .of
             .iter()
-            .filter_map(|(tunnel, slot)| Some((slot.recheck.due?, *tunnel)))
+            .filter_map(|(tunnel, entry)| Some((entry.recheck.due?, *tunnel)))
             .collect::<BTreeSet<_>>();
         (retiring, due) == (self.retiring, self.due.clone())
     }
 }
 
-impl Index<&TunnelId> for Slots {
-    type Output = Slot;
+impl Index<&TunnelId> for TunnelEntries {
+    type Output = TunnelEntry;
 
-    fn index(&self, tunnel: &TunnelId) -> &Slot {
+    fn index(&self, tunnel: &TunnelId) -> &TunnelEntry {
         &self.of[tunnel]
     }
 }
 
-impl Slot {
+impl TunnelEntry {
     pub(super) fn new(stage: Stage) -> Self {
         Self {
             stage,

@@ -18,7 +18,7 @@ const NEVER: u64 = u64::MAX;
 
 /// What one actor tells about its progress.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Progress {
     /// When the core's next deadline is due, in nanoseconds.
     due: AtomicU64,
     /// Since when a message is being handled.
@@ -29,30 +29,30 @@ pub(crate) struct Pulse {
 
 /// Everyone who is watched.
 #[derive(Default)]
-pub(crate) struct Pulses {
-    watched: Mutex<Watched>,
+pub(crate) struct Watchdog {
+    registry: Mutex<Registry>,
 }
 
 #[derive(Default)]
-struct Watched {
+struct Registry {
     next: u64,
     entries: BTreeMap<u64, Entry>,
 }
 
 struct Entry {
     actor: &'static str,
-    pulse: Arc<Pulse>,
+    progress: Arc<Progress>,
     cell: ActorCell,
 }
 
 /// Ends the watch when the actor's state goes.
 pub(crate) struct Watch {
-    pulses: Arc<Pulses>,
+    watchdog: Arc<Watchdog>,
     number: u64,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) progress: Arc<Progress>,
 }
 
-impl Default for Pulse {
+impl Default for Progress {
     fn default() -> Self {
         Self {
             due: AtomicU64::new(NEVER),
@@ -62,7 +62,7 @@ impl Default for Pulse {
     }
 }
 
-impl Pulse {
+impl Progress {
     pub(crate) fn due(&self, at: Option<Monotonic>) {
         self.due.store(at.map_or(NEVER, nanoseconds), Ordering::Relaxed);
     }
@@ -96,35 +96,35 @@ impl Pulse {
     }
 }
 
-impl Pulses {
+impl Watchdog {
     /// Watches an actor until the result is dropped.
     pub(crate) fn watch(self: &Arc<Self>, actor: &'static str, cell: ActorCell) -> Watch {
-        let pulse = Arc::new(Pulse::default());
-        let mut watched = lock(&self.watched);
-        watched.next += 1;
-        let number = watched.next;
-        watched.entries.insert(
+        let progress = Arc::new(Progress::default());
+        let mut registry = lock(&self.registry);
+        registry.next += 1;
+        let number = registry.next;
+        registry.entries.insert(
             number,
             Entry {
                 actor,
-                pulse: pulse.clone(),
+                progress: progress.clone(),
                 cell,
             },
         );
         Watch {
-            pulses: self.clone(),
+            watchdog: self.clone(),
             number,
-            pulse,
+            progress,
         }
     }
 
     /// Kills whoever is stuck; the supervisors do the rest.
     pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(&'static str, &'static str)> {
-        let watched = lock(&self.watched);
-        let stuck = watched
+        let registry = lock(&self.registry);
+        let stuck = registry
             .entries
             .values()
-            .filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
+            .filter_map(|entry| entry.progress.stuck(now, allowed).map(|why| (entry, why)));
         stuck
             .map(|(entry, why)| {
                 entry.cell.kill();
@@ -135,19 +135,19 @@ impl Pulses {
 
     /// Whether there is such an actor, and none of them is stuck.
     pub(crate) fn makes_progress(&self, actor: &str, now: Monotonic, allowed: Duration) -> bool {
-        let watched = lock(&self.watched);
-        let mut entries = watched
+        let registry = lock(&self.registry);
+        let mut entries = registry
             .entries
             .values()
             .filter(|entry| entry.actor == actor)
             .peekable();
-        entries.peek().is_some() && entries.all(|entry| entry.pulse.stuck(now, allowed).is_none())
+        entries.peek().is_some() && entries.all(|entry| entry.progress.stuck(now, allowed).is_none())
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        lock(&self.pulses.watched).entries.remove(&self.number);
+        lock(&self.watchdog.registry).entries.remove(&self.number);
     }
 }
 
@@ -165,36 +165,36 @@ mod tests {
 
     #[test]
     fn a_deadline_that_passed_long_ago_is_stuck_and_one_that_is_met_is_not() {
-        let pulse = Pulse::default();
+        let progress = Progress::default();
         let allowed = Duration::from_secs(30);
-        assert_eq!(pulse.stuck(at(1_000), allowed), None);
-        pulse.due(Some(at(10)));
-        assert_eq!(pulse.stuck(at(40), allowed), None);
-        assert!(pulse.stuck(at(41), allowed).is_some());
-        pulse.due(Some(at(45)));
-        assert_eq!(pulse.stuck(at(41), allowed), None);
+        assert_eq!(progress.stuck(at(1_000), allowed), None);
+        progress.due(Some(at(10)));
+        assert_eq!(progress.stuck(at(40), allowed), None);
+        assert!(progress.stuck(at(41), allowed).is_some());
+        progress.due(Some(at(45)));
+        assert_eq!(progress.stuck(at(41), allowed), None);
     }
 
     #[test]
     fn a_message_that_is_handled_for_ever_is_stuck() {
-        let pulse = Pulse::default();
-        pulse.busy(Some(at(0)));
-        assert!(pulse.stuck(at(31), Duration::from_secs(30)).is_some());
-        pulse.handled(at(31));
-        assert_eq!(pulse.stuck(at(31), Duration::from_secs(30)), None);
+        let progress = Progress::default();
+        progress.busy(Some(at(0)));
+        assert!(progress.stuck(at(31), Duration::from_secs(30)).is_some());
+        progress.handled(at(31));
+        assert_eq!(progress.stuck(at(31), Duration::from_secs(30)), None);
     }
 
     #[test]
     fn one_that_goes_through_a_full_mailbox_is_not_stuck_however_late_its_deadline() {
-        let (pulse, allowed) = (Pulse::default(), Duration::from_secs(30));
-        pulse.due(Some(at(10)));
+        let (progress, allowed) = (Progress::default(), Duration::from_secs(30));
+        progress.due(Some(at(10)));
         for second in 11..1_000 {
-            pulse.busy(Some(at(second)));
-            pulse.handled(at(second));
-            assert_eq!(pulse.stuck(at(second + 1), allowed), None, "at {second} s");
+            progress.busy(Some(at(second)));
+            progress.handled(at(second));
+            assert_eq!(progress.stuck(at(second + 1), allowed), None, "at {second} s");
         }
         assert!(
-            pulse.stuck(at(1_030), allowed).is_some(),
+            progress.stuck(at(1_030), allowed).is_some(),
             "the mailbox is empty, and the deadline was forgotten"
         );
     }
@@ -205,14 +205,14 @@ mod tests {
     impl ractor::Actor for Stuck {
         type Msg = ();
         type State = Watch;
-        type Arguments = Arc<Pulses>;
+        type Arguments = Arc<Watchdog>;
 
         async fn pre_start(
             &self,
             myself: ractor::ActorRef<()>,
-            pulses: Arc<Pulses>,
+            watchdog: Arc<Watchdog>,
         ) -> Result<Watch, ractor::ActorProcessingErr> {
-            Ok(pulses.watch("stuck", myself.get_cell()))
+            Ok(watchdog.watch("stuck", myself.get_cell()))
         }
 
         async fn handle(
@@ -221,26 +221,26 @@ mod tests {
             (): (),
             watch: &mut Watch,
         ) -> Result<(), ractor::ActorProcessingErr> {
-            watch.pulse.busy(Some(at(0)));
+            watch.progress.busy(Some(at(0)));
             std::future::pending().await
         }
     }
 
     #[tokio::test]
     async fn whoever_is_stuck_is_killed_and_no_longer_watched_and_no_progress_is_reported_meanwhile() {
-        let (pulses, allowed) = (Arc::<Pulses>::default(), Duration::from_secs(30));
-        assert!(!pulses.makes_progress("stuck", at(0), allowed), "there is none");
-        let (actor, ended) = ractor::Actor::spawn(None, Stuck, pulses.clone()).await.unwrap();
-        assert!(pulses.makes_progress("stuck", at(100), allowed));
-        assert!(pulses.kill_stuck(at(100), allowed).is_empty());
+        let (watchdog, allowed) = (Arc::<Watchdog>::default(), Duration::from_secs(30));
+        assert!(!watchdog.makes_progress("stuck", at(0), allowed), "there is none");
+        let (actor, ended) = ractor::Actor::spawn(None, Stuck, watchdog.clone()).await.unwrap();
+        assert!(watchdog.makes_progress("stuck", at(100), allowed));
+        assert!(watchdog.kill_stuck(at(100), allowed).is_empty());
         actor.cast(()).unwrap();
-        while pulses.makes_progress("stuck", at(100), allowed) {
+        while watchdog.makes_progress("stuck", at(100), allowed) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(pulses.kill_stuck(at(100), allowed).len(), 1);
+        assert_eq!(watchdog.kill_stuck(at(100), allowed).len(), 1);
         ended.await.unwrap();
         assert!(
-            pulses.kill_stuck(at(100), allowed).is_empty(),
+            watchdog.kill_stuck(at(100), allowed).is_empty(),
             "it is not watched any more"
         );
     }
