@@ -104,7 +104,7 @@ async fn serve(readers: u64, rate: u64, seconds: u64, stalled: u64) -> anyhow::R
         per_user: 4_096,
         ..server::Limits::default()
     };
-    let slots = server::Slots::new(many, nix::unistd::geteuid().as_raw()).with_streams(many);
+    let slots = server::Permits::new(many, nix::unistd::geteuid().as_raw()).with_streams(many);
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let served = tokio::spawn(server::serve(listener, http::router(api(engine.clone())?), slots));
     let events = rate * seconds;
