@@ -24,7 +24,7 @@ function __fish_warren_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_needs_command" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -34,7 +34,7 @@ complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair t
 complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_needs_command" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_needs_command" -s h -l help -d 'Print help'
@@ -70,7 +70,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "completions" -d 'Prin
 complete -c warren -n "__fish_warren_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_needs_command" -f -a "version" -d 'Print the versions of this program and of the daemon'
 complete -c warren -n "__fish_warren_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -80,7 +80,7 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The
 complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand status" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
@@ -90,7 +90,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -102,8 +102,8 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s h -l help -d 'Print help'
@@ -115,7 +115,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -127,21 +127,21 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s a -l allocate-addr -d 'Use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l publish -d 'Groups to send to' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe -d 'Groups to receive from' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe-feed -d 'Feeds to join' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'Feeds to leave' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe-feed -d 'The codes of feeds to join' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'The codes of feeds to leave' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -152,8 +152,8 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -164,7 +164,7 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l device -d '
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -175,12 +175,12 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -190,20 +190,20 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "subscribe" -d 'Start receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unsubscribe" -d 'Receive from groups no more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "publish" -d 'Start sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unpublish" -d 'Send to groups no more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -214,15 +214,15 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -233,15 +233,15 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -252,15 +252,15 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -271,12 +271,12 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -286,20 +286,20 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "get" -d 'One of them: who may join it, and who has'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "subscribe" -d 'Start receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unsubscribe" -d 'Receive from groups no more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Start sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unpublish" -d 'Send to groups no more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -309,7 +309,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
@@ -329,7 +329,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l status -d 'Those with these statuses' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l multicast-group -d 'Those that are in these groups, by their codes or accounts' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s t -l tenant -d 'Those of these tenants, by their codes or accounts; without it the configuration\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -343,13 +343,13 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-validator -d 'Those with a validator\'s pass'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l here -d 'This host\'s'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l all-tenants -d 'Those of all tenants'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l narrow -d 'Print only the columns that fit a narrow terminal'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l pubkey -d 'Its account' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -359,14 +359,14 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "get" -d 'One user'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -376,7 +376,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
@@ -391,7 +391,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l not-multicast-group-publisher -d 'Those whose host may not' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l multicast-group-subscriber -d 'Those whose host may receive from this group, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l not-multicast-group-subscriber -d 'Those whose host may not' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -405,14 +405,14 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-validator -d 'Validators\''
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l edge-seat -d 'Seats at feeds'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l mine -d 'Those of the keypair'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l narrow -d 'Shorter headings'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l narrow -d 'Print shorter headings, for a narrow terminal'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l client-ip -d 'The host\'s address, instead of this one\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l user-payer -d 'The payer, instead of the keypair' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -422,14 +422,14 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "get" -d 'The pass that holds for a host'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -439,12 +439,12 @@ complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s c -l contributor -d 'Those of this contributor, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l exchange -d 'Those of this exchange, by its code or account' -r
@@ -454,7 +454,7 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l health -d 'Those with this health' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -464,13 +464,13 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l narrow -d 'Print only the columns that fit a narrow terminal'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l code -d 'Its code or account' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -480,14 +480,14 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -497,7 +497,7 @@ complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
@@ -512,7 +512,7 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l topology -d 'Those of this topology, by its name or account' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -524,14 +524,14 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l wan -d 'Those between sites'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l dzx -d 'Those within an exchange'
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l narrow -d 'Print only the columns that fit a narrow terminal'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -541,13 +541,13 @@ complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -557,13 +557,13 @@ complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -573,13 +573,13 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -589,13 +589,13 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -605,14 +605,14 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -622,13 +622,13 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l pubkey -l code -d 'Its account or code' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l exchange -d 'Its exchange, by code or account: feeds of several exchanges may have one code' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -638,14 +638,14 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -655,13 +655,13 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -671,13 +671,13 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -687,13 +687,13 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -703,13 +703,13 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -719,11 +719,11 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand balance" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand balance" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -733,12 +733,12 @@ complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand address" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand address" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where it is kept, instead of where it would be looked for' -r -F
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -749,11 +749,11 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'H
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace the one that is there: what it owns is lost unless there is a copy'
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -763,14 +763,14 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "get" -d 'Show what is in force, and where it is from'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -780,13 +780,13 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l tenant -d 'The tenant that `connect` uses where none is named; an empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ip-verifier-url -d 'The service that proves this host\'s address to the network; an empty text for the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -796,7 +796,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
@@ -804,7 +804,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also wait until the tunnels are as they should be, at most this long (exit code 4 when they are not)' -r
-complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -814,12 +814,12 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The
 complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand enable" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also wait until the tunnels are gone, at most this long (exit code 4 when they are not)' -r
-complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -829,11 +829,11 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -843,11 +843,11 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The k
 complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -857,11 +857,11 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -871,14 +871,14 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'nftables'
-iptables\t'iptables'
-ufw\t'ufw'"
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'Commands for nftables, to be read by `nft -f -`'
+iptables\t'Rules for iptables, to be read by `iptables-restore --noflush`'
+ufw\t'Commands for ufw, to be read by a shell'"
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -888,12 +888,12 @@ complete -c warren -n "__fish_warren_using_subcommand firewall" -l keypair -d 'T
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output -d 'The archive, which must not exist yet; without it one in this folder, named after the time' -r -F
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -903,11 +903,11 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d '
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -918,12 +918,12 @@ complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'H
 complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l long -d 'All of them, with prefix length, next hop and interface'
-complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand routes" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short)' -r
-complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand latency" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -933,11 +933,11 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -947,14 +947,14 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "decode" -d 'Decode one account and print it as JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -965,14 +965,14 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l base64 -d 'The file holds base64'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l client-ip -d 'The users of this address, instead of the daemon\'s own' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l device -d 'The users of this device' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l config -d 'The daemon\'s configuration file' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -982,14 +982,14 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "decode" -d 'Decode one account and print it as JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -999,11 +999,11 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d
 complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -1013,11 +1013,11 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 
 complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
@@ -1027,7 +1027,7 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'Th
 complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand version" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
@@ -1063,9 +1063,9 @@ complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "subscribe" -d 'Start receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unsubscribe" -d 'Receive from groups no more'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "publish" -d 'Start sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unpublish" -d 'Send to groups no more'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
@@ -1073,14 +1073,14 @@ complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "get" -d 'The pass that holds for a host'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "list" -d 'All of them, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "list" -d 'All of them, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from location" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from exchange" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "get" -d 'One of them'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from tenant" -f -a "list" -d 'All of them'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from contributor" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from location" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from exchange" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "get" -d 'Show one of them, by its account or code'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from tenant" -f -a "list" -d 'List those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from contributor" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Show what is in force, and where it is from'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "decode" -d 'Decode one account and print it as JSON'
