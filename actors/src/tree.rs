@@ -204,6 +204,7 @@ mod tests {
             "status",
             "log",
             "journal",
+            "streamer",
             "kernel_monitor",
             "tunnels",
             "reconciler",

@@ -2,7 +2,7 @@
 //! the same.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     net::{Ipv4Addr, SocketAddrV4},
     sync::Arc,
 };
@@ -163,8 +163,8 @@ impl Connections {
             }
         }
         for one in is {
-            if !self.open.contains_key(&(id, one.sort)) {
-                self.open.insert((id, one.sort), one.clone());
+            if let btree_map::Entry::Vacant(free) = self.open.entry((id, one.sort)) {
+                free.insert(one.clone());
                 told.push(Told::Opened(one));
             }
         }

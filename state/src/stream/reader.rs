@@ -72,6 +72,9 @@ enum Why {
     Reset { asked: Position, reason: String },
 }
 
+/// Entries of the history, each with its position, and whether they are all up to the state at hand.
+pub type Page = (Vec<(Position, Arc<JournalEntry>)>, bool);
+
 /// What a reader is given next.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Next {
@@ -209,7 +212,7 @@ impl Reader {
 
     /// What happened next after the position that was asked for, in order, each with its position; `is_all`: nothing more up to
     /// the state at hand. An error says why that is not known.
-    pub fn replay(&mut self, page: Result<(Vec<(Position, Arc<JournalEntry>)>, bool), String>) -> Vec<Text> {
+    pub fn replay(&mut self, page: Result<Page, String>) -> Vec<Text> {
         let Stage::History {
             after,
             bytes,
