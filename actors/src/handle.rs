@@ -14,7 +14,7 @@ use warren_state::{
     journal::{Gap, JournalEntry},
     table::{Entry, Tables},
 };
-use warren_store::Change;
+use warren_store::{Change, journal::Journal};
 
 use crate::{
     env::Env,
@@ -218,6 +218,12 @@ impl Handle {
             .into_iter()
             .map(|entry| JournalEntry::clone(&entry))
             .collect())
+    }
+
+    /// What happened, on disk: reading it may take as long as the disk does.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.env.journal
     }
 
     /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.

@@ -48,6 +48,7 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             }
             Change::Switch(_)
             | Change::Disk(_)
+            | Change::Journal(_)
             | Change::Owners(_)
             | Change::Address(_)
             | Change::View(_)
@@ -56,7 +57,6 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Stopping => is_in_the_head = true,
             Change::Multicast(..)
             | Change::Watch { .. }
-            | Change::Journal(_)
             | Change::LedgerRestarted(_)
             | Change::Manual(_)
             | Change::Noticed(_)
@@ -146,6 +146,7 @@ fn head(tables: &Tables) -> Map<String, Value> {
         ),
         ("client_ip_error", json!(address.error)),
         ("store_problem", json!(disk.problem)),
+        ("journal_problem", json!(tables.journal_problem)),
         ("held", json!(tables.held.as_ref().map(ToString::to_string))),
         (
             "view",
