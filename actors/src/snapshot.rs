@@ -19,6 +19,8 @@ use warren_state::{
     totals::Totals,
 };
 
+use warren_store::journal::JournalStatus;
+
 use crate::ledger_cache::LedgerCache;
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
@@ -44,6 +46,11 @@ pub struct Snapshot {
     pub switch_unknown: Option<String>,
     /// Why the store cannot be written, or only a part of it.
     pub store_problem: Option<String>,
+    /// How the journal stands on disk.
+    #[serde(skip)]
+    pub journal: JournalStatus,
+    /// Why the journal cannot be written; entries wait in memory then.
+    pub journal_problem: Option<String>,
     /// Which users are ours; `None` until the client IP is known.
     pub role: Option<Role>,
     /// The view in force.

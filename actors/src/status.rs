@@ -159,6 +159,8 @@ impl State {
             switch: tables.switch,
             switch_unknown: disk.switch_unknown.clone(),
             store_problem: disk.problem.clone(),
+            journal: env.journal.status(),
+            journal_problem: tables.journal_problem,
             role,
             view: accepted.as_ref().map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),

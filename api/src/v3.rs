@@ -70,6 +70,9 @@ pub struct Status {
     /// Why the store cannot be written, or only a part of it.
     #[serde(default)]
     pub store_problem: Option<String>,
+    /// What happened, on disk.
+    #[serde(default)]
+    pub journal: JournalState,
     /// Whether desired and observed agree.
     pub converged: bool,
     /// Whether the daemon is stopping.
@@ -138,6 +141,23 @@ pub struct Status {
     pub streams: StreamsState,
     /// What the kernel shows of the daemon's process.
     pub process: Process,
+}
+
+/// What happened, on disk: how that stands.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
+pub struct JournalState {
+    /// Where its last entry is: node, epoch and sequence, with dots between them.
+    pub position: String,
+    /// What it begins after.
+    pub oldest: String,
+    /// How many entries it has.
+    pub entries: u64,
+    /// What they take.
+    pub bytes: u64,
+    /// Why it cannot be written; entries wait in memory then.
+    pub problem: Option<String>,
+    /// How far its named readers have come.
+    pub readers: BTreeMap<String, String>,
 }
 
 /// Whose users count on a client host.

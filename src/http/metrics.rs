@@ -387,6 +387,26 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         flag(problem),
     )?;
     page.number(
+        "warren_journal_failed",
+        "Whether the journal on disk cannot be written: entries wait in memory.",
+        flag(snapshot.journal_problem.is_some()),
+    )?;
+    page.number(
+        "warren_journal_entries",
+        "Entries in the journal on disk.",
+        snapshot.journal.entries as f64,
+    )?;
+    page.number(
+        "warren_journal_bytes",
+        "What the journal takes on disk.",
+        snapshot.journal.bytes as f64,
+    )?;
+    page.number(
+        "warren_journal_position",
+        "The sequence of the last entry in the journal on disk.",
+        snapshot.journal.position.sequence.0 as f64,
+    )?;
+    page.number(
         "warren_converged",
         "Whether desired and observed agree.",
         flag(snapshot.converged),

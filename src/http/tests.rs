@@ -551,6 +551,8 @@ fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
     let engine = std::sync::Arc::new(FakeDaemon::new(connected()));
     let mut snapshot = connected();
     snapshot.totals = std::sync::Arc::new(counted());
+    (snapshot.journal.entries, snapshot.journal.bytes) = (7, 2_048);
+    snapshot.journal.position.sequence.0 = 41;
     snapshot.ledger.retries_by_method = [("getProgramAccounts".to_owned(), 3)].into();
     snapshot.ledger.retries_exhausted_by_method = [("getProgramAccounts".to_owned(), 1)].into();
     let text = metrics::render(&snapshot, &api(engine)).unwrap();
@@ -590,6 +592,10 @@ fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
         "warren_enabled 1",
         "warren_switch_unknown 0",
         "warren_store_failed 0",
+        "warren_journal_failed 0",
+        "warren_journal_entries 7",
+        "warren_journal_bytes 2048",
+        "warren_journal_position 41",
     ] {
         assert!(
             text.lines().any(|found| found == line),

@@ -10,9 +10,9 @@ use warren_actors::{
 };
 use warren_api::{
     v3::{
-        Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
-        PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion, SCHEMA, Status, Step,
-        StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
+        Answer, Conflict, Contest, DataplaneState, Failure, JournalState, LatencyState, Ledger,
+        LedgerRestart, OwnerState, PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion,
+        SCHEMA, Status, Step, StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
     },
     word::Word,
 };
@@ -52,6 +52,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         enabled: snapshot.switch.has_tunnels(),
         switch_unknown: unknown(snapshot),
         store_problem: snapshot.store_problem.clone(),
+        journal: journal(snapshot),
         converged: snapshot.converged,
         stopping: snapshot.stopping,
         role: api.config.role.into(),
@@ -86,6 +87,22 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         latency: snapshot.latency.as_deref().map(latency),
         streams: streams(snapshot, &api.engine.streams().standing()),
         process: Process::clone(&api.process),
+    }
+}
+
+fn journal(snapshot: &Snapshot) -> JournalState {
+    let on_disk = &snapshot.journal;
+    let readers = on_disk
+        .cursors
+        .iter()
+        .map(|(name, at)| (name.clone(), at.to_string()));
+    JournalState {
+        position: on_disk.position.to_string(),
+        oldest: on_disk.oldest.to_string(),
+        entries: on_disk.entries,
+        bytes: on_disk.bytes,
+        problem: snapshot.journal_problem.clone(),
+        readers: readers.collect(),
     }
 }
 
