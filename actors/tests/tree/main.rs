@@ -8,6 +8,7 @@ mod crash;
 mod fetcher;
 mod flood;
 mod held;
+mod journal;
 mod kernel;
 mod latency;
 mod ledger;
