@@ -6,7 +6,8 @@ use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Generation, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch, TunnelId, View,
+    Capabilities, Epoch, Generation, LastApplied, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch,
+    TunnelId, View,
     address::Source,
     desired::Refusal,
     guard::{HoldReason, Restarted},
@@ -77,6 +78,9 @@ pub struct Snapshot {
     /// How the tunnels' multicast services stand.
     #[serde(skip)]
     pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
+    /// What came of the steps that were taken last for each tunnel.
+    #[serde(skip)]
+    pub applied: OrdMap<TunnelId, Arc<LastApplied>>,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
     pub refused: BTreeMap<Pubkey, Refusal>,
     /// Route liveness, when it is on; as of the last second.

@@ -192,6 +192,7 @@ impl State {
             tunnels: tables.tunnels,
             sessions: tables.sessions,
             multicast: tables.multicast,
+            applied: tables.applied,
             invariants_broken: tables.broken,
             events: tables.events,
         }

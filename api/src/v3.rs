@@ -328,6 +328,9 @@ pub struct Tunnel {
     /// How the multicast services stand, where there are any.
     #[serde(default)]
     pub multicast: Option<Multicast>,
+    /// What came of the steps that were taken last.
+    #[serde(default)]
+    pub last_applied: Option<LastApplied>,
     /// Routes that the session taught us.
     pub learned_routes: usize,
     /// Learned routes whose places are taken by routes that are not ours: the first 16, each with what is in the way.
@@ -506,6 +509,38 @@ pub struct PlanReply {
     /// Rules of the daemon that lead into no tunnel: they go first.
     #[serde(default)]
     pub stray_rules: Vec<String>,
+    /// What came of the steps that were taken last, by tunnel, of the first 100.
+    #[serde(default)]
+    pub last_applied: BTreeMap<String, LastApplied>,
+}
+
+/// What came of the steps that were taken last for a tunnel.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct LastApplied {
+    /// The number of the plan that they were part of.
+    pub generation: u64,
+    /// How many were tried.
+    pub tried: usize,
+    /// What came of 16 of them at most: those that failed come first.
+    pub steps: Vec<StepOutcome>,
+    /// Whether there is something of the tunnel after them.
+    pub managed: bool,
+    /// What took them.
+    pub backend: String,
+    /// What that can do.
+    #[schema(value_type = Vec<String>)]
+    pub features: serde_json::Value,
+}
+
+/// What came of one step.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct StepOutcome {
+    /// For people.
+    pub text: String,
+    /// `done`, `already_so` or `failed`.
+    pub outcome: String,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// A step of a plan.

@@ -13,4 +13,4 @@ pub mod stages;
 pub mod userspace;
 
 pub use contract::{Dataplane, Notice, Outlet, Removal, Scope};
-pub use stages::{Committed, Prepared};
+pub use stages::{Prepared, Publisher};

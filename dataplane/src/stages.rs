@@ -1,30 +1,48 @@
 //! A plan's way into the dataplane, in three stages held by types: [`Prepared`] may be dropped and has changed nothing;
-//! [`Prepared::commit`] runs to its end; the [`Committed`] result must be published.
+//! [`Prepared::commit`] runs to its end in a task of its own, and in that very task what came of it is published: a caller
+//! that goes away can skip neither.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use warren_state::{
-    Action, ApplyReport, Capabilities, Edit, Fault, FaultClass, Generation, LinkAction, LinkName, LinkSpec,
-    Part, PlannedStep, StepOutcome, outcome::Feature,
+    Action, ApplyReport, Capabilities, Edit, Fault, FaultClass, Generation, LinkAction, LinkSpec, Part,
+    PlannedStep, StepOutcome, TunnelId, outcome::Feature,
 };
 
 use crate::contract::Dataplane;
 
-/// A valid plan that this dataplane can carry out.
-#[must_use = "a prepared plan changes nothing until it is committed"]
-pub struct Prepared<'a> {
-    dataplane: &'a dyn Dataplane,
-    steps: Vec<PlannedStep>,
-    generation: Generation,
+/// How often publishing is tried.
+pub const TRIES: u32 = 6;
+/// The wait after the first failure; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// Where what came of a plan is told.
+#[async_trait]
+pub trait Publisher: Send + Sync + 'static {
+    /// Tells it. Called again with the same report when it fails.
+    ///
+    /// # Errors
+    /// Says why it is not told yet.
+    async fn publish(&self, report: &ApplyReport) -> Result<(), Fault>;
 }
 
-impl<'a> Prepared<'a> {
+/// A valid plan that this dataplane can carry out.
+#[must_use = "a prepared plan changes nothing until it is committed"]
+pub struct Prepared {
+    dataplane: Arc<dyn Dataplane>,
+    steps: Vec<PlannedStep>,
+    generation: Generation,
+    capabilities: Capabilities,
+}
+
+impl Prepared {
     /// Checks every step against the dataplane's capabilities and against what no dataplane takes.
     ///
     /// # Errors
     /// `Unsupported` or `Permanent`, for the first step that cannot be.
     pub fn new(
-        dataplane: &'a dyn Dataplane,
+        dataplane: Arc<dyn Dataplane>,
         steps: Vec<PlannedStep>,
         generation: Generation,
     ) -> Result<Self, Fault> {
@@ -36,34 +54,76 @@ impl<'a> Prepared<'a> {
             dataplane,
             steps,
             generation,
+            capabilities,
         })
     }
 
-    /// Takes the steps. It cannot be cancelled: a caller that goes away while it runs only misses the result.
-    pub async fn commit(self) -> Committed {
+    /// Takes the steps, and publishes what came of them. Neither can be cancelled: a caller that goes away only misses the
+    /// report.
+    pub async fn commit(self, publisher: Arc<dyn Publisher>) -> ApplyReport {
+        let (generation, capabilities) = (self.generation, self.capabilities.clone());
+        let first = self.steps.first().cloned();
+        let work = tokio::spawn(async move { self.take().await.publish(&*publisher).await });
+        work.await.unwrap_or_else(|error| ApplyReport {
+            generation,
+            steps: first.map(|step| cut_short(step, &error)).into_iter().collect(),
+            managed: BTreeSet::new(),
+            capabilities,
+        })
+    }
+
+    async fn take(self) -> Committed {
         let outcomes = self.dataplane.apply(self.steps.clone()).await;
         Committed {
-            report: report(self.generation, self.steps, outcomes),
+            report: report(self.generation, self.capabilities, self.steps, outcomes),
         }
     }
 }
 
 /// What came of a plan, not yet told to anybody.
 #[must_use = "a committed plan must be published"]
-pub struct Committed {
+struct Committed {
     report: ApplyReport,
 }
 
 impl Committed {
-    /// Publishes the report, and returns it for the caller's own use.
-    pub fn publish(self, tell: impl FnOnce(&ApplyReport)) -> ApplyReport {
-        tell(&self.report);
+    /// Publishes the report, again after a failure, and returns it. That it stays unpublished is an error, and the report is
+    /// no less true.
+    async fn publish(self, publisher: &dyn Publisher) -> ApplyReport {
+        let mut wait = FIRST_WAIT;
+        for attempt in 1..=TRIES {
+            let Err(fault) = publisher.publish(&self.report).await else {
+                return self.report;
+            };
+            let generation = self.report.generation;
+            if attempt == TRIES {
+                tracing::error!(%generation, %fault, "what came of a plan is not published");
+            } else {
+                tracing::warn!(%generation, attempt, %fault, "what came of a plan is not published yet");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+        }
         self.report
     }
 }
 
+fn cut_short(step: PlannedStep, error: &tokio::task::JoinError) -> (PlannedStep, StepOutcome) {
+    let fault = Fault {
+        class: FaultClass::Transient,
+        operation: step.to_string(),
+        detail: format!("the work was cut short: {error}"),
+    };
+    (step, StepOutcome::Failed(fault))
+}
+
 /// Puts each outcome beside its step: after a failure that stops a tunnel no later step of it was tried.
-fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOutcome>) -> ApplyReport {
+fn report(
+    generation: Generation,
+    capabilities: Capabilities,
+    steps: Vec<PlannedStep>,
+    outcomes: Vec<StepOutcome>,
+) -> ApplyReport {
     let mut failed = BTreeSet::new();
     let mut outcomes = outcomes.into_iter();
     let mut tried = Vec::with_capacity(outcomes.len());
@@ -77,21 +137,23 @@ fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOut
         }
         tried.push((step, outcome));
     }
-    let managed = tried.iter().filter_map(managed_link).collect();
+    let managed = tried.iter().filter_map(managed).collect();
     ApplyReport {
         generation,
         steps: tried,
         managed,
+        capabilities,
     }
 }
 
-fn managed_link((step, outcome): &(PlannedStep, StepOutcome)) -> Option<LinkName> {
-    match (outcome, &step.action) {
-        (StepOutcome::Done, Action::Link(LinkAction::Create { .. } | LinkAction::Change { .. })) => {
-            Some(step.link.clone())
-        }
-        (StepOutcome::Done | StepOutcome::AlreadySo | StepOutcome::Failed(_), _) => None,
-    }
+/// The tunnel of which there is something after this step.
+fn managed((step, outcome): &(PlannedStep, StepOutcome)) -> Option<TunnelId> {
+    let is_there = match (outcome, &step.action) {
+        (StepOutcome::Failed(_), _)
+        | (_, Action::Link(LinkAction::Delete) | Action::Part(Edit::Delete, _)) => false,
+        (StepOutcome::Done | StepOutcome::AlreadySo, Action::Link(_) | Action::Part(Edit::Put, _)) => true,
+    };
+    is_there.then_some(step.tunnel)
 }
 
 fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
@@ -153,9 +215,12 @@ fn check_link(step: &PlannedStep, spec: &LinkSpec) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::{
+        net::Ipv4Addr,
+        sync::{Mutex, PoisonError},
+    };
 
-    use warren_state::{Incarnation, Pubkey, TunnelId};
+    use warren_state::{Incarnation, LinkName, Pubkey};
 
     use super::*;
     use crate::{
@@ -189,9 +254,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_plan_with_one_impossible_step_is_refused_as_a_whole() {
-        let dataplane = Simulated::default();
+        let dataplane = Arc::new(Simulated::default());
         let refused = Prepared::new(
-            &dataplane,
+            dataplane.clone(),
             vec![good(0), create(1, Ipv4Addr::UNSPECIFIED)],
             Generation(1),
         )
@@ -202,8 +267,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_prepared_plan_that_is_dropped_changes_nothing() {
-        let dataplane = Simulated::default();
-        drop(Prepared::new(&dataplane, vec![good(0)], Generation(1)));
+        let dataplane = Arc::new(Simulated::default());
+        drop(Prepared::new(dataplane.clone(), vec![good(0)], Generation(1)));
         assert!(
             dataplane
                 .observe(Scope::All)
@@ -221,24 +286,77 @@ mod tests {
             operation: "x".to_owned(),
             detail: "busy".to_owned(),
         };
-        let dataplane = Simulated::new(Script::default().at(1, Trouble::Fail(busy.clone())));
+        let dataplane = Arc::new(Simulated::new(
+            Script::default().at(1, Trouble::Fail(busy.clone())),
+        ));
         let delete = PlannedStep {
             action: Action::Link(LinkAction::Delete),
             ..good(0)
         };
         let steps = vec![good(0), delete, good(1)];
-        let committed = Prepared::new(&dataplane, steps, Generation(7))
+        let told = Arc::new(Told::failing(2));
+        let report = Prepared::new(dataplane, steps, Generation(7))
             .expect("a valid plan")
-            .commit()
+            .commit(told.clone())
             .await;
-        let mut told = None;
-        let report = committed.publish(|report| told = Some(report.clone()));
-        assert_eq!(told.as_ref(), Some(&report));
+        assert_eq!(
+            told.reports(),
+            [report.clone()],
+            "it is told once, after two failures"
+        );
+        assert_eq!(told.calls(), 3);
+        assert_eq!(report.capabilities.backend, "simulated");
         assert_eq!(report.generation, Generation(7));
         assert_eq!(
             report.steps,
             vec![(good(0), StepOutcome::Failed(busy)), (good(1), StepOutcome::Done)]
         );
-        assert_eq!(report.managed, [good(1).link].into());
+        assert_eq!(report.managed, [good(1).tunnel].into());
+    }
+
+    #[tokio::test]
+    async fn publishing_that_never_succeeds_ends_and_the_report_is_given_all_the_same() {
+        let told = Arc::new(Told::failing(usize::MAX));
+        let report = Prepared::new(Arc::new(Simulated::default()), vec![good(0)], Generation(1))
+            .expect("a valid plan")
+            .commit(told.clone())
+            .await;
+        assert_eq!(report.steps, vec![(good(0), StepOutcome::Done)]);
+        assert_eq!((told.calls(), told.reports().len()), (TRIES as usize, 0));
+    }
+
+    /// Notes what is published, after so many failures.
+    struct Told(Mutex<(usize, usize, Vec<ApplyReport>)>);
+
+    impl Told {
+        fn failing(times: usize) -> Self {
+            Self(Mutex::new((times, 0, Vec::new())))
+        }
+
+        fn calls(&self) -> usize {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        }
+
+        fn reports(&self) -> Vec<ApplyReport> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).2.clone()
+        }
+    }
+
+    #[async_trait]
+    impl Publisher for Told {
+        async fn publish(&self, report: &ApplyReport) -> Result<(), Fault> {
+            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            told.1 += 1;
+            if told.0 > 0 {
+                told.0 -= 1;
+                return Err(Fault {
+                    class: FaultClass::Transient,
+                    operation: "publish".to_owned(),
+                    detail: "nobody hears it".to_owned(),
+                });
+            }
+            told.2.push(report.clone());
+            Ok(())
+        }
     }
 }

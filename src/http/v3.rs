@@ -1,6 +1,7 @@
 //! From the daemon's state to our own JSON.
 
 mod answers;
+mod applied;
 pub mod page;
 mod standing;
 

@@ -53,7 +53,8 @@ pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{ForeignLink, Notice, Observed, ObservedLink, ObservedTunnel, Stray};
 pub use outcome::{
-    ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome,
+    ApplyReport, Capabilities, Fault, FaultClass, Feature, LastApplied, MissingFeature, RemovalReport,
+    StepOutcome,
 };
 pub use owners::{OwnerChoice, Owners};
 pub use position::{NodeId, Position};

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, LinkName, PlannedStep, RouteProtocol};
+use crate::{Generation, PlannedStep, RouteProtocol, TunnelId};
 
 /// Why an operation on the dataplane failed, and what the caller may do about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -113,8 +113,40 @@ pub struct ApplyReport {
     /// One for each step that was tried, in order. After a failure that [stops](StepOutcome::stops) the tunnel no later
     /// step of it is tried.
     pub steps: Vec<(PlannedStep, StepOutcome)>,
-    /// The links that the applied steps made or changed.
-    pub managed: BTreeSet<LinkName>,
+    /// The tunnels of which there is something, as far as the steps tell.
+    pub managed: BTreeSet<TunnelId>,
+    /// What the dataplane that took them can do.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+}
+
+/// What came of the last plan for a tunnel, as it is published.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastApplied {
+    /// The report, with so many of its steps at most: those that failed, then the first ones.
+    pub report: ApplyReport,
+    /// How many steps there were.
+    pub tried: usize,
+}
+
+impl LastApplied {
+    /// Steps that are kept.
+    pub const STEPS: usize = 16;
+
+    /// For publishing.
+    #[must_use]
+    pub fn of(report: &ApplyReport) -> Self {
+        let is_failed = |taken: &&(PlannedStep, StepOutcome)| matches!(taken.1, StepOutcome::Failed(_));
+        let (failed, others): (Vec<_>, Vec<_>) = report.steps.iter().partition(is_failed);
+        let kept = failed.into_iter().chain(others).take(Self::STEPS);
+        Self {
+            report: ApplyReport {
+                steps: kept.cloned().collect(),
+                ..report.clone_but_steps()
+            },
+            tried: report.steps.len(),
+        }
+    }
 }
 
 /// What came of one step.
@@ -150,6 +182,15 @@ impl StepOutcome {
 }
 
 impl ApplyReport {
+    fn clone_but_steps(&self) -> Self {
+        Self {
+            generation: self.generation,
+            steps: Vec::new(),
+            managed: self.managed.clone(),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
     /// The first failure that [stops](StepOutcome::stops) a tunnel.
     #[must_use]
     pub fn failure(&self) -> Option<(&PlannedStep, &Fault)> {

@@ -365,12 +365,12 @@ impl State {
         steps: Vec<PlannedStep>,
         generation: Generation,
     ) {
-        let (env, gate) = (self.env.clone(), self.gate.clone());
+        let (env, gate, tunnel) = (self.env.clone(), self.gate.clone(), self.tunnel);
         let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
-            Input::Applied(apply(&*env.dataplane, steps, generation).await)
+            Input::Applied(apply(&env, tunnel, steps, generation).await)
         });
     }
 

@@ -10,6 +10,7 @@ mod mtu;
 mod notices;
 mod ownership;
 mod removal;
+mod stages;
 mod world;
 
 use std::{sync::Arc, thread, time::Duration};
@@ -79,6 +80,8 @@ const PROMISES: &[Promise] = promises![
     KERNEL mtu::a_packet_that_may_be_cut_crosses_in_pieces_that_fit,
     KERNEL mtu::a_packet_that_must_not_be_cut_is_answered_with_what_fits,
     KERNEL mtu::what_the_path_teaches_counts,
+    ALL stages::a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest_nor_publishing,
+    ALL stages::a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for,
     ALL removal::a_removal_counts_exactly,
     ALL removal::rules_that_lead_into_no_tunnel_are_removed_without_one,
     ALL removal::a_removal_of_what_is_gone_is_done,

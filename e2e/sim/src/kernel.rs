@@ -40,6 +40,7 @@ impl Work {
             generation,
             steps: Vec::new(),
             managed: BTreeSet::new(),
+            capabilities: Default::default(),
         };
         Self::Apply {
             rest: steps.into(),
@@ -166,7 +167,7 @@ impl World {
                     let outcome = self.step(&step);
                     let failed = outcome.stops(&step);
                     if !matches!(outcome, StepOutcome::Failed(_)) {
-                        report.managed.insert(step.link.clone());
+                        report.managed.insert(step.tunnel);
                     }
                     report.steps.push((step, outcome));
                     if failed {

@@ -352,6 +352,7 @@ mod tests {
             steps: vec![],
             conflicts: vec![],
             stray_rules: vec![],
+            last_applied: Default::default(),
         });
         checks(status, None, plan)
             .into_iter()

@@ -24,7 +24,7 @@ use warren_state::{
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
 };
 
-use super::{page, standing};
+use super::{applied, page, standing};
 use crate::http::{Api, compat};
 
 /// The journal's newest entries that are shown for one tunnel.
@@ -134,6 +134,7 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
         steps: steps.collect(),
         conflicts: conflicts.collect(),
         stray_rules: plan.stray_rules.iter().map(ToString::to_string).collect(),
+        last_applied: applied::first(snapshot),
     }
 }
 
@@ -255,6 +256,10 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
             .sessions
             .get(&report.tunnel)
             .map(|stands| standing::bgp(snapshot, stands)),
+        last_applied: snapshot
+            .applied
+            .get(&report.tunnel)
+            .map(|last| applied::last(last)),
         multicast: snapshot
             .multicast
             .get(&report.tunnel)
@@ -436,6 +441,6 @@ fn age(snapshot: &Snapshot, at: Monotonic) -> f64 {
     snapshot.at.since(at).as_secs_f64()
 }
 
-fn value(of: &(impl Serialize + ?Sized)) -> serde_json::Value {
+pub(super) fn value(of: &(impl Serialize + ?Sized)) -> serde_json::Value {
     serde_json::to_value(of).unwrap_or(serde_json::Value::Null)
 }

@@ -68,6 +68,7 @@ fn applied(outcomes: &[(&str, Option<FaultClass>)]) -> ApplyReport {
         generation: Generation(1),
         steps: steps.collect(),
         managed: BTreeSet::new(),
+        capabilities: Default::default(),
     }
 }
 

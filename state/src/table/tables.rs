@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    Exclusion, Generation, Notice, Owners, Pubkey, Sequence, Switch, TunnelId,
+    Exclusion, Generation, LastApplied, Notice, Owners, Pubkey, Sequence, Switch, TunnelId,
     address::{Chosen, Source},
     desired::Refusal,
     event::Event,
@@ -31,6 +31,8 @@ pub enum Change {
     Session(TunnelId, Arc<BgpStanding>),
     /// A tunnel's multicast services stand like this now. Said of a tunnel that is gone it says nothing.
     Multicast(TunnelId, Arc<MulticastStanding>),
+    /// Steps of a tunnel were taken. Said of a tunnel that is gone it says nothing.
+    Applied(TunnelId, Arc<LastApplied>),
     /// A tunnel's provisioner failed, and was not started again yet.
     TunnelDown(TunnelId),
     /// A tunnel is gone: its provisioner had nothing left to do.
@@ -91,6 +93,8 @@ pub struct Tables {
     pub sessions: OrdMap<TunnelId, Arc<BgpStanding>>,
     /// How the tunnels' multicast services stand.
     pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
+    /// What came of the steps that were taken last for each.
+    pub applied: OrdMap<TunnelId, Arc<LastApplied>>,
     /// Their provisioners.
     pub lives: OrdMap<TunnelId, Life>,
     /// Provisioners that had nothing left to do.
@@ -263,6 +267,7 @@ impl Change {
             Self::Tunnel(_)
             | Self::Session(..)
             | Self::Multicast(..)
+            | Self::Applied(..)
             | Self::TunnelDown(_)
             | Self::TunnelGone(_)
             | Self::NoTunnels
@@ -328,12 +333,16 @@ impl Tables {
             Change::Multicast(id, standing) if self.tunnels.contains_key(id) => {
                 self.multicast.insert(*id, standing.clone());
             }
-            Change::Session(..) | Change::Multicast(..) => {}
+            Change::Applied(id, applied) if self.tunnels.contains_key(id) => {
+                self.applied.insert(*id, applied.clone());
+            }
+            Change::Session(..) | Change::Multicast(..) | Change::Applied(..) => {}
             Change::TunnelDown(id) => self.fails(at, *id),
             Change::TunnelGone(id) => self.forget(at, *id),
             Change::NoTunnels => {
                 (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
                 (self.sessions, self.multicast) = (OrdMap::new(), OrdMap::new());
+                self.applied = OrdMap::new();
             }
             Change::Watch {
                 tunnel,
@@ -383,6 +392,7 @@ impl Tables {
         self.tunnels.remove(&id);
         self.sessions.remove(&id);
         self.multicast.remove(&id);
+        self.applied.remove(&id);
         self.lives.remove(&id);
         self.watched.remove(&id);
         self.ends.add(at, id);

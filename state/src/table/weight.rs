@@ -60,6 +60,7 @@ impl Change {
                         .map(|refused| SMALL + size_of_val(&refused.latest[..]))
                         .sum::<usize>()
             }
+            Self::Applied(_, applied) => (applied.report.steps.len() + 4) * 4 * SMALL,
             Self::Multicast(..) => size_of::<MulticastStanding>() + 2 * SMALL,
             Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
             Self::TunnelDown(_)

@@ -336,6 +336,7 @@ fn an_apply_that_answers_for_too_few_steps_is_a_failure() {
         generation: Generation(1),
         steps: vec![],
         managed: Default::default(),
+        capabilities: Default::default(),
     }));
     assert_eq!(bench.phase(), Phase::Failed);
 }

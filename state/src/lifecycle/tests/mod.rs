@@ -167,6 +167,7 @@ impl Bench {
                     generation,
                     steps: outcomes,
                     managed: Default::default(),
+                    capabilities: Default::default(),
                 }))
             }
             Effect::Remove { rules } => Some(Input::Removed(match self.removal_faults.pop_front() {

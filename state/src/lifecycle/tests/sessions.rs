@@ -81,6 +81,7 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
                 generation: Generation(1),
                 steps: vec![],
                 managed: [].into(),
+                capabilities: Default::default(),
             }),
             Input::Removed(RemovalReport::default()),
             Input::Timeout,

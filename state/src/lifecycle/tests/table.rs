@@ -173,6 +173,7 @@ fn applied(bench: &mut Bench, outcome: &StepOutcome) -> Vec<Effect> {
         generation: Generation(1),
         steps: steps.map(|step| (step, outcome.clone())).collect(),
         managed: Default::default(),
+        capabilities: Default::default(),
     }))
 }
 

@@ -1,0 +1,133 @@
+//! Prepare, commit, publish.
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, yield_now},
+    time::{sleep, timeout},
+};
+use warren_dataplane::{Dataplane, Notice, Prepared, Publisher, Removal, Scope, contract::TrafficCounters};
+use warren_state::{
+    ApplyReport, Capabilities, Fault, Generation, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
+};
+
+use crate::world::*;
+
+#[derive(Default)]
+struct Told(Mutex<Vec<ApplyReport>>);
+
+#[async_trait]
+impl Publisher for Told {
+    async fn publish(&self, report: &ApplyReport) -> Result<(), Fault> {
+        self.0.lock().unwrap().push(report.clone());
+        Ok(())
+    }
+}
+
+/// A backend that, half-way through the steps, cancels whoever has them taken.
+struct CancelsItsCaller {
+    real: Arc<dyn Dataplane>,
+    caller: Mutex<Option<AbortHandle>>,
+}
+
+#[async_trait]
+impl Dataplane for CancelsItsCaller {
+    fn capabilities(&self) -> Capabilities {
+        self.real.capabilities()
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        self.real.observe(scope).await
+    }
+
+    async fn apply(&self, mut steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        let later = steps.split_off(steps.len() / 2);
+        let mut outcomes = self.real.apply(steps).await;
+        let caller = loop {
+            let known = self.caller.lock().unwrap().take();
+            match known {
+                Some(caller) => break caller,
+                None => yield_now().await,
+            }
+        };
+        caller.abort();
+        while !caller.is_finished() {
+            yield_now().await;
+        }
+        outcomes.extend(self.real.apply(later).await);
+        outcomes
+    }
+
+    async fn remove(&self, removal: Removal) -> RemovalReport {
+        self.real.remove(removal).await
+    }
+
+    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
+        self.real.counters(scope).await
+    }
+
+    async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
+        self.real.events().await
+    }
+
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        self.real.resolve_source(dst).await
+    }
+
+    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
+        self.real.underlay_mtu(local, remote).await
+    }
+}
+
+pub async fn a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest_nor_publishing(
+    world: Arc<World>,
+) {
+    let dataplane = Arc::new(CancelsItsCaller {
+        real: world.dataplane(),
+        caller: Mutex::default(),
+    });
+    let told = Arc::new(Told::default());
+    let prepared = Prepared::new(dataplane.clone(), whole(1), Generation(7)).unwrap();
+    let caller = tokio::spawn(prepared.commit(told.clone()));
+    *dataplane.caller.lock().unwrap() = Some(caller.abort_handle());
+    assert!(caller.await.unwrap_err().is_cancelled(), "the caller is gone");
+    let published = async {
+        while told.0.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(patience(), published)
+        .await
+        .expect("it is published all the same");
+    let report = told.0.lock().unwrap()[0].clone();
+    let outcomes: Vec<_> = report.steps.iter().map(|(_, outcome)| outcome.clone()).collect();
+    assert_eq!(outcomes, vec![StepOutcome::Done; 4]);
+    assert_eq!(
+        (report.generation, report.managed),
+        (Generation(7), [tunnel(1)].into())
+    );
+    assert_eq!(world.link(1).await.unwrap().routes.len(), 1);
+}
+
+/// The names by which the program asks for backends are theirs.
+pub async fn a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for(world: Arc<World>) {
+    let dataplane = world.dataplane();
+    let told = Arc::new(Told::default());
+    let report = Prepared::new(dataplane.clone(), whole(1), Generation(3))
+        .unwrap()
+        .commit(told.clone())
+        .await;
+    assert_eq!(*told.0.lock().unwrap(), [report.clone()]);
+    assert_eq!(report.capabilities, dataplane.capabilities());
+    assert_eq!(report.capabilities.backend, world.backend.name());
+    let choice: warren_dataplane::select::Choice = world.backend.name().parse().unwrap();
+    assert_eq!(choice.name(), world.backend.name());
+    assert!(world.all().await.tunnels.contains_key(&tunnel(1)));
+}
