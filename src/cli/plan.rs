@@ -34,5 +34,65 @@ fn text(plan: &v3::PlanReply) -> String {
     if text.is_empty() {
         text.push_str("Nothing to do: the tunnels are as they should be.\n");
     }
+    text.extend(
+        plan.last_applied
+            .iter()
+            .map(|(tunnel, last)| last_applied(tunnel, last)),
+    );
     text
+}
+
+fn last_applied(tunnel: &str, last: &v3::LastApplied) -> String {
+    let (tunnel, backend) = (output::tame(tunnel), output::tame(&last.backend));
+    let failed = last.steps.iter().filter(|step| step.outcome == "failed");
+    let failed: Vec<String> = failed
+        .map(|step| {
+            format!(
+                "  failed: {}\n",
+                output::tame(step.error.as_deref().unwrap_or(&step.text))
+            )
+        })
+        .collect();
+    let steps = if last.tried == 1 { "step" } else { "steps" };
+    format!(
+        "Last applied for {tunnel}: plan {}, {} {steps}, {} failed, dataplane {backend}\n{}",
+        last.generation,
+        last.tried,
+        failed.len(),
+        failed.concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_applied_last_stands_below_the_plan_with_what_failed() {
+        let step = |outcome: &str, error: Option<&str>| v3::StepOutcome {
+            text: "+ link doublezero0".to_owned(),
+            outcome: outcome.to_owned(),
+            error: error.map(str::to_owned),
+        };
+        let last = v3::LastApplied {
+            generation: 7,
+            tried: 2,
+            steps: vec![step("failed", Some("add rule: busy")), step("done", None)],
+            managed: true,
+            backend: "netlink".to_owned(),
+            features: serde_json::json!([]),
+        };
+        let plan = v3::PlanReply {
+            schema: 1,
+            generation: 7,
+            steps: vec![],
+            conflicts: vec![],
+            stray_rules: vec!["to 10.9.0.0/16 lookup 100".to_owned()],
+            last_applied: [("A".to_owned(), last)].into(),
+        };
+        assert_eq!(
+            text(&plan),
+            "- rule to 10.9.0.0/16 lookup 100\nLast applied for A: plan 7, 2 steps, 1 failed, dataplane netlink\n  failed: add rule: busy\n"
+        );
+    }
 }

@@ -37,6 +37,21 @@ async fn an_activated_user_becomes_an_active_tunnel_with_the_routes_of_its_sessi
         .await;
     assert_eq!(snapshot.tunnels[&id(0)].session, SessionStatus::Up);
     world.converged().await;
+    let applied = world.handle().snapshot().applied[&id(0)].clone();
+    assert_eq!(applied.report.generation, world.handle().snapshot().generation);
+    assert!(
+        applied.tried > 0 && applied.report.failure().is_none(),
+        "{applied:?}"
+    );
+    assert_eq!(applied.report.managed, [id(0)].into());
+    assert_eq!(applied.report.capabilities.backend, "model");
+    world.ledger.set_status(0, UserStatus::Banned);
+    world.gone(0).await;
+    world
+        .until("what was applied goes with the tunnel", |snapshot| {
+            snapshot.applied.is_empty()
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -13,7 +13,11 @@ use tokio::{
     task::{AbortHandle, yield_now},
     time::{sleep, timeout},
 };
-use warren_dataplane::{Dataplane, Notice, Prepared, Publisher, Removal, Scope, contract::TrafficCounters};
+use warren_dataplane::{
+    Dataplane, Notice, Prepared, Publisher, Removal, Scope,
+    contract::TrafficCounters,
+    select::{self, Choice},
+};
 use warren_state::{
     ApplyReport, Capabilities, Fault, Generation, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
 };
@@ -116,9 +120,10 @@ pub async fn a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest
     assert_eq!(world.link(1).await.unwrap().routes.len(), 1);
 }
 
-/// The names by which the program asks for backends are theirs.
+/// As the program opens it, by the name in its configuration.
 pub async fn a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for(world: Arc<World>) {
-    let dataplane = world.dataplane();
+    let choice: Choice = world.backend.name().parse().unwrap();
+    let dataplane = select::open(choice, world.settings()).unwrap();
     let told = Arc::new(Told::default());
     let report = Prepared::new(dataplane.clone(), whole(1), Generation(3))
         .unwrap()
@@ -127,7 +132,12 @@ pub async fn a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for(wo
     assert_eq!(*told.0.lock().unwrap(), [report.clone()]);
     assert_eq!(report.capabilities, dataplane.capabilities());
     assert_eq!(report.capabilities.backend, world.backend.name());
-    let choice: warren_dataplane::select::Choice = world.backend.name().parse().unwrap();
-    assert_eq!(choice.name(), world.backend.name());
-    assert!(world.all().await.tunnels.contains_key(&tunnel(1)));
+    assert!(
+        dataplane
+            .observe(Scope::All)
+            .await
+            .unwrap()
+            .tunnels
+            .contains_key(&tunnel(1))
+    );
 }

@@ -13,6 +13,7 @@ use warren_dataplane::{
     Dataplane, Removal, Scope,
     kernel::{KernelDataplane, KernelSettings},
     netlink::{self, GreSupport, NetlinkLinks},
+    select::Settings,
     simulated::Simulated,
     userspace::{self, UserspaceLinks, UserspaceSettings},
 };
@@ -126,6 +127,13 @@ impl World {
                     KernelDataplane::with_settings(userspace::open(own).unwrap(), settings).unwrap(),
                 ))
             }
+        }
+    }
+
+    /// What the program says when it opens the backend.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            userspace: UserspaceSettings::own_program(self.dir.path().join("forwarder.sock")).unwrap(),
         }
     }
 

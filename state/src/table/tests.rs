@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use super::*;
 use crate::{
-    LinkName, LivenessMode, Notice, Pubkey, Switch, TunnelId,
+    Action, ApplyReport, Fault, FaultClass, Generation, LastApplied, LinkAction, LinkName, LivenessMode,
+    Notice, PlannedStep, Pubkey, StepOutcome, Switch, TunnelId,
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
@@ -18,6 +19,38 @@ struct Append(Vec<u8>, Vec<(u8, u8)>);
 
 fn id(number: u8) -> TunnelId {
     TunnelId(Pubkey([number; 32]))
+}
+
+fn applied() -> Arc<LastApplied> {
+    let fault = Fault {
+        class: FaultClass::Transient,
+        operation: "create".to_owned(),
+        detail: "busy".to_owned(),
+    };
+    let step = |number| PlannedStep {
+        tunnel: id(number),
+        link: LinkName::new("t0").unwrap(),
+        action: Action::Link(LinkAction::Delete),
+    };
+    let mut steps: Vec<_> = (0..40).map(|number| (step(number), StepOutcome::Done)).collect();
+    steps.push((step(99), StepOutcome::Failed(fault)));
+    Arc::new(LastApplied::of(&ApplyReport {
+        generation: Generation(3),
+        steps,
+        managed: [id(1)].into(),
+        capabilities: Default::default(),
+    }))
+}
+
+#[test]
+fn of_what_was_applied_last_a_bounded_number_of_steps_is_kept_and_what_failed_comes_first() {
+    let applied = applied();
+    assert_eq!(
+        (applied.tried, applied.report.steps.len()),
+        (41, LastApplied::STEPS)
+    );
+    assert!(matches!(applied.report.steps[0].1, StepOutcome::Failed(_)));
+    assert_eq!(applied.report.steps[1].0.tunnel, id(0));
 }
 
 fn report(number: u8, failures: u8) -> Arc<TunnelReport> {
@@ -427,9 +460,14 @@ fn how_sessions_and_multicast_stand_goes_with_the_tunnel_and_late_news_bring_not
         vec![
             Change::Session(id(number), Arc::default()),
             Change::Multicast(id(number), Arc::default()),
+            Change::Applied(id(number), applied()),
         ]
     };
-    let told = |table: &Table| (table.tables().sessions.len(), table.tables().multicast.len());
+    let told = |table: &Table| {
+        let tables = table.tables();
+        assert_eq!(tables.applied.len(), tables.sessions.len());
+        (tables.sessions.len(), tables.multicast.len())
+    };
     for number in [1, 2] {
         table.append(7, vec![], vec![Change::Tunnel(report(number, 0))]);
         table.append(7, vec![], standings(number));
