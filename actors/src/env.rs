@@ -116,7 +116,12 @@ impl Env {
         let table = SharedTable::new(table, recorder.clone());
         table.append(events, changes);
         let table = Arc::new(table);
-        let streams = Arc::new(Streams::new(table.clone(), clock, settings.pseudonyms));
+        let streams = Arc::new(Streams::new(
+            table.clone(),
+            Some(store.journal().clone()),
+            clock,
+            settings.pseudonyms,
+        ));
         let snapshot = Snapshot {
             node,
             epoch,

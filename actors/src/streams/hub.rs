@@ -9,10 +9,11 @@ use tokio::{sync::watch, time::timeout};
 use warren_state::{
     Position, Sequence, TunnelId,
     event::Event,
-    journal::JournalEntry,
+    journal::{Gap, JournalEntry},
     stream::{Feed, Filter, Reader, Ring, Start},
     table::{Bounds, Change, Table},
 };
+use warren_store::journal::{Journal, Most};
 
 use super::{Cut, Pseudonyms, Stream, StreamsStanding, readers::Readers, snapshots::Snapshots};
 use crate::{
@@ -35,6 +36,8 @@ const ASLEEP: Duration = Duration::from_secs(60);
 /// Everything that can be followed.
 pub struct Streams {
     pub(super) table: Arc<SharedTable>,
+    /// What is on disk of what happened.
+    journal: Option<Arc<Journal>>,
     pub(super) clock: Clock,
     start: Start,
     pseudonyms: Pseudonyms,
@@ -93,8 +96,16 @@ pub enum Since {
     Part(Position),
 }
 
+/// Entries in order, each with its position, and whether there are no more.
+type Past = (Vec<(Position, Arc<JournalEntry>)>, bool);
+
 impl Streams {
-    pub(crate) fn new(table: Arc<SharedTable>, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+    pub(crate) fn new(
+        table: Arc<SharedTable>,
+        journal: Option<Arc<Journal>>,
+        clock: Clock,
+        pseudonyms: Pseudonyms,
+    ) -> Self {
         let position = table.position();
         let elapsed = u64::try_from(clock.now().elapsed().as_millis()).unwrap_or(u64::MAX);
         let start = Start {
@@ -104,6 +115,7 @@ impl Streams {
         };
         Self {
             table,
+            journal,
             clock,
             start,
             pseudonyms,
@@ -234,30 +246,68 @@ impl Streams {
         let _late = timeout(patience, gone).await;
     }
 
-    /// Of what happened after a position and up to another one of this start, so many of the first; and whether that is all.
+    /// Of what happened after a position and up to another one of this start, so many of the first; and whether that is all. What this start
+    /// no longer has in memory, and what came before it, is what the journal has.
     ///
     /// # Errors
     /// When some of it is not known.
-    pub(super) fn history(
+    pub(super) async fn history(
         &self,
         after: Position,
         up_to: Sequence,
         most: usize,
-    ) -> Result<(Vec<(Position, Arc<JournalEntry>)>, bool), String> {
-        let page = self.table.told_page(after, most).map_err(|gap| {
-            match after == self.start.position(after.sequence) {
-                true => gap.to_string(),
-                false => "it is of another start of the daemon".to_owned(),
-            }
-        })?;
-        let is_full = page.len() == most;
-        let wanted: Vec<(Position, Arc<JournalEntry>)> = page
+    ) -> Result<Past, String> {
+        let gap = match self.told(after, up_to, most) {
+            Ok(past) => return Ok(past),
+            Err(gap) => gap,
+        };
+        let Some(journal) = self.journal.clone() else {
+            return Err(gap.to_string());
+        };
+        let most_of = Most {
+            entries: most,
+            ..Most::default()
+        };
+        let read = tokio::task::spawn_blocking(move || journal.read(after, most_of)).await;
+        let page = read
+            .map_err(|panic| panic.to_string())?
+            .map_err(|error| error.to_string())?;
+        let (earlier, own): (Vec<JournalEntry>, Vec<JournalEntry>) = page
+            .entries
             .into_iter()
-            .filter(|entry| entry.sequence <= up_to)
-            .map(|entry| (self.start.position(entry.sequence), entry))
-            .collect();
+            .partition(|entry| entry.epoch != self.start.epoch);
+        if !earlier.is_empty() {
+            return Ok((self.placed(earlier.into_iter().map(Arc::new)), false));
+        }
+        // Memory has more of this start than the journal keeps.
+        let from_the_start = (after.epoch != self.start.epoch).then(|| self.start.position(Sequence(0)));
+        if let Some(past) = from_the_start.and_then(|from| self.told(from, up_to, most).ok()) {
+            return Ok(past);
+        }
+        let is_all = own.iter().any(|entry| entry.sequence > up_to);
+        if own.is_empty() {
+            return Err(gap.to_string());
+        }
+        let wanted = own.into_iter().filter(|entry| entry.sequence <= up_to);
+        Ok((self.placed(wanted.map(Arc::new)), is_all))
+    }
+
+    /// The same of what memory has.
+    fn told(&self, after: Position, up_to: Sequence, most: usize) -> Result<Past, Gap> {
+        let page = self.table.told_page(after, most)?;
+        let is_full = page.len() == most;
+        let wanted = self.placed(page.into_iter().filter(|entry| entry.sequence <= up_to));
         let is_all = !is_full || wanted.len() < most;
         Ok((wanted, is_all))
+    }
+
+    fn placed(&self, entries: impl Iterator<Item = Arc<JournalEntry>>) -> Vec<(Position, Arc<JournalEntry>)> {
+        let position = |entry: &JournalEntry| Position {
+            node: self.start.node,
+            epoch: entry.epoch,
+            sequence: entry.sequence,
+        };
+        entries.map(|entry| (position(&entry), entry)).collect()
     }
 }
 
@@ -300,7 +350,12 @@ impl Alone {
     pub fn start(at: Position) -> Self {
         let table = Table::new(at.node, at.epoch, Bounds::of_events(16_384));
         let table = Arc::new(SharedTable::new(table, Recorder::without_a_file(at.epoch)));
-        let streams = Arc::new(Streams::new(table.clone(), Clock::start(), Pseudonyms::default()));
+        let streams = Arc::new(Streams::new(
+            table.clone(),
+            None,
+            Clock::start(),
+            Pseudonyms::default(),
+        ));
         let bell = Arc::new(tokio::sync::Notify::new());
         let ringer = bell.clone();
         let following = table.follow(Wants::Everything, move || ringer.notify_one());

@@ -107,7 +107,7 @@ impl Stream {
         }
         let up_to = self.at_hand.as_ref()?.0;
         let page = if self.sort.has_history() {
-            self.streams.history(after, up_to, PAGE)
+            self.streams.history(after, up_to, PAGE).await
         } else {
             Err("what came since then is not kept".to_owned())
         };

@@ -140,12 +140,27 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
         "{:?}",
         events.seen
     );
-    // Of an earlier start nothing is known yet when the daemon begins anew.
+    // The next start tells what it was not there to hear, from the journal, and then what is true.
     world.start().await;
-    let mut again = Follower::of(&world, Sort::Connections, Some(at));
-    again.frame().await;
-    again.frame().await;
-    assert_eq!(again.seen, ["reset", "snapshot"]);
+    let mut again = Follower::of(&world, Sort::Events, Some(at));
+    while again.seen.last().map(String::as_str) != Some("snapshot") {
+        again.frame().await.expect("more");
+    }
+    assert_eq!(again.seen[0], "resumed");
+    let (stopping, started) = ("event stopping".to_owned(), "event started".to_owned());
+    let place = |what: &String| {
+        again
+            .seen
+            .iter()
+            .position(|seen| seen == what)
+            .unwrap_or_else(|| panic!("{what}: {:?}", again.seen))
+    };
+    assert!(place(&stopping) < place(&started), "{:?}", again.seen);
+    // What was open then is not kept: it is told anew.
+    let mut open = Follower::of(&world, Sort::Connections, Some(at));
+    open.frame().await;
+    open.frame().await;
+    assert_eq!(open.seen, ["reset", "snapshot"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
