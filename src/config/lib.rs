@@ -21,7 +21,8 @@ pub use warren_ledger::{Commitment, Environment};
 use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Way, rpc::SetupError};
 use warren_state::{OwnerChoice, Pubkey, RoleKind};
 
-pub use values::{DataplaneChoice, LogFormat, SecretUrl, Span, StopMode};
+pub use values::{DataplaneChoice, LogFormat, SecretUrl, Span};
+pub use warren_state::StopMode;
 
 /// Read when it is there and no other is named.
 pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";

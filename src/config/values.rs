@@ -33,17 +33,6 @@ pub enum DataplaneChoice {
     Simulated,
 }
 
-/// What a stop does to the tunnels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopMode {
-    /// They stay; the next start adopts them.
-    #[default]
-    Detach,
-    /// They are taken down.
-    Remove,
-}
-
 /// The format of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -231,7 +220,6 @@ macro_rules! named {
 }
 
 named!(DataplaneChoice, "dataplane", "auto" => Auto, "netlink" => Netlink, "userspace" => Userspace, "simulated" => Simulated);
-named!(StopMode, "stop mode", "detach" => Detach, "remove" => Remove);
 named!(LogFormat, "log format", "text" => Text, "json" => Json);
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings, streams::Pseudonyms};
-use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, SecretUrl, StopMode};
+use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, SecretUrl};
 use warren_dataplane::{
     Dataplane,
     select::{self, Choice},
@@ -71,14 +71,6 @@ pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyho
         ..settings(config, parts.way)?
     };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
-}
-
-/// The actors' word for it.
-pub fn stop_mode(mode: StopMode) -> warren_actors::StopMode {
-    match mode {
-        StopMode::Detach => warren_actors::StopMode::Detach,
-        StopMode::Remove => warren_actors::StopMode::Remove,
-    }
 }
 
 fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {

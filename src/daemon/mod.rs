@@ -117,7 +117,7 @@ async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
         config: Arc::clone(&config),
     };
     if let Err(error) = listening.serve(&handle, api).await {
-        handle.stop(warren_actors::StopMode::Detach).await;
+        handle.stop(StopMode::Detach).await;
         return Err(error);
     }
     route_config::follow(&handle, &config.route_config);
@@ -136,7 +136,7 @@ async fn until_the_end(handle: &Handle, signals: &mut signals::Signals, config: 
             tracing::info!(signal = name, ?mode, "stopping");
             notify::stopping();
             tokio::select! {
-                reason = handle.clone().stop(assemble::stop_mode(mode)) => reason,
+                reason = handle.clone().stop(mode) => reason,
                 (name, _) = signals.next() => {
                     tracing::warn!(signal = name, "second signal: leaving at once");
                     return 1;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
-    reconcile::Role,
+    role::Role,
     view::{Device, User, UserStatus},
 };
 use choose::Claims;

@@ -38,6 +38,7 @@ pub mod session;
 pub mod spec;
 pub mod standing;
 pub mod step;
+pub mod stop;
 pub mod stream;
 pub mod supervisor;
 pub mod switch;
@@ -66,6 +67,7 @@ pub use spec::{
     LivenessMode, MulticastSpec, Route, RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
 };
 pub use step::{Action, Edit, LinkAction, Part, Phase, Plan, PlannedStep};
+pub use stop::StopMode;
 pub use switch::Switch;
 pub use time::{Deadline, Monotonic};
 pub use view::View;

@@ -25,8 +25,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners, Pubkey,
-    RemovalReport, RoleKind, Rule, Switch, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners,
+    RemovalReport, Rule, StopMode, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::AcceptedView,
@@ -36,7 +36,12 @@ use crate::{
 pub use machine::Reconciler;
 pub use manual::{Manual, ManualEnd, ProvisionRefusal};
 pub use reader::Reader;
-pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
+pub use underlay::Way;
+
+pub use crate::{
+    role::Role,
+    spec::{SMALLEST_MTU, USUAL_MTU},
+};
 
 /// The intervals and bounds of the reconciler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -81,33 +86,6 @@ impl Default for ReconcilerSettings {
     }
 }
 
-/// Which users are ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "role")]
-pub enum Role {
-    /// Users whose `client_ip` is this host's; we are the client's end.
-    Client {
-        /// This host's public address.
-        client_ip: Ipv4Addr,
-    },
-    /// Users whose device is this one; we are the device's end.
-    Gateway {
-        /// The account of the device that this host is.
-        device: Pubkey,
-    },
-}
-
-impl Role {
-    /// Which end it is.
-    #[must_use]
-    pub fn kind(&self) -> RoleKind {
-        match self {
-            Self::Client { .. } => RoleKind::Client,
-            Self::Gateway { .. } => RoleKind::Gateway,
-        }
-    }
-}
-
 /// What happens to the reconciler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
@@ -146,11 +124,8 @@ pub enum Input {
     RulesRemoved(RemovalReport),
     /// The dataplane told of a change.
     Notice(Notice),
-    /// The daemon stops: detach all (`false`) or take all down (`true`).
-    Shutdown {
-        /// Whether tunnels are taken down.
-        remove: bool,
-    },
+    /// The daemon stops: lets go of all tunnels, or takes them down.
+    Shutdown(StopMode),
     /// The deadline has passed.
     Timeout,
 }

@@ -1,8 +1,10 @@
 //! Which end of its tunnels a host is.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::Pubkey;
 
 /// Which end of its tunnels a host is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -13,6 +15,22 @@ pub enum RoleKind {
     Client,
     /// The device's end.
     Gateway,
+}
+
+/// Which users are ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "role")]
+pub enum Role {
+    /// Users whose `client_ip` is this host's; we are the client's end.
+    Client {
+        /// This host's public address.
+        client_ip: Ipv4Addr,
+    },
+    /// Users whose device is this one; we are the device's end.
+    Gateway {
+        /// The account of the device that this host is.
+        device: Pubkey,
+    },
 }
 
 /// A text that names no role.
@@ -30,6 +48,17 @@ impl RoleKind {
         match self {
             Self::Client => "client",
             Self::Gateway => "gateway",
+        }
+    }
+}
+
+impl Role {
+    /// Which end it is.
+    #[must_use]
+    pub fn kind(&self) -> RoleKind {
+        match self {
+            Self::Client { .. } => RoleKind::Client,
+            Self::Gateway { .. } => RoleKind::Gateway,
         }
     }
 }

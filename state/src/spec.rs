@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Asn, Exclusion, Incarnation, LinkName, ServiceKind, TunnelId};
 
+/// The MTU of a tunnel of which nothing else is said, and the largest that is taken from an underlay: what 1500 bytes leave,
+/// as the reference has it. The other end sends no more, whatever this host's own network takes.
+pub const USUAL_MTU: u16 = 1476;
+
+/// The smallest MTU of a tunnel: every host takes packets of this size (RFC 791 section 3.1). Below it an underlay that is still
+/// narrower gets fragments.
+pub const SMALLEST_MTU: u16 = 576;
+
 /// Everything that one tunnel consists of. Two equal specs ask for the same tunnel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TunnelSpec {

@@ -174,7 +174,21 @@ impl View {
 
     /// Whether what is for people only is the same.
     pub(crate) fn names_the_same_as(&self, other: &Self) -> bool {
-        self.exchanges == other.exchanges && self.tenants == other.tenants
+        // All else counts: see `differs_from`.
+        let Self {
+            slot: _,
+            users: _,
+            devices: _,
+            exchanges,
+            groups: _,
+            tenants,
+            config: _,
+            device_prefixes: _,
+            authorities: _,
+            quarantined: _,
+            provenance: _,
+        } = self;
+        *exchanges == other.exchanges && *tenants == other.tenants
     }
 }
 

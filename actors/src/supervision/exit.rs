@@ -3,19 +3,10 @@
 use std::{fmt, net::Ipv4Addr};
 
 use serde::Serialize;
+pub use warren_state::StopMode;
 use warren_state::{Fault, address::Unusable};
 
 use crate::settings::RecordError;
-
-/// What becomes of the tunnels when the daemon stops.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopMode {
-    /// They stay; sessions are closed without a Cease.
-    Detach,
-    /// They are taken down.
-    Remove,
-}
 
 /// Why the tree ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

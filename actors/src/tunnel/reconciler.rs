@@ -58,9 +58,7 @@ pub(crate) enum ReconcilerMessage {
         reply: oneshot::Sender<Plan>,
     },
     /// Let go of all tunnels, or take them down; the actor ends when that is done.
-    Shutdown {
-        remove: bool,
-    },
+    Shutdown(StopMode),
     /// Build a tunnel past the ledger.
     Provision {
         request: Box<ManualRequest>,
@@ -135,7 +133,7 @@ impl Actor for Reconciler {
                 let _nobody_waits = reply.send(());
                 return Ok(());
             }
-            ReconcilerMessage::Shutdown { remove } => state.driver.handle(Input::Shutdown { remove }),
+            ReconcilerMessage::Shutdown(mode) => state.driver.handle(Input::Shutdown(mode)),
             ReconcilerMessage::Failed(reason) => return Err(reason.into()),
             ReconcilerMessage::Alarm => state.driver.ring(),
         };
@@ -269,11 +267,7 @@ impl State {
 fn shut_down(env: Arc<Env>, actor: Option<ActorCell>, mode: StopMode) -> Task<bool> {
     Box::pin(async move {
         let Some(actor) = actor else { return false };
-        let remove = match mode {
-            StopMode::Detach => false,
-            StopMode::Remove => true,
-        };
-        let told = env.mailboxes.send(ReconcilerMessage::Shutdown { remove });
+        let told = env.mailboxes.send(ReconcilerMessage::Shutdown(mode));
         let in_time = told && actor.wait(Some(env.settings.stop_timeout)).await.is_ok();
         if !in_time {
             actor.kill();

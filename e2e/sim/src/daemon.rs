@@ -8,7 +8,7 @@ use std::{
 };
 
 use warren_state::{
-    Core, Epoch, Incarnation, Monotonic, NodeId, Switch, TunnelId, View,
+    Core, Epoch, Incarnation, Monotonic, NodeId, StopMode, Switch, TunnelId, View,
     address::{Chosen, Seen},
     event::Event,
     guard::{GuardSettings, Verdict, ViewGuard},
@@ -145,7 +145,7 @@ impl World {
         if !std::mem::replace(&mut daemon.stopping, true) {
             let run = daemon.run;
             self.after(STOP_PATIENCE, Happening::Kill(run));
-            self.tell_reconciler(Input::Shutdown { remove: false });
+            self.tell_reconciler(Input::Shutdown(StopMode::Detach));
         }
     }
 

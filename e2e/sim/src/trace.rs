@@ -92,7 +92,7 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
         | Input::ProvisionerEnded { .. }
         | Input::Notice(_)
         | Input::RulesRemoved(_)
-        | Input::Shutdown { .. }
+        | Input::Shutdown(_)
         | Input::Timeout => format!("{input:?}"),
     }
 }

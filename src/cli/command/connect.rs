@@ -95,7 +95,7 @@ pub enum Service {
     Multicast {
         /// `publisher` or `subscriber`, for the groups that follow.
         #[arg(requires = "groups")]
-        role: Option<Role>,
+        role: Option<GroupRole>,
         /// The codes of the groups that it is about.
         #[arg(value_name = "GROUP")]
         groups: Vec<String>,
@@ -116,7 +116,7 @@ pub enum Service {
 
 /// What a host does with a group.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
+pub enum GroupRole {
     /// The role of a host that sends to the group.
     Publisher,
     /// The role of a host that receives from the group.

@@ -31,7 +31,7 @@ use super::{
     unicast,
 };
 use crate::{
-    command::{How, Role},
+    command::{GroupRole, How},
     failure::Failure,
     name,
 };
@@ -53,15 +53,15 @@ impl Asked {
     /// # Errors
     /// When groups are named beside feeds.
     pub fn new(
-        role: Option<Role>,
+        role: Option<GroupRole>,
         groups: Vec<String>,
         publish: Vec<String>,
         subscribe: Vec<String>,
         feeds: Feeds,
     ) -> Result<Self, Failure> {
         let role = match role {
-            Some(Role::Publisher) => Roles::PUBLISHER,
-            Some(Role::Subscriber) | None => Roles::SUBSCRIBER,
+            Some(GroupRole::Publisher) => Roles::PUBLISHER,
+            Some(GroupRole::Subscriber) | None => Roles::SUBSCRIBER,
         };
         let named = groups.into_iter().map(|code| (code, role));
         let published = publish.into_iter().map(|code| (code, Roles::PUBLISHER));

@@ -175,18 +175,31 @@ impl Inputs {
 
     /// Whether everything that more than one service shows is as before.
     fn says_the_same_of_all(&self, now: &Self) -> bool {
-        let latency = match (&self.latency, &now.latency) {
+        // Tunnels, and what the head says beside the network, are followed one by one.
+        let Self {
+            tunnels: _,
+            view,
+            latency,
+            began,
+            head:
+                Head {
+                    enabled: _,
+                    client_ip: _,
+                    network,
+                },
+        } = self;
+        let latency = match (latency, &now.latency) {
             (None, None) => true,
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let view = match (&self.view, &now.view) {
+        let view = match (view, &now.view) {
             (None, None) => true,
             (Some(before), Some(now)) => Arc::ptr_eq(before, now) || shared(before) == shared(now),
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let clock = Duration::from_millis(self.began.abs_diff(now.began));
-        latency && view && clock <= CLOCK_SET && self.head.network == now.head.network
+        let clock = Duration::from_millis(began.abs_diff(now.began));
+        latency && view && clock <= CLOCK_SET && *network == now.head.network
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Built, Refusal, Request, consider};
-use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec, desired::BuildDecision, reconcile::Role};
+use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec, desired::BuildDecision, role::Role};
 
 /// First who is in place already, then the lowest kind number, then the lowest key.
 pub(super) fn choose(

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildDecision, GroupFault, Refusal, Request, consider};
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceClass, ServiceKind, TunnelId, TunnelSpec, View,
-    reconcile::Role,
+    role::Role,
     view::{GlobalConfig, MulticastGroup, RawNet, User, UserStatus},
 };
 

@@ -12,9 +12,7 @@ use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, GroupFault, Refusal, Request,
 use crate::{
     Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec,
     Pubkey, Route, RouteProtocol, Rule, RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId,
-    TunnelSpec, View,
-    reconcile::{Role, USUAL_MTU},
-    view::User,
+    TunnelSpec, View, role::Role, spec::USUAL_MTU, view::User,
 };
 
 const TTL: u8 = 64;

@@ -623,3 +623,26 @@ fn who_connected_this_host_last_has_its_users_and_the_network_has_them_too_and_n
     );
     assert_eq!(judged(Owners::Only(user().owner), Some(other)), is_refused);
 }
+
+#[test]
+fn what_is_desired_knows_nothing_of_the_reconciler() {
+    let room = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![room.join("desired.rs")];
+    let within = std::fs::read_dir(room.join("desired")).unwrap();
+    files.extend(
+        within
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file()),
+    );
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text
+            .lines()
+            .take_while(|line| !line.starts_with("fn what_is_desired_knows"));
+        assert!(
+            code.into_iter().all(|line| !line.contains("reconcile::")),
+            "{} uses the reconciler",
+            file.display()
+        );
+    }
+}

@@ -213,7 +213,7 @@ impl Core for Reconciler {
             Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut cx),
             Input::RulesRemoved(report) => self.rules_removed(&report, &mut cx),
             Input::Notice(notice) => self.notice(notice, &mut cx),
-            Input::Shutdown { remove } => self.shut_down(remove, &mut cx),
+            Input::Shutdown(mode) => self.shut_down(mode, &mut cx),
             Input::Timeout => self.pass_time(&mut cx),
         }
         self.follow_held_sources(&mut cx);

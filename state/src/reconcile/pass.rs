@@ -8,7 +8,7 @@ use super::{
     machine::{Context, Reconciler, Shutdown, Stray, Touched},
 };
 use crate::{
-    Desired, Incarnation, LinkName, Notice, Pubkey, Switch, TunnelId, TunnelSpec,
+    Desired, Incarnation, LinkName, Notice, Pubkey, StopMode, Switch, TunnelId, TunnelSpec,
     desired::{Built, Refusal, Request, build},
     event::Event,
     guard::AcceptedView,
@@ -112,17 +112,20 @@ impl Reconciler {
         }
     }
 
-    pub(super) fn shut_down(&mut self, remove: bool, cx: &mut Context<'_>) {
-        if remove {
-            self.shutdown = Some(Shutdown::Remove { looked: false });
-            self.desired = Desired::default();
-            self.touched = Touched::All;
-            self.retire_others(&RetireReason::DaemonStops, cx);
-            self.observe(cx);
-        } else {
-            self.shutdown = Some(Shutdown::Detach);
-            for id in self.entries.keys().copied().collect::<Vec<_>>() {
-                self.detach(id, cx);
+    pub(super) fn shut_down(&mut self, mode: StopMode, cx: &mut Context<'_>) {
+        match mode {
+            StopMode::Remove => {
+                self.shutdown = Some(Shutdown::Remove { looked: false });
+                self.desired = Desired::default();
+                self.touched = Touched::All;
+                self.retire_others(&RetireReason::DaemonStops, cx);
+                self.observe(cx);
+            }
+            StopMode::Detach => {
+                self.shutdown = Some(Shutdown::Detach);
+                for id in self.entries.keys().copied().collect::<Vec<_>>() {
+                    self.detach(id, cx);
+                }
             }
         }
         self.finish_shutdown(cx);

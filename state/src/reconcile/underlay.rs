@@ -12,21 +12,17 @@ use super::{
     Effect,
     machine::{Context, Reconciler},
 };
-use crate::{LinkSpec, TunnelId, TunnelSpec, desired::Built};
+use crate::{
+    LinkSpec, TunnelId, TunnelSpec,
+    desired::Built,
+    spec::{SMALLEST_MTU, USUAL_MTU},
+};
 
 /// A tunnel's way through the underlay: its outer source and destination.
 pub type Way = (Ipv4Addr, Ipv4Addr);
 
 /// What a tunnel puts before a packet: an IPv4 header (20 bytes, RFC 791) and a GRE header without options (4, RFC 2784).
 const OVERHEAD: u32 = 24;
-
-/// The MTU of a tunnel of which nothing else is said, and the largest that is taken from an underlay: what 1500 bytes leave,
-/// as the reference has it. The other end sends no more, whatever this host's own network takes.
-pub const USUAL_MTU: u16 = 1476;
-
-/// The smallest MTU of a tunnel: every host takes packets of this size (RFC 791 section 3.1). Below it an underlay that is still
-/// narrower gets fragments.
-pub const SMALLEST_MTU: u16 = 576;
 
 /// What is known of the ways that tunnels take.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -146,7 +146,7 @@ fn a_stop_for_good_takes_all_down_as_it_does_whatever_the_switch_is() {
     bench.view(view([(1, user(1))]));
     bench.observe();
     assert_eq!(
-        bench.give(Input::Shutdown { remove: true }),
+        bench.give(Input::Shutdown(StopMode::Remove)),
         ["retire 1 dzt501", "observe"]
     );
     assert_eq!(bench.observe(), ["retire 2 dzt502"]);
@@ -157,5 +157,5 @@ fn a_restart_lets_go_of_all() {
     let mut bench = held(Bench::gateway().running([(1, user(1))]));
     bench.observe();
     bench.view(view([(1, user(1))]));
-    assert_eq!(bench.give(Input::Shutdown { remove: false }), ["detach 1"]);
+    assert_eq!(bench.give(Input::Shutdown(StopMode::Detach)), ["detach 1"]);
 }

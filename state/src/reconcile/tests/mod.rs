@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::{entries::*, machine::*, *};
 use crate::{
-    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot, TunnelWant, View,
+    Asn, Core, FaultClass, Monotonic, Phase, Pubkey, ServiceKind, SessionStatus, Slot, StopMode, TunnelWant,
+    View,
     model::Model,
     plan::plan_tunnel,
     random::SplitMix64,
