@@ -1,5 +1,6 @@
 //! Measures a reconcile pass with nothing to do over many tunnels of a gateway: a view that changes nothing, and a full
-//! observation that shows no drift. In processor time.
+//! observation that shows no drift; what it takes to have a decoded view share with the one before; and what one user that
+//! joins costs the guard and the reconciler. In processor time.
 //!
 //! `cargo run --release -p warren-state --example noop_pass -- 10000`
 
@@ -8,15 +9,16 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
-    Asn, Core, Incarnation, Monotonic, Observed, ObservedLink, ObservedTunnel, Pubkey, ServiceKind, Switch,
-    TunnelSpec, View,
-    guard::AcceptedView,
+    Asn, Core, Incarnation, Monotonic, Observed, ObservedLink, ObservedTunnel, Pubkey, ServiceKind, Slot,
+    Switch, TunnelSpec, View,
+    guard::{AcceptedView, GuardSettings, Verdict, ViewGuard},
     random::SplitMix64,
     reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
     view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
 };
 
 const DEVICE: Pubkey = Pubkey([200; 32]);
+const PASSES: u32 = 40;
 
 fn main() {
     let tunnels = std::env::args()
@@ -62,17 +64,39 @@ fn main() {
             .handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random)
             .len()
     });
+    let decoded: Vec<View> = (0..PASSES).map(|_| self::view(tunnels)).collect();
+    let mut decoded = decoded.into_iter();
+    let sharing = measure(|| {
+        let shared = decoded.next().map(|decoded| decoded.sharing(&view));
+        usize::from(shared.is_none())
+    });
+    let mut guard = ViewGuard::new(
+        GuardSettings::default(),
+        Some(AcceptedView::new(view.clone(), now)),
+    );
+    let (mut joined, mut number) = (View::clone(&view), tunnels);
+    let joining = measure(|| {
+        let (key, user) = user(number);
+        (number, joined.slot) = (number + 1, Slot(joined.slot.0 + 1));
+        joined.users.insert(key, user);
+        let Verdict::Accept(accepted) = guard.offer(now, Ok(joined.clone())) else {
+            return 1;
+        };
+        let effects = machine.handle(now, Input::View(accepted), &mut random);
+        usize::from(effects.is_empty())
+    });
     let ms = |span: Duration| span.as_secs_f64() * 1_000.0;
     println!(
-        r#"{{"tunnels": {tunnels}, "view_ms": {:.3}, "observation_ms": {:.3}}}"#,
+        r#"{{"tunnels": {tunnels}, "view_ms": {:.3}, "observation_ms": {:.3}, "share_ms": {:.3}, "join_ms": {:.4}}}"#,
         ms(by_view),
-        ms(by_look)
+        ms(by_look),
+        ms(sharing),
+        ms(joining),
     );
 }
 
 /// The mean processor time of a pass; others on the machine do not count.
 fn measure(mut pass: impl FnMut() -> usize) -> Duration {
-    const PASSES: u32 = 40;
     let start = processor_time();
     for _ in 0..PASSES {
         assert_eq!(pass(), 0);

@@ -35,6 +35,8 @@ pub(super) struct Underlay {
     /// Tunnels that are not built before the MTU of their way is known.
     pub(super) withheld: BTreeMap<TunnelId, Arc<TunnelSpec>>,
     asked: BTreeSet<Way>,
+    /// Ways that tunnels take, of which nothing is known and that were not asked for when that was found.
+    new: BTreeSet<Way>,
 }
 
 impl Reconciler {
@@ -57,7 +59,8 @@ impl Reconciler {
             known,
             used,
             withheld,
-            ..
+            asked,
+            new,
         } = &mut self.underlay;
         for id in tunnels {
             let Some(spec) = built.tunnels.get_mut(id) else {
@@ -77,6 +80,9 @@ impl Reconciler {
                 Some(mtu) if spec.link.mtu == mtu => {}
                 Some(mtu) => Arc::make_mut(spec).link.mtu = mtu,
                 None => {
+                    if !asked.contains(&way) {
+                        new.insert(way);
+                    }
                     withheld.insert(*id, spec.clone());
                     built.tunnels.remove(id);
                     built.keep.insert(id.0);
@@ -88,13 +94,15 @@ impl Reconciler {
     /// Asks for ways of which nothing is known and that were not asked for.
     pub(super) fn ask_underlay(&mut self, cx: &mut Context<'_>) {
         let Underlay {
-            known, used, asked, ..
+            known,
+            used,
+            asked,
+            new,
+            ..
         } = &mut self.underlay;
-        let new: BTreeSet<Way> = used
-            .iter()
-            .filter(|way| !known.contains_key(way) && asked.insert(**way))
-            .copied()
-            .collect();
+        let mut new = std::mem::take(new);
+        self.entries.look_at(new.len());
+        new.retain(|way| used.contains(way) && !known.contains_key(way) && asked.insert(*way));
         if !new.is_empty() {
             cx.effects.push(Effect::MeasureUnderlay(new));
         }
@@ -166,6 +174,14 @@ impl Underlay {
         self.used.remove(&way);
         self.known.remove(&way);
         self.asked.remove(&way);
+    }
+
+    /// Whether of every way that a tunnel takes something is known, or will be.
+    #[cfg(test)]
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.used
+            .iter()
+            .all(|way| self.known.contains_key(way) || self.asked.contains(way))
     }
 
     #[cfg(test)]

@@ -37,7 +37,7 @@ fn converged(machine: &Reconciler) -> bool {
 }
 
 fn check(machine: &Reconciler) {
-    assert!(machine.entries.add_up());
+    assert!(machine.entries.add_up() && machine.underlay.is_asked_for());
     assert_eq!(machine.converged(), converged(machine));
     let due = machine
         .entries
