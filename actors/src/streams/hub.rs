@@ -360,7 +360,7 @@ impl Alone {
         let ringer = bell.clone();
         let following = table.follow(Wants::Everything, move || ringer.notify_one());
         let weak = Arc::downgrade(&streams);
-        tokio::spawn(async move {
+        let follow = async move {
             loop {
                 bell.notified().await;
                 following.answer();
@@ -370,7 +370,11 @@ impl Alone {
                 drop(streams);
                 tokio::time::sleep(pause).await;
             }
-        });
+        };
+        // Without a runtime nobody follows, and what is appended is only there to be read.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(follow);
+        }
         Self { table, streams }
     }
 
