@@ -143,12 +143,16 @@ impl View {
         }
     }
 
-    /// The same view, which shares the users that are the same with an earlier one. Whatever compares, keeps or drops both
-    /// has the work of what differs.
+    /// The same view, which shares the users that are the same with an earlier one, unless most of them differ. Whatever compares,
+    /// keeps or drops both has the work of what differs.
     #[must_use]
     pub fn sharing(self, before: &Self) -> Self {
+        let differing: Vec<_> = before.users.diff(&self.users).collect();
+        if differing.len() * 2 > self.users.len() {
+            return self;
+        }
         let mut users = before.users.clone();
-        for item in before.users.diff(&self.users) {
+        for item in differing {
             match item {
                 DiffItem::Add(key, user) | DiffItem::Update { new: (key, user), .. } => {
                     users.insert(*key, user.clone());
