@@ -15,8 +15,10 @@ use crate::{
 
 /// What was passed over is summed up after this time; what has not happened for as long is new when it happens again.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Different events that are remembered. Beyond that the one that was seen longest ago is forgotten.
+/// Different events that are remembered. Beyond that those that were seen longest ago are forgotten …
 const REMEMBERED: usize = 1_024;
+/// … so many at once, that not every new event has to look for the oldest.
+const FORGOTTEN: usize = 64;
 /// Two events that agree in this many bytes of their words are the same.
 const COMPARED: usize = 160;
 
@@ -120,13 +122,17 @@ impl Repeats {
         if self.seen.len() < REMEMBERED {
             return;
         }
-        let oldest = self
-            .seen
+        let mut by_age: Vec<(Monotonic, &Key)> =
+            self.seen.iter().map(|(key, seen)| (seen.last_at, key)).collect();
+        by_age.select_nth_unstable(FORGOTTEN);
+        let oldest: Vec<Key> = by_age[..FORGOTTEN]
             .iter()
-            .min_by_key(|(_, seen)| seen.last_at)
-            .map(|(key, _)| key.clone());
-        if let Some(mut seen) = oldest.and_then(|key| self.seen.remove(&key)) {
-            self.sums.extend(seen.sum(seen.last_at));
+            .map(|(_, key)| (*key).clone())
+            .collect();
+        for key in oldest {
+            if let Some(mut seen) = self.seen.remove(&key) {
+                self.sums.extend(seen.sum(seen.last_at));
+            }
         }
     }
 }
