@@ -43,8 +43,8 @@ const CALLS: [&str; 12] = [
     "copy_file_range",
 ];
 const WHOLE: &str = "WARREN_WHOLE_CAMPAIGN";
-/// How many of the points are tried when not all are.
-const SAMPLE: usize = 30;
+/// How many points of each phase are tried when not all are.
+const SAMPLE: usize = 8;
 const TICK: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
@@ -209,14 +209,15 @@ fn enabled() -> Result<tempfile::TempDir, Failed> {
     Ok(dir)
 }
 
-/// Every call of each kind in runs that are let alone, or an even sample of them.
+/// Every call of each kind in runs that are let alone, or an even sample of them from each phase.
 fn sample(
     base: &Path,
     calls: &[&'static str],
     only: &[String],
 ) -> Result<Vec<(Phase, &'static str, usize)>, Failed> {
-    let mut all = Vec::new();
+    let mut sampled = Vec::new();
     for phase in PHASES {
+        let mut all = Vec::new();
         let dir = copy_of(base)?;
         let trace = dir.path().join("trace");
         let (from, to) = (base.display().to_string(), dir.path().display().to_string());
@@ -252,13 +253,14 @@ fn sample(
                 .unwrap_or(0);
             all.extend((1..=most).map(|number| (phase, *call, number)));
         }
+        let step = if std::env::var_os(WHOLE).is_some() {
+            1
+        } else {
+            all.len().div_ceil(SAMPLE)
+        };
+        sampled.extend(all.into_iter().step_by(step.max(1)));
     }
-    let step = if std::env::var_os(WHOLE).is_some() {
-        1
-    } else {
-        all.len().div_ceil(SAMPLE)
-    };
-    Ok(all.into_iter().step_by(step.max(1)).collect())
+    Ok(sampled)
 }
 
 /// One run, a part of it under strace.

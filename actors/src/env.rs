@@ -29,7 +29,7 @@ use crate::{
     settings::{RoleSettings, Settings},
     shared_table::SharedTable,
     snapshot::Snapshot,
-    streams::Streams,
+    streams::hub::Streams,
     supervision::{
         clock::Clock,
         exit::{ExitReason, SwitchError},

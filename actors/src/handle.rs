@@ -20,7 +20,7 @@ use crate::{
     env::Env,
     settings::{ClientSettings, RoleSettings},
     snapshot::Snapshot,
-    streams::Streams,
+    streams::hub::Streams,
     supervision::{
         clock::Clock,
         exit::{EnableError, ExitReason, PlanError, StopMode, SwitchError},

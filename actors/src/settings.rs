@@ -9,7 +9,7 @@ use warren_state::{
 };
 
 use crate::{
-    streams::Pseudonyms,
+    streams::pseudonym::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{
         connection::{Dialer, TcpDialer},

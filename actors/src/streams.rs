@@ -3,8 +3,9 @@
 //! The actor makes frames of what is new while anybody reads, and looks after readers that take nothing any more. Readers go by the
 //! frames at their own pace, and never wait for it but for more.
 
-mod hub;
-mod pseudonym;
+mod asked;
+pub(crate) mod hub;
+pub(crate) mod pseudonym;
 mod readers;
 mod snapshots;
 mod stream;
@@ -24,7 +25,8 @@ use crate::{
     },
 };
 
-pub use hub::{Alone, Asked, Since, Sort, Streams};
+pub use asked::{Asked, Since, Sort};
+pub use hub::{Alone, Streams};
 pub use pseudonym::Pseudonyms;
 pub use readers::{Cut, ReaderStanding, StreamTotals, StreamsStanding};
 pub use stream::Stream;

@@ -44,14 +44,9 @@ fn text(plan: &v3::PlanReply) -> String {
 
 fn last_applied(tunnel: &str, last: &v3::LastApplied) -> String {
     let (tunnel, backend) = (output::tame(tunnel), output::tame(&last.backend));
-    let failed = last.steps.iter().filter(|step| step.outcome == "failed");
-    let failed: Vec<String> = failed
-        .map(|step| {
-            format!(
-                "  failed: {}\n",
-                output::tame(step.error.as_deref().unwrap_or(&step.text))
-            )
-        })
+    let reasons = last.steps.iter().filter_map(|step| step.error.as_deref());
+    let failed: Vec<String> = reasons
+        .map(|why| format!("  failed: {}\n", output::tame(why)))
         .collect();
     let steps = if last.tried == 1 { "step" } else { "steps" };
     format!(

@@ -10,12 +10,16 @@ use warren_state::{
     Position, Sequence, TunnelId,
     event::Event,
     journal::{Gap, JournalEntry},
-    stream::{Feed, Filter, Reader, Ring, Start},
+    stream::{Feed, Start},
     table::{Bounds, Change, Table},
 };
 use warren_store::journal::{Journal, Most};
 
-use super::{Cut, Pseudonyms, Stream, StreamsStanding, readers::Readers, snapshots::Snapshots};
+use super::{
+    pseudonym::Pseudonyms,
+    readers::{Readers, StreamsStanding},
+    snapshots::Snapshots,
+};
 use crate::{
     lock::lock,
     shared_table::{SharedTable, Wants},
@@ -23,7 +27,7 @@ use crate::{
 };
 
 /// What each ring keeps, in bytes.
-const RING: usize = 4 << 20;
+pub(super) const RING: usize = 4 << 20;
 /// Steps of which frames are made before readers have their turn.
 const AT_ONCE: usize = 64;
 /// The least time between two wakings of readers: what comes meanwhile is told together.
@@ -40,7 +44,7 @@ pub struct Streams {
     journal: Option<Arc<Journal>>,
     pub(super) clock: Clock,
     start: Start,
-    pseudonyms: Pseudonyms,
+    pub(super) pseudonyms: Pseudonyms,
     /// Only while somebody reads, and a while beyond.
     pub(super) feed: Mutex<Option<Feed>>,
     pub(super) news: watch::Sender<News>,
@@ -49,7 +53,7 @@ pub struct Streams {
     /// Somebody reads.
     pub(crate) waker: Wakeup,
     /// Since when nobody does.
-    left: Mutex<Option<warren_state::Monotonic>>,
+    pub(super) left: Mutex<Option<warren_state::Monotonic>>,
 }
 
 /// What readers wait for.
@@ -59,41 +63,6 @@ pub(super) struct News {
     pub(super) turn: u64,
     /// Why there will be no more.
     pub(super) over: Option<&'static str>,
-}
-
-/// What can be followed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sort {
-    /// What is true and what happened.
-    Events,
-    /// Who is connected.
-    Connections,
-    /// The same, with pseudonyms in the place of addresses.
-    Pseudonyms,
-    /// The lives of tunnels; of each the latest.
-    Status,
-}
-
-/// What a reader asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Asked {
-    /// What.
-    pub sort: Sort,
-    /// Which of it.
-    pub filter: Filter,
-    /// What it had last, if it is not new.
-    pub since: Option<Since>,
-    /// Whose it is.
-    pub uid: Option<u32>,
-}
-
-/// What a reader had last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Since {
-    /// Everything up to here.
-    Position(Position),
-    /// A part of the step at this position.
-    Part(Position),
 }
 
 /// Entries in order, each with its position, and whether there are no more.
@@ -126,29 +95,6 @@ impl Streams {
             waker: Wakeup::default(),
             left: Mutex::new(None),
         }
-    }
-
-    /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
-    #[must_use]
-    pub fn open(self: &Arc<Self>, asked: Asked, cut: Cut) -> Stream {
-        let now = self.clock.now();
-        let entry = self.readers.enter(asked.sort, &asked.filter, asked.uid, cut, now);
-        *lock(&self.left) = None;
-        lock(&self.feed).get_or_insert_with(|| {
-            Feed::new(self.start, self.table.snapshot(), self.pseudonyms.mask(), RING)
-        });
-        self.waker.ring();
-        let Asked {
-            sort, filter, since, ..
-        } = asked;
-        tracing::debug!(reader = entry.number, stream = sort.name(), uid = ?entry.uid, ?filter, ?since, "a reader came");
-        let reader = match (sort, since) {
-            (Sort::Status, _) => Reader::of_the_latest(now),
-            (_, Some(Since::Part(asked))) => Reader::after_a_part(filter, asked, now),
-            (_, Some(Since::Position(position))) => Reader::new(filter, Some(position), now),
-            (_, None) => Reader::new(filter, None, now),
-        };
-        Stream::new(self.clone(), sort, entry, reader)
     }
 
     /// Who reads, and how they fare.
@@ -308,32 +254,6 @@ impl Streams {
             sequence: entry.sequence,
         };
         entries.map(|entry| (position(&entry), entry)).collect()
-    }
-}
-
-impl Sort {
-    /// The name in metrics and status.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::Connections | Self::Pseudonyms => "connections",
-            Self::Status => "status",
-        }
-    }
-
-    /// Whether what happened can be told again.
-    pub(super) fn has_history(self) -> bool {
-        self == Self::Events
-    }
-
-    pub(super) fn ring(self, feed: &Feed) -> &Ring {
-        match self {
-            Self::Events => &feed.events,
-            Self::Connections => &feed.connections,
-            Self::Pseudonyms => &feed.masked,
-            Self::Status => &feed.statuses,
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use warren_state::{
     stream::{Filter, Kept},
 };
 
-use super::Sort;
+use super::asked::Sort;
 use crate::lock::lock;
 
 /// A reader that takes nothing of what it was given for so long is cut off.

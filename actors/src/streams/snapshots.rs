@@ -1,15 +1,15 @@
 //! The states that streams begin with: rendered once for all who ask while frames go on from there.
 
-use std::sync::Arc;
+use std::sync::{self, Arc};
 
 use tokio::sync::Mutex;
 use warren_state::{
     Sequence, TunnelId,
-    stream::{Connections, Mask, Start, Text, state_frame, status_snapshot},
+    stream::{Connections, Feed, Mask, Start, Text, state_frame, status_snapshot},
     table::Tables,
 };
 
-use super::{Sort, Streams};
+use super::asked::Sort;
 use crate::{lock::lock, supervision::clock::Clock};
 
 /// A state of more tunnels is rendered beside the runtime.
@@ -34,47 +34,52 @@ struct Work {
     only: Option<TunnelId>,
 }
 
-impl Streams {
+impl Snapshots {
     /// A state and its position, from which the ring goes on. One at a time is rendered: whoever waited takes that one.
-    pub(super) async fn state(&self, sort: Sort, only: Option<TunnelId>) -> Option<(Sequence, Text)> {
+    pub(super) async fn state(
+        &self,
+        feed: &sync::Mutex<Option<Feed>>,
+        sort: Sort,
+        only: Option<TunnelId>,
+    ) -> Option<(Sequence, Text)> {
         if only.is_some() {
-            return Some(render(self.work(sort, only)?).await);
+            return Some(render(work(feed, sort, only)?).await);
         }
-        let mut kept = self.snapshots.kept[sort as usize].lock().await;
-        if let Some(fresh) = kept.as_ref().filter(|kept| self.is_fresh(sort, kept)) {
+        let mut kept = self.kept[sort as usize].lock().await;
+        if let Some(fresh) = kept.as_ref().filter(|kept| is_fresh(feed, sort, kept)) {
             return Some(fresh.clone());
         }
-        let rendered = render(self.work(sort, None)?).await;
+        let rendered = render(work(feed, sort, None)?).await;
         *kept = Some(rendered.clone());
         Some(rendered)
     }
+}
 
-    fn is_fresh(&self, sort: Sort, (at, text): &(Sequence, Text)) -> bool {
-        let feed = lock(&self.feed);
-        let ring = feed.as_ref().map(|feed| sort.ring(feed));
-        ring.and_then(|ring| Some(ring.bytes_from(ring.number_after(*at)?)))
-            .is_some_and(|bytes| bytes <= text.len().max(SMALL))
-    }
+fn is_fresh(feed: &sync::Mutex<Option<Feed>>, sort: Sort, (at, text): &(Sequence, Text)) -> bool {
+    let feed = lock(feed);
+    let ring = feed.as_ref().map(|feed| sort.ring(feed));
+    ring.and_then(|ring| Some(ring.bytes_from(ring.number_after(*at)?)))
+        .is_some_and(|bytes| bytes <= text.len().max(SMALL))
+}
 
-    fn work(&self, sort: Sort, only: Option<TunnelId>) -> Option<Work> {
-        let feed = lock(&self.feed);
-        let feed = feed.as_ref()?;
-        let (at, tables) = feed.state();
-        let open = match sort {
-            Sort::Connections | Sort::Pseudonyms => feed.open().clone(),
-            Sort::Events | Sort::Status => Connections::default(),
-        };
-        let (tables, mask) = (tables.clone(), Arc::clone(feed.mask()));
-        Some(Work {
-            sort,
-            start: feed.start(),
-            at,
-            tables,
-            open,
-            mask,
-            only,
-        })
-    }
+fn work(feed: &sync::Mutex<Option<Feed>>, sort: Sort, only: Option<TunnelId>) -> Option<Work> {
+    let feed = lock(feed);
+    let feed = feed.as_ref()?;
+    let (at, tables) = feed.state();
+    let open = match sort {
+        Sort::Connections | Sort::Pseudonyms => feed.open().clone(),
+        Sort::Events | Sort::Status => Connections::default(),
+    };
+    let (tables, mask) = (tables.clone(), Arc::clone(feed.mask()));
+    Some(Work {
+        sort,
+        start: feed.start(),
+        at,
+        tables,
+        open,
+        mask,
+        only,
+    })
 }
 
 async fn render(work: Work) -> (Sequence, Text) {

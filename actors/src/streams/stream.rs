@@ -6,10 +6,14 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use warren_state::{
     Position, Sequence,
-    stream::{Frame, Next, Reader, Text, heartbeat},
+    stream::{Feed, Frame, Next, Reader, Text, heartbeat},
 };
 
-use super::{Sort, Streams, hub::News, readers::Entry};
+use super::{
+    asked::{Asked, Since, Sort},
+    hub::{News, RING, Streams},
+    readers::{Cut, Entry},
+};
 use crate::{lock::lock, supervision::clock::Clock};
 
 /// Events of the past that are looked at before other readers have their turn.
@@ -25,6 +29,31 @@ pub struct Stream {
     /// A state that is given once the past up to it was told.
     at_hand: Option<(Sequence, Text)>,
     ready: VecDeque<Bytes>,
+}
+
+impl Streams {
+    /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
+    #[must_use]
+    pub fn open(self: &Arc<Self>, asked: Asked, cut: Cut) -> Stream {
+        let now = self.clock.now();
+        let entry = self.readers.enter(asked.sort, &asked.filter, asked.uid, cut, now);
+        *lock(&self.left) = None;
+        lock(&self.feed).get_or_insert_with(|| {
+            Feed::new(self.start(), self.table.snapshot(), self.pseudonyms.mask(), RING)
+        });
+        self.waker.ring();
+        let Asked {
+            sort, filter, since, ..
+        } = asked;
+        tracing::debug!(reader = entry.number, stream = sort.name(), uid = ?entry.uid, ?filter, ?since, "a reader came");
+        let reader = match (sort, since) {
+            (Sort::Status, _) => Reader::of_the_latest(now),
+            (_, Some(Since::Part(asked))) => Reader::after_a_part(filter, asked, now),
+            (_, Some(Since::Position(position))) => Reader::new(filter, Some(position), now),
+            (_, None) => Reader::new(filter, None, now),
+        };
+        Stream::new(self.clone(), sort, entry, reader)
+    }
 }
 
 impl Stream {
@@ -91,7 +120,7 @@ impl Stream {
     async fn give_state(&mut self) -> Option<()> {
         let (at, text) = match self.at_hand.take() {
             Some(at_hand) => at_hand,
-            None => self.streams.state(self.sort, self.reader.filter().tunnel).await?,
+            None => self.state().await?,
         };
         let now = self.streams.clock.now();
         let feed = lock(&self.streams.feed);
@@ -103,7 +132,7 @@ impl Stream {
 
     async fn tell_history(&mut self, after: Position) -> Option<()> {
         if self.at_hand.is_none() {
-            self.at_hand = Some(self.streams.state(self.sort, self.reader.filter().tunnel).await?);
+            self.at_hand = Some(self.state().await?);
         }
         let up_to = self.at_hand.as_ref()?.0;
         let page = if self.sort.has_history() {
@@ -114,6 +143,12 @@ impl Stream {
         self.ready
             .extend(self.reader.replay(page).into_iter().map(shared));
         Some(())
+    }
+
+    async fn state(&self) -> Option<(Sequence, Text)> {
+        let streams = &self.streams;
+        let only = self.reader.filter().tunnel;
+        streams.snapshots.state(&streams.feed, self.sort, only).await
     }
 }
 
