@@ -101,6 +101,7 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
     let mut world = World::client().enabled().await;
     let mut events = Follower::of(&world, Sort::Events, None);
     let mut open = Follower::of(&world, Sort::Connections, None);
+    world.ledger.add_user(0);
     events
         .until("it is active", |state| phase(state) == Some("active"))
         .await;
@@ -166,6 +167,7 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
 async fn the_lives_of_tunnels_are_told_to_the_end() {
     let world = World::client().enabled().await;
     let mut lives = Follower::of(&world, Sort::Status, None);
+    world.ledger.add_user(0);
     let mut phases: Vec<String> = Vec::new();
     let told = async {
         while phases.last().map(String::as_str) != Some("removed") {
