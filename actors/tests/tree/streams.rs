@@ -83,6 +83,18 @@ impl Follower {
         Some(data)
     }
 
+    /// Frames up to the first of which that is so; the stream may not end before.
+    async fn frame_with(&mut self, what: &str, mut is_it: impl FnMut(&Value) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(until, self.frame()).await {
+                Ok(Some(data)) if is_it(&data) => return,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => panic!("{what}: never; {:?}", self.seen),
+            }
+        }
+    }
+
     async fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) {
         let until = Instant::now() + PATIENCE;
         while !is_so(&self.state) {
@@ -125,15 +137,17 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
         events.seen
     );
     let mut sum = 0;
-    while sum == 0 {
-        let frame = open.frame().await.expect("more");
+    open.frame_with("the sum of what ended", |frame| {
         assert_ne!(frame["state"], -1, "a single end: {frame}");
         sum = frame["open_sessions"].as_u64().unwrap_or(0);
-    }
+        sum > 0
+    })
+    .await;
     assert_eq!(sum, 2, "the tunnel and its session");
     let at = events.at.expect("a position");
     world.stop(StopMode::Detach).await;
-    while events.frame().await.is_some() {}
+    let until = Instant::now() + PATIENCE;
+    while let Some(_frame) = timeout_at(until, events.frame()).await.expect("it ends") {}
     assert_eq!(events.seen.last().map(String::as_str), Some("shutdown"));
     assert!(
         events.seen.iter().any(|seen| seen == "event stopping"),
@@ -143,9 +157,9 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
     // The next start tells what it was not there to hear, from the journal, and then what is true.
     world.start().await;
     let mut again = Follower::of(&world, Sort::Events, Some(at));
-    while again.seen.last().map(String::as_str) != Some("snapshot") {
-        again.frame().await.expect("more");
-    }
+    again
+        .frame_with("what is true", |data| data["state"].is_object())
+        .await;
     assert_eq!(again.seen[0], "resumed");
     let (stopping, started) = ("event stopping".to_owned(), "event started".to_owned());
     let place = |what: &String| {

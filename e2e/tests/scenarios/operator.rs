@@ -230,7 +230,7 @@ fn hangs(site: &mut Site<'_>) -> Result<()> {
         "after 4s: doublezero0 is in place, but its session is",
         "GRE (IP protocol 47)",
         &ends,
-        "stands on the ledger",
+        "is on the ledger",
     ])?;
     operator
         .succeeds(site, &["connect", "ibrl"])?
