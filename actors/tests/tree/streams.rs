@@ -113,6 +113,9 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
     let mut world = World::client().enabled().await;
     let mut events = Follower::of(&world, Sort::Events, None);
     let mut open = Follower::of(&world, Sort::Connections, None);
+    // A stream begins with its first frame.
+    open.frame_with("who is connected", |data| data["open"] == 0)
+        .await;
     world.ledger.add_user(0);
     events
         .until("it is active", |state| phase(state) == Some("active"))
