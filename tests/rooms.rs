@@ -121,7 +121,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that take time and randomness as arguments and do no I/O.
-const PURE: &[&str] = &["warren-state", "warren-protocols"];
+const PURE: &[&str] = &["warren-state", "warren-protocols", "warren-metering"];
 
 /// What I/O, clocks, threads and randomness come from: by whole names.
 const IMPURE: &[&str] = &[

@@ -1,0 +1,3 @@
+//! What went through the tunnels.
+
+pub mod counter;
