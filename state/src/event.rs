@@ -15,6 +15,7 @@ mod peers;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wire;
 mod words;
 
@@ -40,6 +41,7 @@ pub use about::About;
 pub use kind::Kind;
 pub use level::Level;
 pub use peers::{PeerChange, PeerNews, PeerState};
+pub use usage::UsageSample;
 pub use wire::VERSION;
 
 /// Something that happened, as data that can be read back for ever.
@@ -125,6 +127,30 @@ pub enum Event {
         to_epoch: Epoch,
         /// And the event there.
         to_sequence: Sequence,
+    },
+    /// A recorder cannot write what happened; it waits in the journal.
+    RecorderImpaired {
+        /// Its name.
+        recorder: String,
+        /// What the system or the other end says.
+        detail: String,
+    },
+    /// A recorder writes again, with what waited.
+    RecorderMended {
+        /// Its name.
+        recorder: String,
+    },
+    /// The end of what a recorder wrote was no whole line: a write that was not finished. It was ended, and is told there.
+    RecorderRepaired {
+        /// Its name.
+        recorder: String,
+        /// How long that line is.
+        bytes: u64,
+    },
+    /// What went through tunnels, up to now.
+    UsageSampled {
+        /// Those of which there is something new.
+        samples: Vec<UsageSample>,
     },
     /// A view became the one in force.
     ViewAccepted {

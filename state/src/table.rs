@@ -13,7 +13,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 pub use news::{TunnelNews, WatchNews};
 pub use tables::{
-    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch,
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, RecorderStanding,
+    Tables, Watch,
 };
 
 use crate::{

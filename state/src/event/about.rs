@@ -123,6 +123,10 @@ impl Event {
             | Self::JournalMended { .. }
             | Self::JournalCut { .. }
             | Self::JournalDropped { .. }
+            | Self::RecorderImpaired { .. }
+            | Self::RecorderMended { .. }
+            | Self::RecorderRepaired { .. }
+            | Self::UsageSampled { .. }
             | Self::ViewAccepted { .. }
             | Self::ViewHeld { .. }
             | Self::ViewRenewed { .. }

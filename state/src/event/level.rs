@@ -38,6 +38,8 @@ impl Event {
             | Self::JournalImpaired { .. }
             | Self::JournalCut { .. }
             | Self::JournalDropped { .. }
+            | Self::RecorderImpaired { .. }
+            | Self::RecorderRepaired { .. }
             | Self::Refused { .. }
             | Self::StepFailed { .. }
             | Self::RulesRemoved { fault: Some(_), .. }
@@ -69,6 +71,7 @@ impl Event {
             | Self::StoreMended
             | Self::TunnelInterrupted { .. }
             | Self::JournalMended { .. }
+            | Self::RecorderMended { .. }
             | Self::ViewRenewed { .. }
             | Self::EndpointRotated { .. }
             | Self::LedgerWayChanged { .. }
@@ -94,6 +97,7 @@ impl Event {
             | Self::MoveOver { .. }
             | Self::RoutesCapturing { .. } => Level::Info,
             Self::ViewAccepted { .. }
+            | Self::UsageSampled { .. }
             | Self::SubscriptionChanged { .. }
             | Self::PlanCommitted { .. }
             | Self::Converged { .. }

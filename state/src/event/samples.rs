@@ -74,6 +74,30 @@ fn of_the_daemon() -> Vec<Event> {
             to_epoch: Epoch(4),
             to_sequence: Sequence(23),
         },
+        Event::RecorderImpaired {
+            recorder: "file".to_owned(),
+            detail: detail(),
+        },
+        Event::RecorderMended {
+            recorder: "file".to_owned(),
+        },
+        Event::RecorderRepaired {
+            recorder: "file".to_owned(),
+            bytes: 131,
+        },
+        Event::UsageSampled {
+            samples: vec![UsageSample {
+                tunnel: id(),
+                owner: Some(key(7)),
+                incarnation: Incarnation(4_294_967_298),
+                rx_bytes: 5_000_000_123,
+                tx_bytes: 1_200,
+                rx_packets: 3_600_000,
+                tx_packets: 12,
+                gap_seconds: 0,
+                last: false,
+            }],
+        },
         Event::Switched { enabled: true },
         Event::SwitchUnknown { detail: detail() },
         Event::ActorRestarted {

@@ -77,6 +77,18 @@ impl Display for Event {
                 "the journal on disk is too large or too old: {reader} had read up to {after_epoch}.{after_sequence}, \
                  and it begins after {to_epoch}.{to_sequence} now"
             ),
+            Self::RecorderImpaired { recorder, detail } => write!(
+                f,
+                "recorder {recorder} cannot write, entries wait in the journal: {detail}"
+            ),
+            Self::RecorderMended { recorder } => {
+                write!(f, "recorder {recorder} writes again, with what waited")
+            }
+            Self::RecorderRepaired { recorder, bytes } => write!(
+                f,
+                "what recorder {recorder} wrote ended with a write that was not finished; its line of {bytes} bytes was ended"
+            ),
+            Self::UsageSampled { samples } => write!(f, "usage of {} tunnels", samples.len()),
             Self::ViewAccepted {
                 slot,
                 users,

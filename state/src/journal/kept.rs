@@ -30,6 +30,10 @@ impl Event {
             | Self::JournalMended { .. }
             | Self::JournalCut { .. }
             | Self::JournalDropped { .. }
+            | Self::RecorderImpaired { .. }
+            | Self::RecorderMended { .. }
+            | Self::RecorderRepaired { .. }
+            | Self::UsageSampled { .. }
             | Self::ViewStale { .. }
             | Self::LedgerRestarted { .. }
             | Self::Switched { .. }

@@ -28,6 +28,8 @@ pub enum Topic {
     Routes,
     /// Hosts behind routes.
     Liveness,
+    /// What was used.
+    Usage,
     /// Whatever changes the state that is shown.
     State,
 }
@@ -50,7 +52,7 @@ pub struct UnknownTopic(String);
 
 impl Topic {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Daemon,
         Self::Store,
         Self::Switch,
@@ -61,6 +63,7 @@ impl Topic {
         Self::Session,
         Self::Routes,
         Self::Liveness,
+        Self::Usage,
         Self::State,
     ];
 
@@ -78,6 +81,7 @@ impl Topic {
             Self::Session => "session",
             Self::Routes => "routes",
             Self::Liveness => "liveness",
+            Self::Usage => "usage",
             Self::State => "state",
         }
     }
@@ -98,7 +102,10 @@ impl Kind {
             | Self::JournalImpaired
             | Self::JournalMended
             | Self::JournalCut
-            | Self::JournalDropped => Topic::Store,
+            | Self::JournalDropped
+            | Self::RecorderImpaired
+            | Self::RecorderMended
+            | Self::RecorderRepaired => Topic::Store,
             Self::Switched | Self::SwitchUnknown | Self::OwnersChanged | Self::OwnerNamed => Topic::Switch,
             Self::ViewAccepted
             | Self::ViewHeld
@@ -146,6 +153,7 @@ impl Kind {
             | Self::RoutesBlocked
             | Self::RoutesCapturing => Topic::Routes,
             Self::LivenessChanged => Topic::Liveness,
+            Self::UsageSampled => Topic::Usage,
         }
     }
 }

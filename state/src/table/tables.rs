@@ -13,6 +13,7 @@ use crate::{
     desired::Refusal,
     event::Event,
     guard::{AcceptedView, HoldReason, Restarted},
+    journal::LocalPosition,
     latency::LatencyStatus,
     lifecycle::{TunnelReport, WatchedRoute},
     liveness::LivenessStatus,
@@ -54,6 +55,8 @@ pub enum Change {
     Disk(Arc<Disk>),
     /// Why the journal on disk cannot be written; none while it can.
     Journal(Option<String>),
+    /// A recorder stands like this now.
+    Recorder(Arc<RecorderStanding>),
     /// Whose accounts count.
     Owners(Owners),
     /// This host's address, or why it is not known.
@@ -107,6 +110,8 @@ pub struct Tables {
     pub disk: Arc<Disk>,
     /// Why the journal on disk cannot be written.
     pub journal_problem: Option<String>,
+    /// How recorders stand, by name.
+    pub recorders: OrdMap<String, Arc<RecorderStanding>>,
     /// Which owners' accounts may name this host.
     pub owners: Owners,
     /// This host's address.
@@ -183,6 +188,19 @@ pub struct Disk {
     pub pin: Option<Ipv4Addr>,
     /// Who connected this host last.
     pub owner: Option<Pubkey>,
+}
+
+/// How a recorder stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RecorderStanding {
+    /// Its name.
+    pub name: String,
+    /// Why it cannot write; none while it can.
+    pub problem: Option<String>,
+    /// Up to here everything is recorded.
+    pub position: LocalPosition,
+    /// What it wrote since the daemon's start.
+    pub entries: u64,
 }
 
 /// This host's address, or why it is not known.
@@ -274,6 +292,7 @@ impl Change {
             | Self::Watch { .. }
             | Self::Disk(_)
             | Self::Journal(_)
+            | Self::Recorder(_)
             | Self::Held(_)
             | Self::LedgerRestarted(_)
             | Self::Manual(_)
@@ -352,6 +371,9 @@ impl Tables {
             Change::Switch(switch) => self.switch = *switch,
             Change::Disk(disk) => self.disk = disk.clone(),
             Change::Journal(problem) => self.journal_problem = problem.clone(),
+            Change::Recorder(standing) => {
+                self.recorders.insert(standing.name.clone(), standing.clone());
+            }
             Change::Owners(owners) => self.owners = *owners,
             Change::Address(address) => self.address = address.clone(),
             Change::View(view) => (self.view, self.held) = (view.clone(), None),

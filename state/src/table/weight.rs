@@ -26,7 +26,7 @@ impl JournalEntry {
     /// In bytes, about.
     #[must_use]
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + text(&self.event)
+        size_of::<Self>() + text(&self.event) + samples(&self.event)
     }
 }
 
@@ -49,9 +49,12 @@ impl Change {
             Self::View(view) => view
                 .as_ref()
                 .map_or(0, |in_force| in_force.accepted.own_users() * 4 * SMALL),
-            Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) | Self::Journal(_) => {
-                4 * SMALL
-            }
+            Self::Excluded(_)
+            | Self::Manual(_)
+            | Self::Address(_)
+            | Self::Disk(_)
+            | Self::Journal(_)
+            | Self::Recorder(_) => 4 * SMALL,
             Self::Session(_, standing) => {
                 size_of::<BgpStanding>()
                     + standing
@@ -110,6 +113,15 @@ fn text(event: &Event) -> usize {
     let mut length = Length(0);
     let _always_ok = fmt::Write::write_fmt(&mut length, format_args!("{event}"));
     length.0
+}
+
+/// What it says of tunnels one by one, which its words leave out.
+fn samples(event: &Event) -> usize {
+    if let Event::UsageSampled { samples } = event {
+        size_of_val(&samples[..])
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
