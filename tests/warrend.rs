@@ -392,3 +392,118 @@ fn systemd_is_told_of_the_start_the_stop_and_the_progress() {
     told("STOPPING=1");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// A tunnel is built past the ledger, and then the daemon is stopped once and killed once.
+#[test]
+fn what_happened_at_night_is_still_told_after_two_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("w.sock");
+    let mut daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    let asked = r#"{"user_type":"IBRL","tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","tunnel_net":"169.254.0.0/31","doublezero_ip":"192.0.2.1"}"#;
+    let (head, body) = post(&socket, "/provision", asked);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head} {body}");
+    until("the tunnel's start is on disk", || {
+        ask(&socket, "GET /v3/journal?topics=tunnel")
+            .1
+            .contains("\"to\":\"peering\"")
+    });
+    let account = ask(&socket, "GET /v3/journal?topics=manual_asked").1;
+    let account = account
+        .split("\"tunnel\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end(), Some(0));
+    let mut daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    until("the second start is on disk", || {
+        ask(&socket, "GET /v3/journal?topics=started")
+            .1
+            .matches("\"started\"")
+            .count()
+            == 2
+    });
+    daemon.signal(Signal::SIGKILL);
+    daemon.end();
+    let daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    until("the third start is on disk", || {
+        ask(&socket, "GET /v3/journal?topics=started")
+            .1
+            .matches("\"started\"")
+            .count()
+            == 3
+    });
+
+    let told = stdout(&warren(dir.path(), &["explain", "--since", "1h"]));
+    for part in [
+        "pending -> ",
+        "-> peering",
+        &account,
+        "the daemon stops",
+        "ended without",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let of_one = stdout(&warren(dir.path(), &["explain", "doublezero0"]));
+    let (begins, words) = (format!("{account}: it is gone"), "-> peering");
+    assert!(of_one.starts_with(&begins) && of_one.contains(words), "{of_one}");
+    let by_account = warren(dir.path(), &["explain", &account[..9], "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&by_account.stdout).unwrap();
+    assert!(
+        document["journal"]
+            .as_array()
+            .is_some_and(|entries| !entries.is_empty()),
+        "{document}"
+    );
+    let nobody = warren(dir.path(), &["explain", "nobody"]);
+    assert!(nobody.status.code() == Some(1) && stderr(&nobody).contains("no tunnel is called"));
+    reported(dir.path(), &account);
+}
+
+/// The archive has what happened, and not the key of the pseudonyms.
+fn reported(directory: &std::path::Path, account: &str) {
+    use std::io::Read;
+    let path = directory.join("report.tar.gz");
+    let output = warren(directory, &["bugreport", "--output", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut bytes = Vec::new();
+    let archive = flate2::read::GzDecoder::new(std::fs::File::open(&path).unwrap());
+    std::io::BufReader::new(archive).read_to_end(&mut bytes).unwrap();
+    let holds = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+    assert!(holds(b"daemon/journal.json") && holds(account.as_bytes()) && holds(b"phase_changed"));
+    let secret = std::fs::read(directory.join("state/secret")).unwrap();
+    let hex: String = secret.iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(secret.len(), 32);
+    assert!(
+        !holds(&secret) && !holds(hex.as_bytes()),
+        "the secret is in the archive"
+    );
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + support::LONG;
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "{what}: never");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn post(socket: &std::path::Path, path: &str, body: &str) -> (String, String) {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(support::LONG)).unwrap();
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}

@@ -208,18 +208,6 @@ impl Handle {
         self.env.clock
     }
 
-    /// All journal entries after a position of this epoch.
-    ///
-    /// # Errors
-    /// When some of them are no longer kept: take a snapshot instead.
-    pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        let told = self.env.table.told_since(position).2?;
-        Ok(told
-            .into_iter()
-            .map(|entry| JournalEntry::clone(&entry))
-            .collect())
-    }
-
     /// What happened, on disk: reading it may take as long as the disk does.
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {

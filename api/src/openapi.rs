@@ -4,7 +4,7 @@ mod paths;
 
 use utoipa::OpenApi;
 
-use paths::{control, devices, latency, manual, reads, recording, routes, streams};
+use paths::{control, devices, journal, latency, manual, reads, recording, routes, streams};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,7 @@ use paths::{control, devices, latency, manual, reads, recording, routes, streams
         reads::v3_tunnel,
         devices::v3_devices,
         recording::recording,
+        journal::journal,
         streams::events,
         streams::connections,
         streams::status,

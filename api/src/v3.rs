@@ -1,6 +1,7 @@
 //! Our own JSON: everything that there is to say, under a schema version.
 
 mod devices;
+mod journal;
 mod latency;
 mod page;
 mod routes;
@@ -18,6 +19,7 @@ use warren_state::{FaultClass, Phase, RoleKind, ServiceKind, SessionCause, Sessi
 use crate::word::Word;
 
 pub use devices::{DeviceRecord, V3Devices};
+pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
 pub use routes::{Liveness, RouteState, Routes};

@@ -114,6 +114,10 @@ impl Engine for Published {
         Ok(None)
     }
 
+    fn journal(&self) -> &Arc<warren_store::journal::Journal> {
+        unreachable!("nobody asks for it here")
+    }
+
     fn streams(&self) -> &Arc<Streams> {
         &self.2.streams
     }

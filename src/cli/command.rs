@@ -193,8 +193,11 @@ pub enum Command {
     Plan,
     /// Explain in words where a tunnel is in its life, and why.
     Explain {
-        /// An interface, an account, or the beginning of one; all tunnels without it.
+        /// An interface, an account, or the beginning of one; all tunnels without it. One that is gone is found in the journal.
         tunnel: Option<String>,
+        /// Also tell what happened in so long, also before restarts of the daemon.
+        #[arg(long, value_name = "SPAN", value_parser = span)]
+        since: Option<Duration>,
     },
     /// Look for what keeps tunnels from working, and say how to fix it.
     Doctor,

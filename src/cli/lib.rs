@@ -144,7 +144,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Enable { wait } => switch::run(&client, true, wait, as_json).await,
         Command::Disable { wait } => switch::run(&client, false, wait, as_json).await,
         Command::Plan => plan::run(&client, as_json).await,
-        Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), as_json).await,
+        Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,

@@ -11,6 +11,7 @@ use warren_ledger::Fetcher;
 use warren_state::{
     Fault, LearnedRoutes, Observed, Plan, Pubkey, TunnelId, desired::ManualRequest, journal::JournalEntry,
 };
+use warren_store::journal::Journal;
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`recent`](Engine::recent) are used by status:
 /// they never wait.
@@ -60,6 +61,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What can be followed.
     fn streams(&self) -> &Arc<Streams>;
+
+    /// What happened, on disk.
+    fn journal(&self) -> &Arc<Journal>;
 }
 
 #[async_trait]
@@ -122,5 +126,9 @@ impl Engine for Handle {
 
     fn streams(&self) -> &Arc<Streams> {
         Handle::streams(self)
+    }
+
+    fn journal(&self) -> &Arc<Journal> {
+        Handle::journal(self)
     }
 }

@@ -1,7 +1,7 @@
 //! Streams: what is true and what happened, as it goes on. Each is one connection that counts among the streams and no longer among
 //! those of short requests.
 
-mod asked;
+pub(super) mod asked;
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +38,7 @@ pub async fn events(
         .map_err(|rejection| rejection.body_text())
         .and_then(|Query(query)| {
             Ok((
-                asked::filter(&query, &api)?,
+                asked::filter(query.topics.as_deref(), query.tunnel.as_deref(), &api)?,
                 asked::since(query.since.as_deref(), &headers)?,
             ))
         });

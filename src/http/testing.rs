@@ -32,6 +32,7 @@ use warren_state::{
     standing::{BgpStanding, BgpState},
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
+use warren_store::{Store, journal::Journal};
 
 use super::{Api, Engine, peer, router, server, shared, socket};
 
@@ -59,6 +60,27 @@ pub struct FakeDaemon {
     pub ledger: Fetcher,
     /// What can be followed, from the first time that somebody does.
     pub alone: Arc<OnceLock<Alone>>,
+    /// What is on disk, from the first time that somebody reads it.
+    pub kept: Arc<OnceLock<Kept>>,
+}
+
+/// A journal; it goes with its directory.
+pub struct Kept {
+    pub journal: Arc<Journal>,
+    _directory: tempfile::TempDir,
+    _store: Store,
+}
+
+impl Kept {
+    pub fn empty() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        Self {
+            journal: store.journal().clone(),
+            _directory: directory,
+            _store: store,
+        }
+    }
 }
 
 /// A ledger that nobody can read.
@@ -104,6 +126,7 @@ impl FakeDaemon {
             manual: Arc::default(),
             ledger: Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
             alone: Arc::default(),
+            kept: Arc::default(),
         }
     }
 }
@@ -214,6 +237,10 @@ impl Engine for FakeDaemon {
 
     fn streams(&self) -> &Arc<Streams> {
         &self.alone.get_or_init(|| Alone::start(start())).streams
+    }
+
+    fn journal(&self) -> &Arc<Journal> {
+        &self.kept.get_or_init(Kept::empty).journal
     }
 }
 

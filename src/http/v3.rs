@@ -5,4 +5,4 @@ mod applied;
 pub mod page;
 mod standing;
 
-pub use answers::{not_ready, plan, status, tunnel};
+pub use answers::{not_ready, plan, status, told, tunnel};

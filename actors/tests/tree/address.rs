@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_actors::{ClientSettings, EnableError, RoleSettings, Snapshot, StopMode};
 use warren_state::{
-    LinkName, Phase, Sequence, ServiceKind,
+    LinkName, Phase, ServiceKind,
     address::{Source, Unusable},
     event::Event,
     view::User,
@@ -51,14 +51,14 @@ fn held(snapshot: &Snapshot) -> bool {
 
 /// Why tunnel 5 was taken down.
 fn reason(world: &World) -> String {
-    let journal = world.handle().journal_after(Sequence(0)).unwrap();
-    let reasons = journal.into_iter().filter_map(|entry| match entry.event {
+    let told = world.told();
+    let reasons = told.iter().filter_map(|entry| match &entry.event {
         Event::PhaseChanged {
             tunnel,
             to: Phase::Draining,
             reason,
             ..
-        } if tunnel == id(5) => reason.map(|reason| reason.to_string()),
+        } if *tunnel == id(5) => reason.as_ref().map(ToString::to_string),
         _ => None,
     });
     reasons.last().unwrap_or_default()

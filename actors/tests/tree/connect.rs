@@ -519,7 +519,7 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     world.active(0).await;
     world.ledger.set_status(0, UserStatus::Deleting);
     world.gone(0).await;
-    let journal = world.handle().journal_after(warren_state::Sequence(0)).unwrap();
+    let journal = world.told();
     world.stop(StopMode::Detach).await;
     let text = lines.text();
     assert!(text.contains("active"), "something is logged at all");

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::atomic::Ordering::SeqCst, time::Duration};
 use tokio::time::Instant;
 use warren_actors::{StopMode, latency::LatencyOptions};
 use warren_ledger::{AllDevices, InUse, Query, fetcher::Kind};
-use warren_state::{Sequence, event::Event};
+use warren_state::event::Event;
 
 use crate::{
     latency::options,
@@ -132,7 +132,7 @@ async fn another_endpoint_is_an_event_once() {
             snapshot.events.get("endpoint_rotated") == Some(&1)
         })
         .await;
-    let told = world.handle().journal_after(Sequence(0)).unwrap();
+    let told = world.told();
     let rotated = told.iter().filter_map(|entry| match &entry.event {
         Event::EndpointRotated { from, to, detail } => Some((from.as_str(), to.as_str(), detail.as_deref())),
         _ => None,

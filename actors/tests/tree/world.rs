@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use warren_actors::{ClientSettings, ExitReason, Handle, RoleSettings, Settings, Snapshot, StopMode, start};
-use warren_state::{LinkName, OwnerChoice, Phase, TunnelId};
+use warren_state::{LinkName, OwnerChoice, Phase, Sequence, TunnelId, journal::JournalEntry};
 use warren_store::Store;
 
 use crate::{
@@ -138,6 +138,12 @@ impl World {
     pub async fn gone(&self, number: u16) -> Arc<Snapshot> {
         self.until("the tunnel is gone", |snapshot| phase(snapshot, number).is_none())
             .await
+    }
+
+    /// Everything that was told in this start, as far as it is kept.
+    pub fn told(&self) -> Vec<Arc<JournalEntry>> {
+        let steps = self.handle().read_since(Sequence(0)).2.unwrap();
+        steps.iter().filter_map(|step| step.told.clone()).collect()
     }
 
     pub async fn converged(&self) {

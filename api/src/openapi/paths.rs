@@ -150,6 +150,20 @@ pub mod recording {
     pub fn recording() {}
 }
 
+/// The journal.
+pub mod journal {
+    use crate::{compat, v3};
+
+    /// What happened, as the journal on disk keeps it, also over restarts of the daemon: at most so much of it. What happened within the
+    /// last moment may not be there yet.
+    #[utoipa::path(get, path = "/v3/journal", params(v3::JournalQuery), responses(
+    (status = 200, body = v3::JournalPage),
+    (status = 400, description = "something that makes no sense is asked for", body = compat::Outcome),
+    (status = 500, description = "the journal cannot be read", body = compat::Outcome),
+))]
+    pub fn journal() {}
+}
+
 /// How far devices are; not there at all when nothing is probed.
 pub mod latency {
     use crate::{compat, v3};

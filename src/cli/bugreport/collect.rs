@@ -1,6 +1,11 @@
 //! Gathering: from the daemon, from files, from other programs. What cannot be had is noted with its reason.
 
-use std::{ffi::OsString, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use hyper::StatusCode;
@@ -48,6 +53,13 @@ impl Gathered {
     }
 }
 
+impl Gathered {
+    /// Whether it could not be had.
+    pub fn lacks(&self, path: &str) -> bool {
+        self.missing.iter().any(|missing| missing.path == path)
+    }
+}
+
 fn cut(mut text: String) -> String {
     if text.len() > LONGEST {
         let end = (0..=LONGEST)
@@ -91,6 +103,27 @@ pub fn files(root: &Root, files: &[(&str, &str)]) -> Vec<(String, Result<String,
         )
     });
     read.collect()
+}
+
+/// The newest of the journal in this state directory, where the daemon cannot be asked. Nothing else there is read.
+pub fn journal(state: &Path) -> Result<String, String> {
+    let directory = state.join("journal");
+    let entries =
+        std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "jsonl"))
+        .collect();
+    files.sort();
+    let mut text = String::new();
+    for path in files.iter().rev() {
+        let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        if !text.is_empty() && text.len() + bytes.len() > LONGEST {
+            break;
+        }
+        text.insert_str(0, &String::from_utf8_lossy(&bytes));
+    }
+    Ok(text)
 }
 
 /// The outputs of programs, which are looked for in `search`.

@@ -1,7 +1,7 @@
 //! `warren bugreport`: what a report of a fault needs, in one archive without secrets.
 //!
-//! Everything passes through [`redact::Secrets`] on its way into the archive. Keypairs, and the operator's own
-//! configuration, are never read. It works without a daemon too: what could not be had is in the manifest, with the reason.
+//! Everything passes through [`redact::Secrets`] on its way into the archive. Keypairs, the daemon's own secret and the operator's own
+//! configuration are never read; of the state directory, only the journal is, where the daemon cannot be asked for it. It works without a daemon too: what could not be had is in the manifest, with the reason.
 
 mod archive;
 mod collect;
@@ -41,7 +41,7 @@ const EXPLAINED: usize = 64;
 const SYSTEMD: &str = "/run/systemd/system";
 const ENVIRONMENT: &str = "/etc/warren/environment";
 
-const ANSWERS: [(&str, &str); 14] = [
+const ANSWERS: [(&str, &str); 15] = [
     ("daemon/v3-status.json", "/v3/status"),
     ("daemon/v3-plan.json", "/v3/plan"),
     ("daemon/status.json", "/status"),
@@ -55,6 +55,7 @@ const ANSWERS: [(&str, &str); 14] = [
     ("daemon/healthz.json", "/healthz"),
     ("daemon/readyz.json", "/readyz"),
     ("daemon/metrics.txt", "/metrics"),
+    ("daemon/journal.json", "/v3/journal?limit=5000"),
     ("daemon/recording.jsonl", "/v3/recording"),
 ];
 const FILES: [(&str, &str); 8] = [
@@ -175,7 +176,7 @@ async fn write(
         "created": humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string(),
         "files": entries.iter().map(|entry| json!({ "path": entry.path, "bytes": entry.text.len() })).collect::<Vec<_>>(),
         "missing": gathered.missing.iter().map(|missing| json!({ "path": missing.path, "reason": secrets.redact(&missing.reason) })).collect::<Vec<_>>(),
-        "left_out": "keypairs and the operator's own configuration are never read; what may be a secret is replaced by ***",
+        "left_out": "keypairs, the daemon's own secret and the operator's own configuration are never read; what may be a secret is replaced by ***",
     });
     entries.insert(
         0,
@@ -325,6 +326,13 @@ fn configuration(
             Err(()) => redact::without_values(&text),
         }),
     );
+    if gathered.lacks("daemon/journal.json") {
+        let directory = found.as_ref().map(|found| root.of_host(&found.config.state_dir));
+        let journal = directory
+            .map_err(Clone::clone)
+            .and_then(|state| collect::journal(&state));
+        gathered.add("state/journal.jsonl", journal);
+    }
     gathered.add(
         "config/in-force.json",
         found.map(|found| pretty(&json!({ "source": found.source, "configuration": found.config }))),

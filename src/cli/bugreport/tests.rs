@@ -231,3 +231,85 @@ async fn without_a_daemon_the_archive_says_what_could_not_be_had_and_why() {
         "an archive that is there stays as it is"
     );
 }
+
+/// Both without a daemon, when its files are looked at, and with one.
+#[tokio::test]
+async fn the_journal_is_taken_and_nothing_else_of_the_state_directory() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let state = "/var/lib/doublezerod";
+    let (directory, root) = root::with(&[
+        (
+            "/etc/warren/warren.toml",
+            "[ledger]\nenv = \"localnet\"\nurls = [\"http://127.0.0.1:1/\"]\n",
+        ),
+        (&format!("{state}/secret"), SECRET),
+        (&format!("{state}/secret.new"), SECRET),
+        (&format!("{state}/forwarder.log"), SECRET),
+        (&format!("{state}/journal/cursors"), SECRET),
+        (
+            &format!("{state}/journal/0000000000000001-0000000000000001.jsonl"),
+            "at night\n",
+        ),
+        (
+            &format!("{state}/journal/0000000000000002-0000000000000001.jsonl"),
+            "later\n",
+        ),
+    ]);
+    let surroundings = |root: &Root| Surroundings {
+        root: root.clone(),
+        search: Some("/nonexistent".into()),
+        variables: vec![],
+    };
+    let socket = directory.path().join("w.sock");
+    let flags = LedgerFlags::default();
+    let alone = directory.path().join("alone.tar.gz");
+    write(
+        &Client::new(&socket),
+        &flags,
+        &surroundings(&root),
+        &alone,
+        "r",
+        7,
+    )
+    .await
+    .unwrap();
+    let files = unpacked(&alone);
+    assert_eq!(text_of(&files, "state/journal.jsonl"), "at night\nlater\n");
+    assert!(
+        files
+            .iter()
+            .all(|(name, text)| !name.ends_with("secret") && !text.contains(SECRET))
+    );
+
+    serve(
+        &socket,
+        vec![
+            (
+                "/v3/status",
+                serde_json::to_string(&samples::status(|_| {})).unwrap(),
+            ),
+            (
+                "/v3/journal?limit=5000",
+                "{\"entries\":[\"at night\"]}".to_owned(),
+            ),
+        ],
+    );
+    let asked = directory.path().join("asked.tar.gz");
+    write(
+        &Client::new(&socket),
+        &flags,
+        &surroundings(&root),
+        &asked,
+        "r",
+        7,
+    )
+    .await
+    .unwrap();
+    let files = unpacked(&asked);
+    assert!(text_of(&files, "daemon/journal.json").contains("at night"));
+    assert!(
+        files
+            .iter()
+            .all(|(name, text)| !name.starts_with("state/") && !text.contains(SECRET))
+    );
+}

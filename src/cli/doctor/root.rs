@@ -30,6 +30,11 @@ impl Root {
         self.0.join(path.trim_start_matches('/'))
     }
 
+    /// The same of a path that is configured.
+    pub fn of_host(&self, path: &Path) -> PathBuf {
+        self.0.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
     /// A file as text, when it is there and may be read.
     pub fn text(&self, path: &str) -> Option<String> {
         self.bytes(path)

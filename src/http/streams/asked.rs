@@ -2,7 +2,6 @@
 
 use axum::http::HeaderMap;
 use warren_actors::streams;
-use warren_api::v3::EventsQuery;
 use warren_state::{Position, TunnelId, stream::Filter};
 
 use crate::http::Api;
@@ -12,13 +11,9 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// # Errors
 /// What makes no sense, for people.
-pub(super) fn filter(query: &EventsQuery, api: &Api) -> Result<Filter, String> {
-    let tunnel = query
-        .tunnel
-        .as_deref()
-        .map(|name| tunnel(api, name))
-        .transpose()?;
-    Filter::parse(query.topics.as_deref(), tunnel).map_err(|unknown| unknown.to_string())
+pub fn filter(topics: Option<&str>, named: Option<&str>, api: &Api) -> Result<Filter, String> {
+    let tunnel = named.map(|name| tunnel(api, name)).transpose()?;
+    Filter::parse(topics, tunnel).map_err(|unknown| unknown.to_string())
 }
 
 fn tunnel(api: &Api, name: &str) -> Result<TunnelId, String> {

@@ -203,7 +203,8 @@ fn by_name(counts: &imbl::OrdMap<&'static str, u64>) -> BTreeMap<String, u64> {
 }
 
 /// An event with what follows from it: its level, and the words for people.
-fn told(entry: &JournalEntry) -> serde_json::Value {
+#[must_use]
+pub fn told(entry: &JournalEntry) -> serde_json::Value {
     #[derive(Serialize)]
     struct Told<'a> {
         #[serde(flatten)]

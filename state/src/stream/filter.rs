@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use super::Frame;
-use crate::{TunnelId, event::Kind};
+use crate::{
+    TunnelId,
+    event::{Event, Kind},
+};
 
 /// What a kind of event is about, as readers choose among them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -181,6 +184,12 @@ impl Filter {
     #[must_use]
     pub fn wants_kind(&self, kind: Kind) -> bool {
         self.has_all_topics() || self.topics.contains(&kind.topic()) || self.kinds.contains(&kind)
+    }
+
+    /// Whether an event is wanted for what it tells.
+    #[must_use]
+    pub fn wants_event(&self, event: &Event) -> bool {
+        self.wants_kind(event.kind()) && self.tunnel.is_none_or(|tunnel| event.tunnel() == Some(tunnel))
     }
 
     /// Whether the frame is for this reader.

@@ -235,7 +235,7 @@ impl Reader {
         let (mut last, mut sum) = (after, bytes);
         for (position, entry) in entries {
             last = position;
-            if self.filter.wants_event(&entry) {
+            if self.filter.wants_event(&entry.event) {
                 let text = event_frame(position, &entry, None);
                 sum += text.len();
                 texts.push(text);
@@ -319,15 +319,6 @@ impl Reader {
             self.kept.bytes += frames.iter().map(|frame| frame.text.len() as u64).sum::<u64>();
         }
         Next::Frames(frames)
-    }
-}
-
-impl Filter {
-    fn wants_event(&self, entry: &JournalEntry) -> bool {
-        let tunnel = self
-            .tunnel
-            .is_none_or(|tunnel| entry.event.tunnel() == Some(tunnel));
-        tunnel && self.wants_kind(entry.event.kind())
     }
 }
 

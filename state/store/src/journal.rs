@@ -162,12 +162,13 @@ impl Journal {
         }
     }
 
-    /// The newest entries, at most so many, the oldest of them first. What cannot be read is passed over.
+    /// The newest entries that are wanted, at most so many, the oldest of them first. What cannot be read is passed over.
     #[must_use]
-    pub fn latest(&self, most: usize) -> Vec<JournalEntry> {
+    pub fn latest(&self, most: usize, wanted: impl Fn(&JournalEntry) -> bool) -> Vec<JournalEntry> {
         let (published, mut found) = (self.published(), Vec::new());
         for segment in published.segments.iter().rev() {
             let mut entries = segment.entries(&self.directory);
+            entries.retain(&wanted);
             entries.append(&mut found);
             found = entries;
             if found.len() >= most {

@@ -134,7 +134,11 @@ fn what_was_appended_is_read_in_order_over_files_pages_and_starts() {
     let places: Vec<LocalPosition> = page.entries.iter().map(JournalEntry::place).collect();
     assert_eq!((places, page.more), (vec![at(1, 180), at(2, 1)], false));
     assert_eq!(page.next, at(2, 1).of(NODE));
-    let newest: Vec<LocalPosition> = journal.latest(3).iter().map(JournalEntry::place).collect();
+    let newest: Vec<LocalPosition> = journal
+        .latest(3, |_| true)
+        .iter()
+        .map(JournalEntry::place)
+        .collect();
     assert_eq!(newest, [at(1, 177), at(1, 180), at(2, 1)]);
     assert_eq!(journal.since(1_000_000 + 30_000), at(1, 27).of(NODE));
     assert_eq!(journal.since(0), at(0, 0).of(NODE));
