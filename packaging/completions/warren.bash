@@ -2788,12 +2788,16 @@ _warren() {
             return 0
             ;;
         warren__subcmd__explain)
-            opts="-e -h --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --since --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --sock-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -847,6 +847,7 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JS
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l since -d 'Also tell what happened in so long, also before restarts of the daemon' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
