@@ -1,0 +1,480 @@
+//! What a ledger of entries proves: that each is there once, that nothing is missing between them, that starts and stops are
+//! pairs, and what was used.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use warren_state::{NodeId, Pubkey, TunnelId};
+
+use super::{
+    cloud_events::subject,
+    entry::{Entry, EntryId, Usage, What, decode},
+};
+
+/// Of each sort of problem so many are named; all are counted.
+const NAMED: usize = 20;
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Report {
+    /// Lines.
+    pub lines: u64,
+    /// Entries, each counted once.
+    pub entries: u64,
+    /// How many there are of each kind.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Entries that are there again, as they were: at least once is the promise.
+    pub duplicates: u64,
+    /// Lines that are no entry.
+    pub damaged: u64,
+    /// How many of these are told to be by the line behind them.
+    pub repaired: u64,
+    /// The entry before the first one here; none where that is the first of all.
+    pub after: Option<EntryId>,
+    /// Where entries are missing.
+    pub gaps: Vec<Gap>,
+    /// Intervals with both ends here.
+    pub pairs: u64,
+    /// Stops of what began before the first entry.
+    pub begun_before: u64,
+    /// Tunnels that were started and not stopped.
+    pub open: BTreeSet<TunnelId>,
+    /// What is wrong, in words; the first of each sort.
+    pub problems: Vec<String>,
+    /// How much is wrong.
+    pub problem_count: u64,
+    /// What went through each tunnel in the time that the entries are of.
+    pub tunnels: BTreeMap<TunnelId, Totals>,
+    /// The same by who pays for it; under the tunnel where nobody is known to.
+    pub subjects: BTreeMap<String, Usage>,
+}
+
+/// Entries that are missing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Gap {
+    /// The last entry before.
+    pub after: Option<EntryId>,
+    /// The first one behind.
+    pub before: EntryId,
+    /// Whether the recorder said that they are lost.
+    pub declared: bool,
+}
+
+/// What went through a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Totals {
+    /// The key that pays.
+    pub owner: Option<Pubkey>,
+    /// The sum of what went through between samples.
+    pub used: Usage,
+    /// What the last sample says went through ever.
+    pub total: Usage,
+    /// For how long nobody counted.
+    pub gap_seconds: u64,
+}
+
+/// What another end says was used, and what the ledger does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Difference {
+    /// Of whom.
+    pub subject: String,
+    /// What is in the ledger.
+    pub here: u64,
+    /// What the other end has.
+    pub there: u64,
+}
+
+/// Reads a ledger, line by line, the oldest file first.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    report: Report,
+    /// What was seen of each installation.
+    chains: BTreeMap<NodeId, Chain>,
+    open: BTreeMap<TunnelId, EntryId>,
+    sampled: BTreeMap<TunnelId, (EntryId, Usage)>,
+    was_damaged: bool,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Debug)]
+struct Chain {
+    first: EntryId,
+    last: EntryId,
+    /// A checksum of each entry.
+    seen: BTreeMap<EntryId, u32>,
+}
+
+impl Verifier {
+    /// Takes the next line, with or without its end.
+    pub fn line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        self.report.lines += 1;
+        let Ok(entry) = decode(line) else {
+            self.report.damaged += 1;
+            self.was_damaged = true;
+            return;
+        };
+        let was_damaged = std::mem::take(&mut self.was_damaged);
+        if let Some(id) = entry.id {
+            self.entry(id, &entry, checksum(line));
+        } else if matches!(entry.what, What::Repair { .. }) {
+            self.count(&entry);
+            self.report.repaired += u64::from(was_damaged);
+        } else {
+            self.problem("without id", format!("{} without an id", entry.what.kind()));
+        }
+    }
+
+    /// What the ledger proves.
+    #[must_use]
+    pub fn finish(mut self) -> Report {
+        for gap in self.report.gaps.clone() {
+            let after = gap
+                .after
+                .map_or_else(|| "the beginning".to_owned(), |id| id.to_string());
+            let why = if gap.declared {
+                "the journal lost them"
+            } else {
+                "nobody says why"
+            };
+            self.problem(
+                "gap",
+                format!("entries between {after} and {} are missing: {why}", gap.before),
+            );
+        }
+        let told = self.report.repaired;
+        if self.report.damaged > told {
+            let damaged = self.report.damaged - told;
+            self.problem(
+                "damage",
+                format!("{damaged} lines are no entries, and nothing tells why"),
+            );
+        }
+        self.report.open = self.open.into_keys().collect();
+        self.report
+    }
+
+    fn entry(&mut self, id: EntryId, entry: &Entry, sum: u32) {
+        let Some(chain) = self.chains.get_mut(&id.node) else {
+            self.report.after = self.report.after.or(entry.previous);
+            let chain = Chain {
+                first: id,
+                last: id,
+                seen: BTreeMap::from([(id, sum)]),
+            };
+            self.chains.insert(id.node, chain);
+            return self.take(id, entry, None);
+        };
+        if let Some(before) = chain.seen.get(&id) {
+            self.report.duplicates += 1;
+            if *before != sum {
+                self.problem("changed", format!("{id} is there twice, and not the same"));
+            }
+            return;
+        }
+        chain.seen.insert(id, sum);
+        if id < chain.last {
+            return self.problem(
+                "order",
+                format!("{id} comes after {}", self.chains[&id.node].last),
+            );
+        }
+        let last = std::mem::replace(&mut chain.last, id);
+        self.take(id, entry, Some(last));
+    }
+
+    /// Takes an entry that is there for the first time.
+    fn take(&mut self, id: EntryId, entry: &Entry, last: Option<EntryId>) {
+        self.count(entry);
+        self.report.entries += 1;
+        let declared = matches!(entry.what, What::Gap { .. });
+        if declared || last.is_some_and(|last| entry.previous != Some(last)) {
+            self.report.gaps.push(Gap {
+                after: last,
+                before: id,
+                declared,
+            });
+        }
+        self.interval(id, &entry.what);
+        self.sample(id, &entry.what);
+    }
+
+    fn interval(&mut self, id: EntryId, what: &What) {
+        match what {
+            What::TunnelStart { tunnel, .. } => {
+                if let Some(open) = self.open.insert(*tunnel, id) {
+                    self.problem("start", format!("{id} starts {tunnel}, which {open} started"));
+                }
+            }
+            What::TunnelStop { tunnel, start, .. } => {
+                let open = self.open.remove(tunnel);
+                let first = self.chains.get(&id.node).map(|chain| chain.first);
+                match (open, *start) {
+                    (Some(open), Some(start)) if open == start => self.report.pairs += 1,
+                    (None, None) => self.report.begun_before += 1,
+                    (None, Some(start)) if first.is_some_and(|first| start < first) => {
+                        self.report.begun_before += 1;
+                    }
+                    (open, start) => {
+                        let name = |id: Option<EntryId>| {
+                            id.map_or_else(|| "nothing".to_owned(), |id| id.to_string())
+                        };
+                        let text = format!(
+                            "{id} stops {tunnel} as started by {}, and started by {} it was",
+                            name(start),
+                            name(open)
+                        );
+                        self.problem("stop", text);
+                    }
+                }
+            }
+            What::ThrottleStart { .. }
+            | What::ThrottleStop { .. }
+            | What::UsageSample { .. }
+            | What::Gap { .. }
+            | What::Repair { .. } => {}
+        }
+    }
+
+    fn sample(&mut self, id: EntryId, what: &What) {
+        let What::UsageSample {
+            tunnel,
+            owner,
+            delta,
+            total,
+            from,
+            gap_seconds,
+            ..
+        } = what
+        else {
+            return;
+        };
+        if let Some((before, sum)) = self.sampled.insert(*tunnel, (id, *total)) {
+            let expected = if total.is_at_least(&sum) {
+                *total - sum
+            } else {
+                *total
+            };
+            if *from == Some(before) && *delta != Some(expected) {
+                self.problem(
+                    "sum",
+                    format!("{id} is not what {before} and its difference make"),
+                );
+            }
+        }
+        let used = delta.unwrap_or_default();
+        let totals = self.report.tunnels.entry(*tunnel).or_default();
+        totals.owner = owner.or(totals.owner);
+        totals.used = totals.used.plus(used);
+        totals.total = *total;
+        totals.gap_seconds = totals.gap_seconds.saturating_add(*gap_seconds);
+        if let Some(subject) = subject(what) {
+            let sum = self.report.subjects.entry(subject).or_default();
+            *sum = sum.plus(used);
+        }
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        *self.report.kinds.entry(entry.what.kind()).or_default() += 1;
+    }
+
+    fn problem(&mut self, sort: &'static str, text: String) {
+        self.report.problem_count += 1;
+        let named = self.counts.entry(sort).or_default();
+        *named += 1;
+        if *named <= NAMED {
+            self.report.problems.push(text);
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing is wrong: what is there twice is not.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.problem_count == 0
+    }
+}
+
+/// Where what another end says of each subject differs from the ledger, by one figure of it.
+#[must_use]
+pub fn compare(report: &Report, figure: fn(&Usage) -> u64, there: &BTreeMap<String, u64>) -> Vec<Difference> {
+    let subjects: BTreeSet<&String> = report.subjects.keys().chain(there.keys()).collect();
+    let difference = |subject: &String| Difference {
+        subject: subject.clone(),
+        here: report.subjects.get(subject).map_or(0, figure),
+        there: there.get(subject).copied().unwrap_or(0),
+    };
+    let differences = subjects.into_iter().map(difference);
+    differences.filter(|both| both.here != both.there).collect()
+}
+
+/// FNV-1a, folded: it tells accidents, not attacks.
+fn checksum(line: &[u8]) -> u32 {
+    line.iter().fold(0x811c_9dc5, |sum: u32, byte| {
+        (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{entry::encode, testing::*},
+        *,
+    };
+
+    /// A ledger of entries, each after the one before.
+    fn ledger(all: Vec<What>) -> Vec<Entry> {
+        let mut previous = None;
+        let numbered = all.into_iter().zip(1..);
+        numbered
+            .map(|(what, n)| {
+                let id = id(1, n, 0);
+                Entry::new(Some(id), previous.replace(id), n * 1_000, what)
+            })
+            .collect()
+    }
+
+    fn life() -> Vec<Entry> {
+        ledger(vec![
+            start(1),
+            sample(1, Some(9), Some(usage(5, 1)), usage(5, 1)),
+            start(2),
+            sample(1, Some(9), Some(usage(5, 1)), usage(10, 2)),
+            stop(1, Some(id(1, 1, 0))),
+            sample(2, None, Some(usage(3, 3)), usage(3, 3)),
+        ])
+    }
+
+    fn verify(entries: &[Entry]) -> Report {
+        let mut verifier = Verifier::default();
+        for entry in entries {
+            let mut line = Vec::new();
+            encode(entry, &mut line);
+            verifier.line(&line);
+        }
+        verifier.finish()
+    }
+
+    #[test]
+    fn a_whole_ledger_is_proven_and_summed_up() {
+        let report = verify(&life());
+        assert!(report.is_proven(), "{:?}", report.problems);
+        assert_eq!((report.entries, report.pairs, report.duplicates), (6, 1, 0));
+        assert_eq!(report.open, BTreeSet::from([tunnel(2)]));
+        assert_eq!(report.tunnels[&tunnel(1)].used, usage(10, 2));
+        assert_eq!(report.subjects[&key(9).to_string()], usage(10, 2));
+        assert_eq!(report.subjects[&tunnel(2).to_string()], usage(3, 3));
+    }
+
+    #[test]
+    fn what_is_there_twice_counts_once_and_must_be_the_same() {
+        let mut twice = life();
+        twice.splice(3..3, life()[1..3].to_vec());
+        let report = verify(&twice);
+        assert!(report.is_proven(), "{:?}", report.problems);
+        assert_eq!((report.entries, report.duplicates), (6, 2));
+        twice[4].at += 1;
+        assert!(verify(&twice).problems[0].contains("not the same"));
+    }
+
+    #[test]
+    fn each_entry_that_is_taken_out_is_missed() {
+        for missing in 1..5 {
+            let mut entries = life();
+            entries.remove(missing);
+            let report = verify(&entries);
+            assert_eq!(report.gaps.len(), 1, "{missing}");
+            assert!(!report.gaps[0].declared && !report.is_proven());
+        }
+        let report = verify(&life()[1..]);
+        assert_eq!(
+            report.after,
+            Some(id(1, 1, 0)),
+            "what is older is in an older file"
+        );
+        assert_eq!(report.begun_before, 1);
+        assert!(report.is_proven(), "{:?}", report.problems);
+    }
+
+    #[test]
+    fn starts_and_stops_that_are_no_pairs_are_named() {
+        let twice = verify(&ledger(vec![start(1), start(1)]));
+        assert!(twice.problems[0].contains("starts"), "{:?}", twice.problems);
+        let another = verify(&ledger(vec![start(1), stop(1, Some(id(1, 9, 0)))]));
+        assert!(another.problems[0].contains("stops"), "{:?}", another.problems);
+        let again = verify(&ledger(vec![
+            start(1),
+            stop(1, Some(id(1, 1, 0))),
+            stop(1, Some(id(1, 1, 0))),
+        ]));
+        assert_eq!((again.pairs, again.problem_count), (1, 1));
+    }
+
+    #[test]
+    fn a_difference_that_is_none_of_two_totals_is_named() {
+        let mut entries = life();
+        let What::UsageSample { from, delta, .. } = &mut entries[3].what else {
+            panic!()
+        };
+        (*from, *delta) = (Some(id(1, 2, 0)), Some(usage(6, 1)));
+        assert!(verify(&entries).problems[0].contains("difference"));
+    }
+
+    #[test]
+    fn damage_is_accounted_for_only_by_a_repair_right_behind_it() {
+        let lines = |entries: &[Entry]| {
+            entries.iter().fold(Vec::new(), |mut text, entry| {
+                encode(entry, &mut text);
+                text
+            })
+        };
+        let repair = Entry::new(None, None, 0, What::Repair { torn_bytes: 4 });
+        let (told, untold) = (
+            [
+                lines(&life()[..2]),
+                b"{\"v\"\n".to_vec(),
+                lines(&[repair]),
+                lines(&life()[2..]),
+            ]
+            .concat(),
+            [lines(&life()[..2]), b"{\"v\"\n".to_vec(), lines(&life()[2..])].concat(),
+        );
+        let verify = |text: &[u8]| {
+            let mut verifier = Verifier::default();
+            text.split_inclusive(|byte| *byte == b'\n')
+                .for_each(|line| verifier.line(line));
+            verifier.finish()
+        };
+        let report = verify(&told);
+        assert!(
+            report.is_proven() && report.repaired == 1,
+            "{:?}",
+            report.problems
+        );
+        assert!(!verify(&untold).is_proven());
+    }
+
+    #[test]
+    fn a_gap_that_the_recorder_declares_is_one() {
+        let gap = What::Gap {
+            after: None,
+            to: id(1, 1, 0).position(),
+        };
+        let report = verify(&ledger(vec![gap, start(1)]));
+        assert!(report.gaps[0].declared && !report.is_proven());
+    }
+
+    #[test]
+    fn what_another_end_has_is_compared_to_the_octet() {
+        let report = verify(&life());
+        let (owner, other) = (key(9).to_string(), tunnel(2).to_string());
+        let mut there = BTreeMap::from([(owner.clone(), 12), (other, 6)]);
+        assert_eq!(compare(&report, Usage::bytes, &there), []);
+        there.insert(owner.clone(), 11);
+        there.insert("nobody".to_owned(), 1);
+        let differences = compare(&report, Usage::bytes, &there);
+        assert_eq!(differences.len(), 2);
+        assert_eq!((differences[0].here, differences[0].there), (12, 11));
+    }
+}
