@@ -66,6 +66,7 @@ async fn append(events: u64) -> anyhow::Result<()> {
                 sort: Sort::Events,
                 filter: Filter::default(),
                 since: None,
+                ends: false,
                 uid: None,
             };
             alone.streams.open(asked, Box::new(|| ()))

@@ -130,6 +130,18 @@ impl SharedTable {
         Ok(inner.table.told_since(after)?.take(most).cloned().collect())
     }
 
+    /// The last position that was told before this time, in milliseconds since 1970; none where that may be one that is no longer kept,
+    /// or `is_of_this_start` denies that it was in this start.
+    pub(crate) fn told_before(&self, unix_ms: u64, is_of_this_start: bool) -> Option<Sequence> {
+        let inner = self.inner();
+        let last = Sequence(inner.table.position().sequence.0.saturating_add(1));
+        let earlier = inner.table.told_before(last).find(|told| told.unix_ms < unix_ms);
+        let has_all = || is_of_this_start && inner.table.told_since(Sequence(0)).is_ok();
+        earlier
+            .map(|told| told.sequence)
+            .or_else(|| has_all().then_some(Sequence(0)))
+    }
+
     /// How far the reader of this name has come, also one that failed meanwhile.
     pub(crate) fn cursor(&self, reader: &'static str) -> Sequence {
         self.inner().cursors.get(reader).copied().unwrap_or_default()

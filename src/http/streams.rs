@@ -34,16 +34,19 @@ pub async fn events(
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Response {
-    let asked = query
-        .map_err(|rejection| rejection.body_text())
-        .and_then(|Query(query)| {
-            Ok((
-                asked::filter(query.topics.as_deref(), query.tunnel.as_deref(), &api)?,
-                asked::since(query.since.as_deref(), &headers)?,
-            ))
-        });
-    match asked {
-        Ok((filter, since)) => begin(
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, rejection.body_text()),
+    };
+    let since = match asked::ago(query.since.as_deref(), &headers) {
+        Some(span) => Ok(Some(asked::within(span, &api).await)),
+        None => asked::since(query.since.as_deref(), &headers),
+    };
+    match (
+        asked::filter(query.topics.as_deref(), query.tunnel.as_deref(), &api),
+        since,
+    ) {
+        (Ok(filter), Ok(since)) => begin(
             &api,
             peer,
             leash,
@@ -51,10 +54,11 @@ pub async fn events(
                 sort: Sort::Events,
                 filter,
                 since,
+                ends: query.follow == Some(false),
                 uid: peer.uid,
             },
         ),
-        Err(problem) => error(StatusCode::BAD_REQUEST, problem),
+        (Err(problem), _) | (_, Err(problem)) => error(StatusCode::BAD_REQUEST, problem),
     }
 }
 
@@ -86,6 +90,7 @@ pub async fn connections(
             sort,
             filter: Filter::default(),
             since,
+            ends: false,
             uid: peer.uid,
         },
     )
@@ -108,6 +113,7 @@ pub async fn status(
                 sort: Sort::Status,
                 filter: Filter::default(),
                 since: None,
+                ends: false,
                 uid: peer.uid,
             },
         ),

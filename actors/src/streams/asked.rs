@@ -27,6 +27,8 @@ pub struct Asked {
     pub filter: Filter,
     /// What it had last, if it is not new.
     pub since: Option<Since>,
+    /// Only what there is by now.
+    pub ends: bool,
     /// Whose it is.
     pub uid: Option<u32>,
 }

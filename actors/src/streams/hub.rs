@@ -115,6 +115,20 @@ impl Streams {
         found.map(|report| report.tunnel)
     }
 
+    /// The position after which everything within this span happened, as far as it is known.
+    pub async fn position_ago(&self, span: Duration) -> Position {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let unix_ms = Clock::unix_ms().saturating_sub(span);
+        // Memory has more kinds than the journal.
+        let is_of_this_start = self.start.started_unix_ms <= unix_ms;
+        let known = self.table.told_before(unix_ms, is_of_this_start);
+        let Some(journal) = self.journal.clone().filter(|_| known.is_none()) else {
+            return self.start.position(known.unwrap_or_default());
+        };
+        let found = tokio::task::spawn_blocking(move || journal.since(unix_ms)).await;
+        found.unwrap_or(self.start.position(Sequence(0)))
+    }
+
     /// All of a position.
     pub(super) fn start(&self) -> Start {
         self.start
@@ -149,7 +163,7 @@ impl Streams {
                     to = now.0,
                     "more changed at once than the table keeps: readers begin anew"
                 );
-                if let Some(feed) = lock(&self.feed).as_mut() {
+                if let Some(feed) = lock(&self.feed).as_mut().filter(|feed| feed.state().0 < now) {
                     feed.leap((now, tables));
                 }
             }

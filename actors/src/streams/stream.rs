@@ -43,7 +43,11 @@ impl Streams {
         });
         self.waker.ring();
         let Asked {
-            sort, filter, since, ..
+            sort,
+            filter,
+            since,
+            ends,
+            ..
         } = asked;
         tracing::debug!(reader = entry.number, stream = sort.name(), uid = ?entry.uid, ?filter, ?since, "a reader came");
         let reader = match (sort, since) {
@@ -51,6 +55,13 @@ impl Streams {
             (_, Some(Since::Part(asked))) => Reader::after_a_part(filter, asked, now),
             (_, Some(Since::Position(position))) => Reader::new(filter, Some(position), now),
             (_, None) => Reader::new(filter, None, now),
+        };
+        let reader = if ends {
+            // What was done before it was asked for is there.
+            self.catch_up();
+            reader.up_to_now()
+        } else {
+            reader
         };
         Stream::new(self.clone(), sort, entry, reader)
     }
@@ -89,10 +100,10 @@ impl Stream {
                 Next::Frames(frames) => self.ready.extend(together(&frames)),
                 Next::State => self.give_state().await?,
                 Next::History(after) => self.tell_history(after).await?,
-                Next::Heartbeat => {
+                Next::Heartbeat(after) => {
                     let position = self.streams.start().position(self.reader.at());
                     self.ready
-                        .push_back(shared(heartbeat(position, Clock::unix_ms())));
+                        .push_back(shared(heartbeat(position, after, Clock::unix_ms())));
                 }
                 Next::Wait(until) => {
                     let until = self.streams.clock.instant(until);

@@ -27,6 +27,7 @@ fn open(alone: &Alone, sort: Sort) -> Stream {
         sort,
         filter: Filter::default(),
         since: None,
+        ends: false,
         uid: Some(7),
     };
     alone.streams.open(asked, Box::new(|| ()))

@@ -30,6 +30,7 @@ impl Follower {
             sort,
             filter: Filter::default(),
             since: since.map(Since::Position),
+            ends: false,
             uid: None,
         };
         let stream = world.handle().streams().open(asked, Box::new(|| ()));

@@ -8,8 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// What comes after this position, `NODE.EPOCH.SEQUENCE`, as an `id` has it.
+    /// What comes after this position, `NODE.EPOCH.SEQUENCE`, as an `id` has it; or what came within this span, as `90s` or `3h`.
     pub since: Option<String>,
+    /// `false`: what there is by now, and then a frame `end`.
+    pub follow: Option<bool>,
     /// Only these, with commas between them: `daemon`, `store`, `switch`, `ledger`, `address`, `plan`, `tunnel`, `session`, `routes`,
     /// `liveness`, `state` (whatever changes the state), or kinds of events.
     pub topics: Option<String>,

@@ -1,7 +1,10 @@
 //! What a request for a stream asks for.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use warren_actors::streams;
+use warren_config::values;
 use warren_state::{Position, TunnelId, stream::Filter};
 
 use crate::http::Api;
@@ -22,6 +25,17 @@ fn tunnel(api: &Api, name: &str) -> Result<TunnelId, String> {
         let name: String = name.chars().take(100).collect();
         format!("tunnel is the account of a tunnel, or the name of a link that is in use, and not {name:?}")
     })
+}
+
+/// The span, where that is what a request names: a browser that comes back names the position that it came to.
+pub(super) fn ago(query: Option<&str>, headers: &HeaderMap) -> Option<Duration> {
+    let text = query.filter(|_| !headers.contains_key(LAST_EVENT_ID))?;
+    values::seconds(text.strip_prefix('-').unwrap_or(text)).ok()
+}
+
+/// What came within a span.
+pub(super) async fn within(span: Duration, api: &Api) -> streams::Since {
+    streams::Since::Position(api.engine.streams().position_ago(span).await)
 }
 
 /// What the reader had last: the header wins, which a browser sends by itself.

@@ -162,6 +162,11 @@ async fn headers_come_at_once_then_the_state_and_then_each_change_with_its_posit
     let third = reading.frame().await.unwrap();
     assert_eq!((third.name.as_str(), third.id), ("change", Some(at(3))));
     assert_eq!(
+        (&second.data["after"], &third.data["after"]),
+        (&1.into(), &2.into()),
+        "each names the one before it"
+    );
+    assert_eq!(
         third.data["patch"]["tunnels"][gateway::id(7).to_string()]["phase"],
         "active"
     );
@@ -205,6 +210,39 @@ async fn who_comes_back_goes_on_where_it_was_and_is_told_where_from() {
     };
     let mut strange = Reading::of(&served, &format!("/v3/events?since={another}"), "").await;
     assert_eq!(strange.names(2).await, ["reset", "snapshot"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_what_there_is_by_now_is_given_that_and_then_the_end() {
+    let (served, alone) = daemon(|_| ()).await;
+    for enabled in [true, false] {
+        switch(&alone, enabled);
+    }
+    let mut all = Reading::of(&served, "/v3/events?since=1h&follow=false", "").await;
+    assert_eq!(
+        all.names(5).await,
+        ["resumed", "event", "event", "snapshot", "end"],
+        "a span reaches back beyond the first reader"
+    );
+    assert!(all.frame().await.is_none(), "and the connection ends");
+    // What was done before it was asked for is there, however lately.
+    switch(&alone, true);
+    let mut newest = Reading::of(&served, &format!("/v3/events?since={}&follow=false", at(2)), "").await;
+    assert_eq!(newest.names(3).await, ["resumed", "event", "end"]);
+    let mut state = Reading::of(&served, "/v3/events?follow=false", "").await;
+    let mut names = Vec::new();
+    while let Some(frame) = state.frame().await {
+        names.push(frame.name);
+    }
+    // The state may be one that was made for another reader; what came after it follows.
+    assert_eq!(
+        (
+            names.first().map(String::as_str),
+            names.last().map(String::as_str)
+        ),
+        (Some("snapshot"), Some("end")),
+        "{names:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -133,10 +133,10 @@ impl Feed {
             .told
             .as_ref()
             .filter(|told| !self.open.is_summed_up(&told.event));
-        let position = self.start.position(entry.sequence);
+        let (position, after) = (self.start.position(entry.sequence), self.events.last());
         let text = match (told, &patch) {
-            (Some(told), patch) => event_frame(position, told, patch.as_ref()),
-            (None, Some(patch)) => change(position, unix_ms, patch),
+            (Some(told), patch) => event_frame(position, Some(after), told, patch.as_ref()),
+            (None, Some(patch)) => change(position, after, unix_ms, patch),
             (None, None) => return,
         };
         let mut tunnels = tunnels_of(before, entry);

@@ -5,17 +5,25 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Position, event::Level, journal::JournalEntry};
+use crate::{Position, Sequence, event::Level, journal::JournalEntry};
 
 /// A frame's text, shared by all who send it.
 pub type Text = Arc<[u8]>;
 
-/// Something happened, and perhaps the state changed with it. As status shows events, with what follows from them.
+/// Something happened, and perhaps the state changed with it. As status shows events, with what follows from them. `after`: the frame
+/// before it, where it is one of those that follow each other.
 #[must_use]
-pub fn event_frame(position: Position, entry: &JournalEntry, patch: Option<&Value>) -> Text {
+pub fn event_frame(
+    position: Position,
+    after: Option<Sequence>,
+    entry: &JournalEntry,
+    patch: Option<&Value>,
+) -> Text {
     #[derive(Serialize)]
     struct Told<'a> {
         position: Position,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<Sequence>,
         #[serde(flatten)]
         entry: &'a JournalEntry,
         level: Level,
@@ -29,6 +37,7 @@ pub fn event_frame(position: Position, entry: &JournalEntry, patch: Option<&Valu
         Some(&position.to_string()),
         &Told {
             position,
+            after,
             entry,
             level,
             text,
@@ -38,10 +47,11 @@ pub fn event_frame(position: Position, entry: &JournalEntry, patch: Option<&Valu
 }
 
 /// The state changed, and nothing happened that anybody would be told.
-pub(super) fn change(position: Position, unix_ms: u64, patch: &Value) -> Text {
+pub(super) fn change(position: Position, after: Sequence, unix_ms: u64, patch: &Value) -> Text {
     #[derive(Serialize)]
     struct Changed<'a> {
         position: Position,
+        after: Sequence,
         unix_ms: u64,
         patch: &'a Value,
     }
@@ -50,21 +60,31 @@ pub(super) fn change(position: Position, unix_ms: u64, patch: &Value) -> Text {
         Some(&position.to_string()),
         &Changed {
             position,
+            after,
             unix_ms,
             patch,
         },
     )
 }
 
-/// Everything up to this position was sent.
+/// Everything up to this position was sent; the last frame was this one.
 #[must_use]
-pub fn heartbeat(position: Position, unix_ms: u64) -> Text {
+pub fn heartbeat(position: Position, after: Sequence, unix_ms: u64) -> Text {
     #[derive(Serialize)]
     struct Beat {
         position: Position,
+        after: Sequence,
         unix_ms: u64,
     }
-    write(Some("heartbeat"), None, &Beat { position, unix_ms })
+    write(
+        Some("heartbeat"),
+        None,
+        &Beat {
+            position,
+            after,
+            unix_ms,
+        },
+    )
 }
 
 /// What follows follows the position that was asked for; `from` says where it is taken from.
@@ -99,6 +119,16 @@ pub fn gap_frame(from: Position, to: Position, dropped: u64) -> Text {
         dropped: u64,
     }
     write(Some("gap"), None, &Gap { from, to, dropped })
+}
+
+/// All that there was up to this position was sent, and more was not asked for.
+#[must_use]
+pub fn end(position: Position) -> Text {
+    #[derive(Serialize)]
+    struct End {
+        position: Position,
+    }
+    write(Some("end"), None, &End { position })
 }
 
 /// The last one.

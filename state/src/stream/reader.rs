@@ -3,7 +3,7 @@
 //! ```text
 //! Begin ──no position──► State ──given──► Live ──frames are gone──► State (with a gap)
 //!   ├──in the ring──► Live (resumed)        └──the feed ended──► Over (shutdown)
-//!   └──older──► History ──all of it──► State
+//!   └──older──► History ──all of it──► State       (or had all that there was: end)
 //!                  └──not known, or too much──► State (with a reset)
 //! ```
 
@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Filter, Frame, Ring, Start, Text,
-    frame::{event_frame, gap_frame, reset, resumed, shutdown},
+    frame::{end, event_frame, gap_frame, reset, resumed, shutdown},
 };
 use crate::{Monotonic, Position, Sequence, TunnelId, journal::JournalEntry};
 
@@ -28,6 +28,8 @@ pub struct Reader {
     filter: Filter,
     /// Of one tunnel only the newest frame counts, and frames that are gone are made good by the state.
     latest_wins: bool,
+    /// It wants no more than there is.
+    ends: bool,
     stage: Stage,
     /// What is said before the state, where it is not asked for in the first place.
     why: Option<Why>,
@@ -86,8 +88,8 @@ pub enum Next {
     State,
     /// What happened after this position, up to that of a state that is at hand: page by page with [`Reader::replay`].
     History(Position),
-    /// A heartbeat.
-    Heartbeat,
+    /// A heartbeat, after the frame at this position.
+    Heartbeat(Sequence),
     /// Nothing before this point in time, unless the ring has more.
     Wait(Monotonic),
     /// Nothing any more.
@@ -101,6 +103,7 @@ impl Reader {
         Self {
             filter,
             latest_wins: false,
+            ends: false,
             stage: Stage::Begin(since),
             why: None,
             given_at: now,
@@ -116,6 +119,12 @@ impl Reader {
             latest_wins: true,
             ..Self::new(Filter::default(), None, now)
         }
+    }
+
+    /// The same, over once it has all that there is.
+    #[must_use]
+    pub fn up_to_now(self) -> Self {
+        Self { ends: true, ..self }
     }
 
     /// One that asked for what comes after something that is no position of a whole step.
@@ -181,9 +190,13 @@ impl Reader {
                         self.stage = Stage::Over;
                         Next::Text(shutdown(start.position(self.at), reason))
                     }
+                    None if self.ends => {
+                        self.stage = Stage::Over;
+                        Next::Text(end(start.position(self.at)))
+                    }
                     None if now.since(self.given_at) >= HEARTBEAT => {
                         self.given_at = now;
-                        Next::Heartbeat
+                        Next::Heartbeat(ring.last())
                     }
                     None => Next::Wait(self.given_at + HEARTBEAT),
                 }
@@ -236,7 +249,7 @@ impl Reader {
         for (position, entry) in entries {
             last = position;
             if self.filter.wants_event(&entry.event) {
-                let text = event_frame(position, &entry, None);
+                let text = event_frame(position, None, &entry, None);
                 sum += text.len();
                 texts.push(text);
             }

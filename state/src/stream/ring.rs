@@ -67,6 +67,12 @@ impl Ring {
         (self.bytes, self.after) = (0, after);
     }
 
+    /// The position of the newest frame; where there is none, that after which there will be.
+    #[must_use]
+    pub fn last(&self) -> Sequence {
+        self.frames.back().map_or(self.after, |newest| newest.at)
+    }
+
     /// The number of the frame that comes next.
     #[must_use]
     pub fn next(&self) -> u64 {

@@ -253,7 +253,9 @@ fn serve(
                     text.extend_from_slice(&one);
                 }
             }
-            Next::Heartbeat => text.extend_from_slice(&heartbeat(START.position(feed.state().0), 7)),
+            Next::Heartbeat(after) => {
+                text.extend_from_slice(&heartbeat(START.position(feed.state().0), after, 7))
+            }
             Next::Wait(_) | Next::Over => return text,
         }
     }
