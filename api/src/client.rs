@@ -11,10 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, http::request};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::{net::UnixStream, time::timeout};
+use tokio::{net::UnixStream, task::AbortHandle, time::timeout};
 use warren_state::Pubkey;
 
 use crate::v3;
@@ -39,6 +39,15 @@ pub struct Reply {
     /// The fields behind the header.
     pub body: Bytes,
 }
+
+/// A body that comes as the daemon sends it. Dropping it ends the connection.
+pub struct Body {
+    incoming: Incoming,
+    _connection: Connection,
+}
+
+/// Carries on a connection until it is dropped.
+struct Connection(AbortHandle);
 
 /// The address that the daemon goes by, as every version of it tells.
 #[derive(Deserialize)]
@@ -206,11 +215,27 @@ impl Client {
 
     async fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
         let exchange = timeout(self.patience, self.exchange(method, target, body));
-        exchange.await.unwrap_or_else(|_elapsed| {
-            Err(ClientError::Slow {
-                path: self.socket.clone(),
-                within: self.patience,
-            })
+        exchange.await.unwrap_or_else(|_elapsed| Err(self.slow()))
+    }
+
+    /// Begins to read a stream: of what comes after this, where it is named.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error.
+    pub async fn open(&self, target: &str, after: Option<&str>) -> Result<Body, ClientError> {
+        let request = Request::builder().method(Method::GET).uri(target);
+        let request = after
+            .into_iter()
+            .fold(request, |request, after| request.header("last-event-id", after));
+        let answer = timeout(self.patience, self.ask(request, None)).await;
+        let (response, connection) = answer.unwrap_or_else(|_elapsed| Err(self.slow()))?;
+        if response.status() != StatusCode::OK {
+            let read = timeout(self.patience, self.collect(response)).await;
+            return Err(read.unwrap_or_else(|_elapsed| Err(self.slow()))?.error());
+        }
+        Ok(Body {
+            incoming: response.into_body(),
+            _connection: connection,
         })
     }
 
@@ -220,17 +245,34 @@ impl Client {
         target: &str,
         body: Option<String>,
     ) -> Result<Reply, ClientError> {
+        let request = Request::builder().method(method).uri(target);
+        let (response, _connection) = self.ask(request, body).await?;
+        self.collect(response).await
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Reply, ClientError> {
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_LIMIT)
+            .collect()
+            .await
+            .map_err(|source| self.broken(source.as_ref()))?
+            .to_bytes();
+        Ok(Reply { status, body })
+    }
+
+    async fn ask(
+        &self,
+        request: request::Builder,
+        body: Option<String>,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| self.unreachable(error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.broken(&error))?;
-        let connection = tokio::spawn(connection);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(header::HOST, "warrend");
+        let connection = Connection(tokio::spawn(connection).abort_handle());
+        let mut request = request.header(header::HOST, "warrend");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -241,14 +283,14 @@ impl Client {
             .send_request(request)
             .await
             .map_err(|error| self.broken(&error))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), BODY_LIMIT)
-            .collect()
-            .await
-            .map_err(|source| self.broken(source.as_ref()))?
-            .to_bytes();
-        connection.abort();
-        Ok(Reply { status, body })
+        Ok((response, connection))
+    }
+
+    fn slow(&self) -> ClientError {
+        ClientError::Slow {
+            path: self.socket.clone(),
+            within: self.patience,
+        }
     }
 
     fn unreachable(&self, error: io::Error) -> ClientError {
@@ -274,6 +316,28 @@ impl Client {
     }
 }
 
+impl Body {
+    /// What came next; nothing at its end. A caller that gives up waiting loses nothing.
+    ///
+    /// # Errors
+    /// When the connection broke, in words.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
+        while let Some(frame) = self.incoming.frame().await {
+            let frame = frame.map_err(|error| error.to_string())?;
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Reply {
     /// The answer, unless it is an error.
     ///
@@ -283,10 +347,14 @@ impl Reply {
         if self.status.is_success() {
             Ok(self)
         } else {
-            Err(ClientError::Answer {
-                status: self.status,
-                description: self.description(),
-            })
+            Err(self.error())
+        }
+    }
+
+    fn error(&self) -> ClientError {
+        ClientError::Answer {
+            status: self.status,
+            description: self.description(),
         }
     }
 

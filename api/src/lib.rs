@@ -2,7 +2,10 @@
 
 pub mod client;
 pub mod compat;
+pub mod follow;
 pub mod openapi;
+pub mod replica;
+pub mod sse;
 pub mod v3;
 pub mod version;
 pub mod word;
