@@ -93,7 +93,11 @@ pub struct LedgerFlags {
 #[derive(Subcommand)]
 pub enum Command {
     /// Show the provisioned services.
-    Status,
+    Status {
+        /// Go on: show them again whenever they change.
+        #[arg(short, long)]
+        watch: bool,
+    },
     /// Get a user on the ledger and wait until its tunnel carries traffic.
     Connect(Connect),
     /// Give the users on the ledger back and wait until their tunnels are gone.
@@ -199,6 +203,8 @@ pub enum Command {
         #[arg(long, value_name = "SPAN", value_parser = span)]
         since: Option<Duration>,
     },
+    /// Show what happened, and with --follow what happens from then on.
+    Events(Events),
     /// Look for what keeps tunnels from working, and say how to fix it.
     Doctor,
     /// Print the rules that this host's firewall needs for its tunnels; nothing is changed.
@@ -239,6 +245,24 @@ pub enum Command {
     },
     /// Print the versions of this program and of the daemon.
     Version,
+}
+
+/// What happened.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Events {
+    /// Go on as things happen, also over restarts of the daemon. Without it what is known by now is shown.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// What came after this position, or within this span (`90s`, `3h`); without it all that is known, and with --follow what comes
+    /// from now on.
+    #[arg(long, value_name = "POSITION|SPAN", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Only these topics (daemon, store, switch, ledger, address, plan, tunnel, session, routes, liveness …) or kinds of events.
+    #[arg(long = "topic", value_name = "TOPIC", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Only what is about this tunnel: an account, the beginning of one, or an interface that is in use.
+    #[arg(long, value_name = "TUNNEL")]
+    pub tunnel: Option<String>,
 }
 
 /// A tool that keeps a firewall's rules.

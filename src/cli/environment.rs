@@ -19,7 +19,8 @@ use super::{
 pub fn concerns(command: &Command) -> bool {
     matches!(
         command,
-        Command::Status
+        Command::Status { .. }
+            | Command::Events(_)
             | Command::Enable { .. }
             | Command::Disable { .. }
             | Command::Plan

@@ -1,10 +1,12 @@
 //! `warren`: the command line.
 
 mod bugreport;
+mod changes;
 pub(crate) mod command;
 mod connect;
 mod doctor;
 mod environment;
+mod events;
 mod explain;
 mod failure;
 mod firewall;
@@ -140,7 +142,9 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         environment::is_the_daemons(&line.ledger, &client).await?;
     }
     match line.command {
-        Command::Status => status::run(&client, as_json).await,
+        Command::Status { watch: false } => status::run(&client, as_json).await,
+        Command::Status { watch: true } => status::watch::run(&client, as_json).await,
+        Command::Events(asked) => events::run(&client, asked, as_json).await,
         Command::Enable { wait } => switch::run(&client, true, wait, as_json).await,
         Command::Disable { wait } => switch::run(&client, false, wait, as_json).await,
         Command::Plan => plan::run(&client, as_json).await,

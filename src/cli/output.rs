@@ -51,6 +51,19 @@ pub fn text(text: &str) -> anyhow::Result<u8> {
     }
 }
 
+/// Prints a line, and says whether anybody still reads.
+///
+/// # Errors
+/// When standard output cannot be written; a reader that closed it is not an error.
+pub fn line(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Prints JSON.
 ///
 /// # Errors

@@ -1,8 +1,14 @@
 //! `warren status` and `warren version`.
 
+pub mod watch;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use warren_api::{client::Client, v3, word::Word};
+use warren_api::{
+    client::{Client, ClientError},
+    v3,
+    word::Word,
+};
 use warren_state::SessionStatus;
 
 use super::{
@@ -117,32 +123,59 @@ impl Service {
     }
 }
 
+/// What is to be shown.
+struct Shown {
+    seen: Seen,
+    name: Name,
+    /// The reference's daemon has none.
+    status: Option<v3::Status>,
+}
+
 /// Prints the services; what is wrong goes to standard error, where it disturbs no script.
 ///
 /// # Errors
 /// When the daemon does not answer.
 pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
-    let seen: Seen = client.read("/v2/status").await?;
-    let name = Name::called();
     if as_json {
-        return output::json(&document(&seen, name));
+        let seen: Seen = client.read("/v2/status").await?;
+        return output::json(&document(&seen, Name::called()));
     }
-    let code = output::text(&output::table_as(name, &HEAD, &rows(&seen, name)))?;
-    if name.is_reference() {
-        return Ok(code);
+    let shown = look(client).await?;
+    let code = output::text(&shown.table())?;
+    shown.notes().iter().for_each(|note| output::note(note));
+    Ok(code)
+}
+
+async fn look(client: &Client) -> Result<Shown, ClientError> {
+    let (seen, name) = (client.read("/v2/status").await?, Name::called());
+    let status = match name.is_reference() {
+        true => None,
+        false => client.status().await.ok(),
+    };
+    Ok(Shown { seen, name, status })
+}
+
+impl Shown {
+    fn table(&self) -> String {
+        output::table_as(self.name, &HEAD, &rows(&self.seen, self.name))
     }
-    // The reference's daemon cannot tell.
-    if let Ok(status) = client.status().await {
-        notes::all(&status).iter().for_each(|note| output::note(note));
-        if seen.services.is_empty()
+
+    fn document(&self) -> Vec<Entry> {
+        document(&self.seen, self.name)
+    }
+
+    /// What is wrong.
+    fn notes(&self) -> Vec<String> {
+        let Some(status) = &self.status else {
+            return Vec::new();
+        };
+        let has_none = self.seen.services.is_empty()
             && status.enabled
             && status.tunnels.is_empty()
-            && status.refused.is_empty()
-        {
-            notes::no_user(&status).iter().for_each(|note| output::note(note));
-        }
+            && status.refused.is_empty();
+        let no_user = has_none.then(|| notes::no_user(status)).flatten();
+        notes::all(status).into_iter().chain(no_user).collect()
     }
-    Ok(code)
 }
 
 /// Prints the versions of both programs; under the reference's name those that it tells.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
 use warren_api::{
     client::{Client, ClientError},
+    follow::{Mirror, News},
     v3,
 };
 
@@ -24,6 +26,7 @@ pub async fn run(
     wait: Option<Duration>,
     as_json: bool,
 ) -> anyhow::Result<u8> {
+    let deadline = Instant::now() + wait.unwrap_or_default();
     let client = client.clone().with_patience(wait.unwrap_or_default() + MARGIN);
     let before: Seen = client.read("/v2/status").await?;
     let changed = before.reconciler_enabled != enabled || (enabled && is_held(&client).await);
@@ -48,6 +51,18 @@ pub async fn run(
             output::complain(&description);
             Some(false)
         }
+        // It was asked, and ended before it could say: what became of that shows once it is back.
+        Err(error @ ClientError::Broken { .. }) if wait.is_some() => {
+            let left = deadline - Instant::now();
+            match timeout(left, restarted(&client, enabled)).await {
+                Ok(Some(is_set)) if is_set => Some(true),
+                Ok(Some(_) | None) => return Err(error.into()),
+                Err(_elapsed) => {
+                    output::complain(&format!("{error}, and it did not converge in time after that"));
+                    Some(false)
+                }
+            }
+        }
         Err(error) => return Err(error.into()),
     };
     if as_json {
@@ -62,6 +77,24 @@ pub async fn run(
     } else {
         OK
     })
+}
+
+/// Waits until a daemon that was started again is as it should be: whether with the switch like this. Nothing where it has no streams.
+async fn restarted(client: &Client, enabled: bool) -> Option<bool> {
+    let mut mirror = Mirror::new(client.clone());
+    loop {
+        if let News::Frame(..) = mirror.next().await.ok()?
+            && let Some(state) = mirror.replica().state().filter(|_| mirror.replica().is_right())
+        {
+            let is = |name: &str| state.get(name).and_then(Value::as_bool) == Some(true);
+            if is("enabled") != enabled {
+                return Some(false);
+            }
+            if is("converged") {
+                return Some(true);
+            }
+        }
+    }
 }
 
 /// Whether the daemon counts as enabled only because it cannot read its switch. The reference's daemon does not say.

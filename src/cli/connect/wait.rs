@@ -1,8 +1,8 @@
-//! Waiting for the daemon. It is asked again and again, so that a restart of it in between does no harm.
+//! Waiting for the daemon. It is asked whenever it changes something, and goes on being waited for over a restart of it.
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use warren_api::{
     client::Client,
     v3::{Refused, Status, Tunnel},
@@ -14,10 +14,7 @@ use super::{
     roles::{ByGroup, Roles},
     steps::Steps,
 };
-use crate::{failure::Failure, notes};
-
-/// From one look at the daemon to the next.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::{changes::Changes, failure::Failure, notes};
 
 /// How long somebody waits.
 #[derive(Clone, Copy)]
@@ -56,7 +53,7 @@ pub async fn for_tunnel(
     limit: Limit,
 ) -> Result<Tunnel, Failure> {
     let user = user.to_string();
-    until(steps, "tunnel", limit, || async {
+    until(daemon, steps, "tunnel", limit, || async {
         tunnel_state(&daemon.status().await?, &user, slot)
     })
     .await
@@ -73,7 +70,7 @@ pub async fn for_removal(
     slot: u64,
     limit: Limit,
 ) -> Result<(), Failure> {
-    until(steps, "tunnel", limit, || async {
+    until(daemon, steps, "tunnel", limit, || async {
         removal_state(&daemon.status().await?, users, slot)
     })
     .await
@@ -90,7 +87,7 @@ pub async fn for_groups(
     slot: u64,
     limit: Limit,
 ) -> Result<(), Failure> {
-    until(steps, "groups", limit, || async {
+    until(daemon, steps, "groups", limit, || async {
         let status = daemon.status().await?;
         if is_behind(&status, slot) {
             return Ok(unseen(&status, slot));
@@ -101,6 +98,7 @@ pub async fn for_groups(
 }
 
 async fn until<T, L>(
+    daemon: &Client,
     steps: &Steps,
     step: &'static str,
     limit: Limit,
@@ -109,6 +107,7 @@ async fn until<T, L>(
 where
     L: Future<Output = Result<State<T>, Failure>>,
 {
+    let mut changes = Changes::of(daemon);
     loop {
         let last = match look().await {
             Ok(State::There(found)) => return Ok(found),
@@ -127,7 +126,7 @@ where
             });
         }
         steps.waiting(step, &last.what);
-        sleep(PAUSE).await;
+        changes.next(limit.deadline - Instant::now()).await;
     }
 }
 
