@@ -9,12 +9,15 @@ mod standing;
 mod streams;
 mod words;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 pub use warren_state::address::Source as AddressSource;
-use warren_state::{FaultClass, Phase, RoleKind, ServiceKind, SessionCause, SessionStatus, desired::Refusal};
+use warren_state::{
+    Backend, FaultClass, Phase, ReadProblem, RoleKind, ServiceKind, SessionCause, SessionStatus,
+    desired::Refusal,
+};
 
 use crate::word::Word;
 
@@ -207,6 +210,10 @@ pub struct Ledger {
     pub retries: u64,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
+    /// The same, as what an operator should look at.
+    #[serde(default)]
+    #[schema(value_type = Option<words::ReadProblem>)]
+    pub last_problem: Option<Word<ReadProblem>>,
     /// Bytes over the websocket, in both directions.
     #[serde(default)]
     pub websocket_bytes: u64,
@@ -393,33 +400,6 @@ impl TunnelSource {
     pub const ALL: [Self; 2] = [Self::Ledger, Self::Manual];
 }
 
-/// What makes tunnels real.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "snake_case")]
-pub enum Backend {
-    /// The kernel's GRE.
-    Netlink,
-    /// TUN devices and a raw socket.
-    Userspace,
-    /// An in-memory kernel.
-    Simulated,
-}
-
-impl Backend {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 3] = [Self::Netlink, Self::Userspace, Self::Simulated];
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Netlink => "netlink",
-            Self::Userspace => "userspace",
-            Self::Simulated => "simulated",
-        })
-    }
-}
-
 /// A fight with something else on this host.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Contest {
@@ -485,7 +465,7 @@ pub struct Refused {
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct DataplaneState {
     /// `netlink`, `userspace` or `simulated`.
-    #[schema(value_type = Backend)]
+    #[schema(value_type = words::Backend)]
     pub backend: Word<Backend>,
     /// Why this one, when it was chosen for us.
     pub reason: Option<String>,
@@ -528,7 +508,8 @@ pub struct LastApplied {
     /// Whether there is something of the tunnel after them.
     pub managed: bool,
     /// What took them.
-    pub backend: String,
+    #[schema(value_type = words::Backend)]
+    pub backend: Word<Backend>,
     /// What that can do.
     #[schema(value_type = Vec<String>)]
     pub features: serde_json::Value,

@@ -71,12 +71,12 @@ mod tests {
     use std::fmt::Debug;
 
     use warren_state::{
-        FaultClass, Phase, RoleKind, ServiceKind, SessionCause, SessionStatus,
+        Backend, FaultClass, Phase, ReadProblem, RoleKind, ServiceKind, SessionCause, SessionStatus,
         standing::{BgpState, RouteRefusal},
     };
 
     use super::*;
-    use crate::v3::{AddressSource, Backend, TunnelSource};
+    use crate::v3::{AddressSource, TunnelSource};
 
     /// Written and read, each is the text that it always was.
     fn hold<T: Serialize + DeserializeOwned + Copy + PartialEq + Debug>(all: &[T], texts: &[&str]) {
@@ -113,6 +113,7 @@ mod tests {
         hold(&RoleKind::ALL, &["client", "gateway"]);
         hold(&TunnelSource::ALL, &["ledger", "manual"]);
         hold(&AddressSource::ALL, &["flag", "pin", "discovered", "hint"]);
+        hold(&ReadProblem::ALL, &ReadProblem::ALL.map(ReadProblem::name));
         hold(&Backend::ALL, &["netlink", "userspace", "simulated"]);
     }
 

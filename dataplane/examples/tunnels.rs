@@ -21,16 +21,16 @@ use ipnet::Ipv4Net;
 use nix::sched::{CloneFlags, unshare};
 use warren_dataplane::{
     Dataplane, Removal, Scope,
-    select::{self, Choice, Settings},
+    select::{self, Settings},
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep, Pubkey, Route,
-    RouteProtocol, StepOutcome, TableId, TunnelId,
+    Action, Address, AddressScope, BackendChoice, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep,
+    Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
 };
 
 struct Options {
-    backend: Choice,
+    backend: BackendChoice,
     count: u16,
     routes: u32,
 }
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         return ended.map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS);
     }
     let mut options = Options {
-        backend: Choice::Auto,
+        backend: BackendChoice::Auto,
         count: 1000,
         routes: 10_000,
     };

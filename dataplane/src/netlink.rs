@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use warren_state::{
-    Capabilities, Fault, FaultClass, LinkName, LinkSpec,
+    Backend, Capabilities, Fault, FaultClass, LinkName, LinkSpec,
     outcome::{Feature, MissingFeature},
 };
 
@@ -69,7 +69,7 @@ pub fn probe() -> Result<GreSupport, Fault> {
 impl LinkMaker for NetlinkLinks {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            backend: "netlink".to_owned(),
+            backend: Backend::Netlink,
             reason: None,
             features: [
                 Feature::Rules,

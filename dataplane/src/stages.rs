@@ -305,7 +305,7 @@ mod tests {
             "it is told once, after two failures"
         );
         assert_eq!(told.calls(), 3);
-        assert_eq!(report.capabilities.backend, "simulated");
+        assert_eq!(report.capabilities.backend, warren_state::Backend::Simulated);
         assert_eq!(report.generation, Generation(7));
         assert_eq!(
             report.steps,

@@ -13,12 +13,12 @@ use nix::sys::{prctl::set_pdeathsig, signal::Signal};
 use serde::{Deserialize, Serialize};
 use warren_dataplane::{
     Dataplane, Removal,
-    select::{self, Choice, Settings},
+    select::{self, Settings},
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep, Pubkey,
-    StepOutcome, TunnelId,
+    Action, Address, AddressScope, BackendChoice, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep,
+    Pubkey, StepOutcome, TunnelId,
 };
 
 use crate::{device::TunnelEnd, netns::Namespace};
@@ -214,7 +214,7 @@ fn say(answer: &Answer) -> Result<()> {
 /// # Errors
 /// When there is none of that name, or the system refuses it.
 pub fn open(name: &str, socket: &Path) -> Result<Arc<dyn Dataplane>> {
-    let choice: Choice = name.parse()?;
+    let choice: BackendChoice = name.parse()?;
     let userspace = UserspaceSettings::own_program(socket).context("cannot find this program's own file")?;
     Ok(select::open(choice, Settings { userspace })?)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
-use warren_state::{Pubkey, View};
+use warren_state::{Pubkey, ReadProblem, View};
 
 use crate::accounts::Device;
 
@@ -115,6 +115,8 @@ pub struct LedgerHealth {
     pub retries_exhausted_by_method: BTreeMap<String, u64>,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
+    /// The same, as what an operator should look at.
+    pub last_problem: Option<ReadProblem>,
     /// Subscriptions made; more than one means reconnects.
     pub subscriptions: u64,
     /// Notices that asked for a read.

@@ -43,7 +43,7 @@ fn text(plan: &v3::PlanReply) -> String {
 }
 
 fn last_applied(tunnel: &str, last: &v3::LastApplied) -> String {
-    let (tunnel, backend) = (output::tame(tunnel), output::tame(&last.backend));
+    let (tunnel, backend) = (output::tame(tunnel), output::tame(&last.backend.to_string()));
     let reasons = last.steps.iter().filter_map(|step| step.error.as_deref());
     let failed: Vec<String> = reasons
         .map(|why| format!("  failed: {}\n", output::tame(why)))
@@ -74,7 +74,7 @@ mod tests {
             tried: 2,
             steps: vec![step("failed", Some("add rule: busy")), step("done", None)],
             managed: true,
-            backend: "netlink".to_owned(),
+            backend: warren_state::Backend::Netlink.into(),
             features: serde_json::json!([]),
         };
         let plan = v3::PlanReply {

@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use warren_api::DEFAULT_SOCKET;
 pub use warren_ledger::{Commitment, Environment};
 use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Way, rpc::SetupError};
-use warren_state::{OwnerChoice, Pubkey, RoleKind};
+use warren_state::{Backend, BackendChoice, OwnerChoice, Pubkey, RoleKind};
 
-pub use values::{DataplaneChoice, LogFormat, SecretUrl, Span};
+pub use values::{LogFormat, SecretUrl, Span};
 pub use warren_state::StopMode;
 
 /// Read when it is there and no other is named.
@@ -44,7 +44,7 @@ pub struct Layer {
     /// Client: whose accounts count.
     pub owner: Option<OwnerChoice>,
     /// What makes tunnels real.
-    pub dataplane: Option<DataplaneChoice>,
+    pub dataplane: Option<BackendChoice>,
     /// What a stop does to the tunnels.
     pub stop_mode: Option<StopMode>,
     /// The folder that keeps what outlives the daemon.
@@ -147,7 +147,7 @@ pub struct Config {
     /// Client: whose accounts count, when not everybody's do.
     pub owner: Option<OwnerChoice>,
     /// What makes tunnels real.
-    pub dataplane: DataplaneChoice,
+    pub dataplane: BackendChoice,
     /// What a stop does to the tunnels.
     pub stop_mode: StopMode,
     /// The folder that keeps what outlives the daemon.
@@ -275,7 +275,7 @@ impl Config {
     /// Whether devices are probed for their latency. A gateway is a device itself, and what is simulated sends no packets.
     #[must_use]
     pub fn measures_latency(&self) -> bool {
-        let simulated = self.dataplane == DataplaneChoice::Simulated;
+        let simulated = self.dataplane == BackendChoice::Only(Backend::Simulated);
         self.latency.probing && self.role == RoleKind::Client && !simulated
     }
 }

@@ -18,21 +18,6 @@ pub struct Span(pub Duration);
 #[derive(Clone)]
 pub struct SecretUrl(Endpoint);
 
-/// Which backend makes tunnels real.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataplaneChoice {
-    /// The kernel's GRE where it has one, else userspace.
-    #[default]
-    Auto,
-    /// GRE links of the kernel's own, made by rtnetlink.
-    Netlink,
-    /// TUN devices and a raw socket.
-    Userspace,
-    /// A kernel in memory: nothing on this host is changed.
-    Simulated,
-}
-
 /// The format of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -219,7 +204,6 @@ macro_rules! named {
     };
 }
 
-named!(DataplaneChoice, "dataplane", "auto" => Auto, "netlink" => Netlink, "userspace" => Userspace, "simulated" => Simulated);
 named!(LogFormat, "log format", "text" => Text, "json" => Json);
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings, streams::Pseudonyms};
-use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, SecretUrl};
+use warren_config::{Config, LogConfig, LogFormat, SecretUrl};
 use warren_dataplane::{
-    Dataplane,
-    select::{self, Choice},
+    Dataplane, select,
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_ledger::{LedgerSource, Trust, Way};
@@ -44,11 +43,11 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     let dataplane = dataplane(config)?;
     let capabilities = dataplane.capabilities();
     tracing::info!(
-        backend = capabilities.backend,
+        backend = %capabilities.backend,
         reason = capabilities.reason.as_deref().unwrap_or("as configured"),
         "dataplane"
     );
-    let rights = super::process::remark(super::process::describe().capabilities, &capabilities.backend);
+    let rights = super::process::remark(super::process::describe().capabilities, capabilities.backend);
     rights.into_iter().for_each(|remark| tracing::warn!("{remark}"));
     remark(config, &trust);
     let way = Way::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
@@ -178,19 +177,7 @@ fn dataplane(config: &Config) -> anyhow::Result<Arc<dyn Dataplane>> {
     let mut userspace = UserspaceSettings::own_program(config.state_dir.join("forwarder.sock"))
         .context("finding our own program")?;
     userspace.log = Some(config.state_dir.join("forwarder.log"));
-    Ok(select::open(
-        choice(config.dataplane),
-        select::Settings { userspace },
-    )?)
-}
-
-fn choice(choice: DataplaneChoice) -> Choice {
-    match choice {
-        DataplaneChoice::Auto => Choice::Auto,
-        DataplaneChoice::Netlink => Choice::Netlink,
-        DataplaneChoice::Userspace => Choice::Userspace,
-        DataplaneChoice::Simulated => Choice::Simulated,
-    }
+    Ok(select::open(config.dataplane, select::Settings { userspace })?)
 }
 
 /// Carries packets of the userspace dataplane, until there are none to carry.

@@ -1,8 +1,7 @@
 //! What this process is.
 
-use warren_api::version;
-
-use warren_api::v3::Process;
+use warren_api::{v3::Process, version};
+use warren_state::Backend;
 
 /// linux/capability.h
 const CAP_NET_RAW: u32 = 13;
@@ -24,9 +23,9 @@ pub fn describe() -> Process {
 
 /// What is said of this process at its start, where it may not do all that tunnels need.
 #[must_use]
-pub fn remark(capabilities: u64, backend: &str) -> Option<&'static str> {
+pub fn remark(capabilities: u64, backend: Backend) -> Option<&'static str> {
     let lacks_raw = capabilities & 1 << CAP_NET_RAW == 0;
-    (lacks_raw && backend != "simulated").then_some(
+    (lacks_raw && backend != Backend::Simulated).then_some(
         "the process lacks CAP_NET_RAW: multicast tunnels cannot announce themselves. Start it by its unit (AmbientCapabilities=CAP_NET_ADMIN \
          CAP_NET_RAW) or as root, a container with --cap-add NET_RAW",
     )
@@ -45,13 +44,13 @@ mod tests {
 
     #[test]
     fn a_process_without_raw_sockets_is_told_what_gives_them() {
-        assert_eq!(remark(1 << 12 | 1 << 13, "netlink"), None);
+        assert_eq!(remark(1 << 12 | 1 << 13, Backend::Netlink), None);
         assert!(
-            remark(1 << 12, "netlink")
+            remark(1 << 12, Backend::Netlink)
                 .unwrap()
                 .contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW")
         );
-        assert_eq!(remark(0, "simulated"), None);
+        assert_eq!(remark(0, Backend::Simulated), None);
     }
 
     #[test]

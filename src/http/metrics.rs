@@ -444,7 +444,7 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         &["event"],
         by_name(&snapshot.events),
     )?;
-    let backend = vec![snapshot.capabilities.backend.clone()];
+    let backend = vec![snapshot.capabilities.backend.to_string()];
     page.gauge(
         "warren_dataplane_info",
         "What makes tunnels real.",

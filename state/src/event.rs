@@ -25,8 +25,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Asn, Epoch, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, Sequence,
-    ServiceKind, SessionCause, SessionStatus, Slot, Switch, TunnelId,
+    Asn, Backend, Epoch, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey,
+    Sequence, ServiceKind, SessionCause, SessionStatus, Slot, Switch, TunnelId,
     address::{FoundBecause, KeptBecause, Unusable},
     desired::Refusal,
     guard::HoldReason,
@@ -56,8 +56,8 @@ pub enum Event {
         owners: Owners,
         /// The enable switch, as it is on disk.
         switch: Switch,
-        /// The name of the dataplane that carries the tunnels.
-        backend: String,
+        /// What makes the tunnels real.
+        backend: Backend,
     },
     /// The daemon is about to end.
     Stopping {

@@ -6,6 +6,7 @@
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
 pub mod address;
+pub mod backend;
 pub mod backoff;
 pub mod core;
 pub mod desired;
@@ -16,6 +17,7 @@ pub mod ids;
 pub mod invariant;
 pub mod journal;
 pub mod latency;
+pub mod ledger;
 pub mod lifecycle;
 pub mod liveness;
 pub mod model;
@@ -50,8 +52,10 @@ pub mod totals;
 pub mod view;
 
 pub use crate::core::Core;
+pub use backend::{Backend, BackendChoice, UnknownBackend};
 pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
+pub use ledger::ReadProblem;
 pub use observed::{ForeignLink, Notice, Observed, ObservedLink, ObservedTunnel, Stray};
 pub use outcome::{
     ApplyReport, Capabilities, Fault, FaultClass, Feature, LastApplied, MissingFeature, RemovalReport,

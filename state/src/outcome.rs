@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, PlannedStep, RouteProtocol, TunnelId};
+use crate::{Backend, Generation, PlannedStep, RouteProtocol, TunnelId};
 
 /// Why an operation on the dataplane failed, and what the caller may do about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -66,8 +66,8 @@ impl fmt::Display for FaultClass {
 /// What a backend can do. A missing capability is an `Unsupported` fault, never a silent no-op.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Capabilities {
-    /// The backend's name: `netlink`, `userspace` or `simulated`.
-    pub backend: String,
+    /// Which backend it is.
+    pub backend: Backend,
     /// Why this backend was chosen, when it was chosen for us.
     pub reason: Option<String>,
     /// What it can do beyond links, addresses and routes.

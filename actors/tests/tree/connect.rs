@@ -44,7 +44,10 @@ async fn an_activated_user_becomes_an_active_tunnel_with_the_routes_of_its_sessi
         "{applied:?}"
     );
     assert_eq!(applied.report.managed, [id(0)].into());
-    assert_eq!(applied.report.capabilities.backend, "model");
+    assert_eq!(
+        applied.report.capabilities.backend,
+        warren_state::Backend::Simulated
+    );
     world.ledger.set_status(0, UserStatus::Banned);
     world.gone(0).await;
     world

@@ -146,7 +146,7 @@ impl Dataplane for Kernel {
     fn capabilities(&self) -> Capabilities {
         let features = BTreeSet::from([Feature::Rules, Feature::Events, Feature::SurvivesRestart]);
         Capabilities {
-            backend: "model".to_owned(),
+            backend: warren_state::Backend::Simulated,
             reason: None,
             features,
             missing: Vec::new(),

@@ -42,5 +42,8 @@ described! {
         warren_state::ServiceKind::ALL.map(warren_state::ServiceKind::name);
     BgpState, "Where a session is (RFC 4271 section 8.2.2).",
         warren_state::standing::BgpState::ALL.map(warren_state::standing::BgpState::name);
+    Backend, "What makes tunnels real.", warren_state::Backend::ALL.map(warren_state::Backend::name);
+    ReadProblem, "What is wrong with a ledger's endpoint.",
+        warren_state::ReadProblem::ALL.map(warren_state::ReadProblem::name);
     Role, "Which end of its tunnels a host is.", warren_state::RoleKind::ALL.map(warren_state::RoleKind::name);
 }

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Action, Capabilities, Fault, FaultClass, LinkAction, LinkName, Monotonic, Observed, PlannedStep,
+    Action, Backend, Capabilities, Fault, FaultClass, LinkAction, LinkName, Monotonic, Observed, PlannedStep,
     RemovalReport, StepOutcome, TunnelId,
     model::Model,
     outcome::{Feature, MissingFeature},
@@ -244,7 +244,7 @@ impl World {
 impl Dataplane for Simulated {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            backend: "simulated".to_owned(),
+            backend: Backend::Simulated,
             reason: None,
             features: [
                 Feature::Rules,

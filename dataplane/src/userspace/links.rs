@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, io, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
-use warren_state::{Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, MissingFeature};
+use warren_state::{Backend, Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, MissingFeature};
 
 use super::{
     client::{Absent, Client, UserspaceSettings},
@@ -112,7 +112,7 @@ impl LinkMaker for UserspaceLinks {
             Feature::SurvivesRestart,
         ];
         Capabilities {
-            backend: "userspace".to_owned(),
+            backend: Backend::Userspace,
             reason: None,
             features: features.into(),
             missing: vec![MissingFeature {

@@ -254,7 +254,7 @@ pub async fn counters_of_all_tunnels_are_read_in_one_call(world: Arc<World>) {
 pub async fn a_missing_capability_is_said_with_its_reason(world: Arc<World>) {
     world.build(vec![create(1)]).await;
     let capabilities = world.dataplane().capabilities();
-    assert_eq!(capabilities.backend, world.backend.name());
+    assert_eq!(capabilities.backend, world.backend);
     assert!(
         capabilities
             .missing

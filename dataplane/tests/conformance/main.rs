@@ -17,7 +17,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
-use world::{Backend, World};
+use warren_state::Backend;
+use world::World;
 
 /// One promise, and the backends that can be asked to keep it.
 struct Promise {
@@ -107,7 +108,7 @@ fn main() {
         return;
     }
     let arguments = Arguments::from_args();
-    let obstacles: Vec<_> = [Backend::Simulated, Backend::Netlink, Backend::Userspace]
+    let obstacles: Vec<_> = Backend::ALL
         .map(|backend| (backend, world::obstacle(backend)))
         .into();
     for (backend, obstacle) in &obstacles {

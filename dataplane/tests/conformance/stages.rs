@@ -14,12 +14,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use warren_dataplane::{
-    Dataplane, Notice, Prepared, Publisher, Removal, Scope,
-    contract::TrafficCounters,
-    select::{self, Choice},
+    Dataplane, Notice, Prepared, Publisher, Removal, Scope, contract::TrafficCounters, select,
 };
 use warren_state::{
-    ApplyReport, Capabilities, Fault, Generation, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
+    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, RemovalReport,
+    StepOutcome, TunnelId,
 };
 
 use crate::world::*;
@@ -122,7 +121,7 @@ pub async fn a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest
 
 /// As the program opens it, by the name in its configuration.
 pub async fn a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for(world: Arc<World>) {
-    let choice: Choice = world.backend.name().parse().unwrap();
+    let choice: BackendChoice = world.backend.name().parse().unwrap();
     let dataplane = select::open(choice, world.settings()).unwrap();
     let told = Arc::new(Told::default());
     let report = Prepared::new(dataplane.clone(), whole(1), Generation(3))
@@ -131,7 +130,7 @@ pub async fn a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for(wo
         .await;
     assert_eq!(*told.0.lock().unwrap(), [report.clone()]);
     assert_eq!(report.capabilities, dataplane.capabilities());
-    assert_eq!(report.capabilities.backend, world.backend.name());
+    assert_eq!(report.capabilities.backend, world.backend);
     assert!(
         dataplane
             .observe(Scope::All)

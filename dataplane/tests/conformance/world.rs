@@ -18,27 +18,10 @@ use warren_dataplane::{
     userspace::{self, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
-    Action, Address, AddressScope, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
+    Action, Address, AddressScope, Backend, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
     ObservedTunnel, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
     model::LinkKind,
 };
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Backend {
-    Simulated,
-    Netlink,
-    Userspace,
-}
-
-impl Backend {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Simulated => "simulated",
-            Self::Netlink => "netlink",
-            Self::Userspace => "userspace",
-        }
-    }
-}
 
 /// Why this host cannot run the backend.
 pub fn obstacle(backend: Backend) -> Option<String> {

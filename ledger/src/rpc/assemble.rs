@@ -58,7 +58,7 @@ impl Assembly {
         let Raw { pubkey, owner, data } = raw;
         if owner != self.program {
             let program = self.program;
-            return Err(Failure::Wrong(format!(
+            return Err(Failure::OtherProgram(format!(
                 "wrong program: account {pubkey} is owned by {owner}, not by {program}"
             )));
         }
@@ -164,7 +164,7 @@ impl Assembly {
             let reason = format!(
                 "program {program} has neither a configuration ({config}) nor users here: wrong program or ledger?"
             );
-            return Err(Failure::Wrong(reason));
+            return Err(Failure::OtherProgram(reason));
         }
         // Exchanges asked for because of the last read that no device names any more.
         let named: BTreeSet<Pubkey> = self.view.devices.values().map(|device| device.exchange).collect();

@@ -428,10 +428,12 @@ fn is_refusal(failure: &Failure) -> bool {
         Failure::AskedToWait(_) | Failure::Redirect { .. } => true,
         Failure::Behind
         | Failure::Connection(_)
+        | Failure::Certificate(_)
         | Failure::Timeout(_)
         | Failure::Garbled(_)
         | Failure::TooLarge { .. }
-        | Failure::Wrong(_) => false,
+        | Failure::Wrong(_)
+        | Failure::OtherProgram(_) => false,
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use warren_state::ReadProblem;
+
 use crate::{LedgerHealth, way::Traffic};
 
 /// Counters since the start.
@@ -27,7 +29,7 @@ pub(crate) struct LedgerCounters {
     /// The server's time in the last answer, Unix time in seconds; 0 when there was none.
     pub(crate) server_seconds: AtomicU64,
     methods: Mutex<Methods>,
-    last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<(ReadProblem, String)>>,
     last_watch_error: Mutex<Option<String>>,
 }
 
@@ -59,9 +61,9 @@ impl LedgerCounters {
         *methods.exhausted.entry(methods.sent.clone()).or_default() += 1;
     }
 
-    pub(crate) fn read_failed(&self, error: String) {
+    pub(crate) fn read_failed(&self, problem: ReadProblem, error: String) {
         self.reads_failed.fetch_add(1, Relaxed);
-        *lock(&self.last_error) = Some(error);
+        *lock(&self.last_error) = Some((problem, error));
     }
 
     pub(crate) fn watch_failed(&self, error: String) {
@@ -74,6 +76,8 @@ impl LedgerCounters {
             let methods = lock(&self.methods);
             (methods.retries.clone(), methods.exhausted.clone())
         };
+        let last_error = lock(&self.last_error).clone();
+        let last_problem = last_error.as_ref().map(|(problem, _)| *problem);
         LedgerHealth {
             endpoint,
             lacks: Vec::new(),
@@ -85,7 +89,8 @@ impl LedgerCounters {
             retries: self.retries.load(Relaxed),
             retries_by_method,
             retries_exhausted_by_method,
-            last_error: lock(&self.last_error).clone(),
+            last_error: last_error.map(|(_, error)| error),
+            last_problem,
             subscriptions: self.subscriptions.load(Relaxed),
             wakes: self.wakes.load(Relaxed),
             notices_ignored: self.notices_ignored.load(Relaxed),

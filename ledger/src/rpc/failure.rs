@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use warren_state::ReadProblem;
+
 /// Why a request gave no result. Texts are free of secrets.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// No connection, or one that broke.
     #[error("cannot reach the ledger: {0}")]
     Connection(String),
+    /// A server whose certificate no authority of ours vouches for.
+    #[error("cannot reach the ledger: {0}")]
+    Certificate(String),
     /// No answer in time.
     #[error("the ledger did not answer within {0:?}")]
     Timeout(Duration),
@@ -38,6 +43,9 @@ pub(crate) enum Failure {
     /// An answer that is well-formed but about something else.
     #[error("{0}")]
     Wrong(String),
+    /// An answer of a ledger that has another program, or nothing of ours.
+    #[error("{0}")]
+    OtherProgram(String),
 }
 
 /// Whether trying again can help.
@@ -54,7 +62,11 @@ impl Failure {
     /// bodies, "service unavailable", "rate limited"), and -32016: a node behind a balancer that is not at the slot yet.
     pub(crate) fn retry(&self) -> Retry {
         match self {
-            Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) | Self::Behind => Retry::After(None),
+            Self::Connection(_)
+            | Self::Certificate(_)
+            | Self::Timeout(_)
+            | Self::Garbled(_)
+            | Self::Behind => Retry::After(None),
             Self::Http {
                 status: 429 | 500 | 502 | 503 | 504,
                 retry_after,
@@ -69,7 +81,8 @@ impl Failure {
             | Self::Redirect { .. }
             | Self::Rpc { .. }
             | Self::TooLarge { .. }
-            | Self::Wrong(_) => Retry::No,
+            | Self::Wrong(_)
+            | Self::OtherProgram(_) => Retry::No,
         }
     }
 
@@ -125,15 +138,22 @@ impl Failure {
 
     /// Whether the answer, rather than the way to it, is at fault.
     pub(crate) fn is_malformed(&self) -> bool {
+        matches!(self.problem(), ReadProblem::OtherProgram | ReadProblem::Unusable)
+    }
+
+    /// What an operator should look at.
+    pub(crate) fn problem(&self) -> ReadProblem {
         match self {
-            Self::Garbled(_) | Self::TooLarge { .. } | Self::Wrong(_) => true,
+            Self::OtherProgram(_) => ReadProblem::OtherProgram,
+            Self::Certificate(_) => ReadProblem::UntrustedCertificate,
+            Self::Garbled(_) | Self::TooLarge { .. } | Self::Wrong(_) => ReadProblem::Unusable,
             Self::Connection(_)
             | Self::Timeout(_)
             | Self::Http { .. }
             | Self::AskedToWait(_)
             | Self::Redirect { .. }
             | Self::Behind
-            | Self::Rpc { .. } => false,
+            | Self::Rpc { .. } => ReadProblem::Unavailable,
         }
     }
 }

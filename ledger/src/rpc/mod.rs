@@ -39,7 +39,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
-use warren_state::{Pubkey, View};
+use warren_state::{Pubkey, ReadProblem, View};
 
 use crate::{
     Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Retries, subscription, way::Way,
@@ -300,23 +300,29 @@ fn reading<'a>(upstream: &'a Upstream, settings: &RpcSettings, hints: Hints) -> 
     }
 }
 
+fn read_error(failure: &Failure) -> ReadError {
+    if failure.is_malformed() {
+        return ReadError::Malformed(failure.to_string());
+    }
+    ReadError::Unavailable(failure.to_string())
+}
+
 #[async_trait]
 impl LedgerSource for RpcSource {
     async fn read(&self, query: &Query, deadline: Instant) -> Result<View, ReadError> {
-        let error = match timeout_at(deadline, self.try_read(query, deadline)).await {
+        let (problem, error) = match timeout_at(deadline, self.try_read(query, deadline)).await {
             Ok(Ok(view)) => {
                 self.counters.reads_ok.fetch_add(1, Relaxed);
                 return Ok(view);
             }
-            Ok(Err(failure)) if failure.is_malformed() => ReadError::Malformed(failure.to_string()),
-            Ok(Err(failure)) => ReadError::Unavailable(failure.to_string()),
+            Ok(Err(failure)) => (failure.problem(), read_error(&failure)),
             Err(_) => {
                 self.upstreams
                     .leave(self.upstreams.current(), "it did not answer in time");
-                ReadError::Deadline
+                (ReadProblem::Unavailable, ReadError::Deadline)
             }
         };
-        self.counters.read_failed(error.to_string());
+        self.counters.read_failed(problem, error.to_string());
         Err(error)
     }
 
@@ -345,8 +351,7 @@ impl LedgerSource for RpcSource {
     async fn devices(&self, deadline: Instant) -> Result<Devices, ReadError> {
         match timeout_at(deadline, self.try_devices(deadline)).await {
             Ok(Ok(devices)) => Ok(devices),
-            Ok(Err(failure)) if failure.is_malformed() => Err(ReadError::Malformed(failure.to_string())),
-            Ok(Err(failure)) => Err(ReadError::Unavailable(failure.to_string())),
+            Ok(Err(failure)) => Err(read_error(&failure)),
             Err(_) => Err(ReadError::Deadline),
         }
     }

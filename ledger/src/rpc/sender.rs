@@ -2,7 +2,7 @@
 //! says. It never retries: the reader above does. It follows redirects that keep the method (307, 308), within the scheme.
 
 use std::{
-    io::Read,
+    io::{self, Read},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -250,13 +250,35 @@ impl Transport {
         }
         let error = error.without_url();
         let mut text = error.to_string();
+        let mut untrusted = false;
         let mut cause = std::error::Error::source(&error);
         while let Some(error) = cause {
             text = format!("{text}: {error}");
+            untrusted |= is_untrusted(error);
             cause = error.source();
         }
-        Failure::Connection(self.redact(at, &text))
+        let text = self.redact(at, &text);
+        if untrusted {
+            return Failure::Certificate(text);
+        }
+        Failure::Connection(text)
     }
+}
+
+/// Whether no authority that we trust vouches for the server. TLS errors come within I/O errors, which do not name them as
+/// their source.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let tls = match within {
+        Some(within) => within.downcast_ref::<rustls::Error>(),
+        None => error.downcast_ref::<rustls::Error>(),
+    };
+    matches!(
+        tls,
+        Some(rustls::Error::InvalidCertificate(
+            rustls::CertificateError::UnknownIssuer
+        ))
+    )
 }
 
 #[async_trait]

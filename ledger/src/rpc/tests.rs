@@ -477,8 +477,13 @@ async fn a_named_account_of_another_program_or_type_is_set_aside_alone() {
 async fn a_ledger_that_knows_nothing_of_the_program_is_no_proof_that_the_users_are_gone() {
     let ledger = FakeLedger::start().await;
     ledger.state().accounts.clear();
+    let source = source(&ledger);
     assert!(
-        matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(reason)) if reason.contains("wrong program or ledger"))
+        matches!(read(&source).await, Err(ReadError::Malformed(reason)) if reason.contains("wrong program or ledger"))
+    );
+    assert_eq!(
+        source.health().last_problem,
+        Some(warren_state::ReadProblem::OtherProgram)
     );
 }
 

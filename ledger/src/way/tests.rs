@@ -149,6 +149,10 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
     let stranger = source(Way::default());
     let error = read(&stranger).await.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
+    assert_eq!(
+        stranger.health().last_problem,
+        Some(warren_state::ReadProblem::UntrustedCertificate)
+    );
     let _wakes = stranger.watch(Query::Client(CLIENT_IP));
     until("the websocket fails", || {
         stranger

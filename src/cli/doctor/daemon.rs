@@ -2,10 +2,10 @@
 
 use warren_api::{
     client::ClientError,
-    v3::{AddressSource, Backend, Health, PlanReply, Status, Tunnel},
+    v3::{AddressSource, Health, PlanReply, Status, Tunnel},
     word::Word,
 };
-use warren_state::{FaultClass, RoleKind, desired::Refusal};
+use warren_state::{Backend, FaultClass, ReadProblem, RoleKind, desired::Refusal};
 
 use super::{check::Check, streams};
 use crate::{notes, output};
@@ -173,24 +173,19 @@ fn ledger(status: &Status) -> Check {
 
 /// An endpoint that answers for another network than ours answers well.
 fn fix(status: &Status) -> &'static str {
-    let told = [status.ledger.last_error.as_deref(), status.view.held.as_deref()];
-    if told
-        .into_iter()
-        .flatten()
-        .any(|error| error.contains("wrong program"))
-    {
-        return "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
-                /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`";
+    match status.ledger.last_problem.as_ref().and_then(Word::known) {
+        Some(ReadProblem::OtherProgram) => {
+            "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
+                /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`"
+        }
+        Some(ReadProblem::UntrustedCertificate) => {
+            "its certificate is of an authority that this host does not trust: put it into the system's trust store (`update-ca-certificates`), \
+                or name it: ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`"
+        }
+        Some(ReadProblem::Unavailable | ReadProblem::Unusable) | None => {
+            "check the endpoint (`warrend -check-config`), its token and the network"
+        }
     }
-    if told
-        .into_iter()
-        .flatten()
-        .any(|error| error.contains("UnknownIssuer"))
-    {
-        return "its certificate is of an authority that this host does not trust: put it into the system's trust store (`update-ca-certificates`), \
-                or name it: ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`";
-    }
-    "check the endpoint (`warrend -check-config`), its token and the network"
 }
 
 fn address(status: &Status) -> Check {
@@ -484,22 +479,21 @@ mod tests {
 
     #[test]
     fn a_ledger_that_knows_nothing_of_the_program_leads_to_the_environment() {
-        let said = |error: &str| {
+        let said = |problem: &str| {
             let never = status(|s| {
-                (s["view"]["age_seconds"], s["ledger"]["last_error"]) = (json!(null), json!(error))
+                (s["view"]["age_seconds"], s["ledger"]["last_problem"]) = (json!(null), json!(problem))
             });
             let check = ledger(&never);
             assert_eq!(check.outcome, Outcome::Fail);
             check.fix.unwrap()
         };
-        let other_network =
-            said("program x has neither a configuration (y) nor users here: wrong program or ledger?");
+        let other_network = said("other_program");
         assert!(
             other_network.contains("-env mainnet-beta") && other_network.contains("/etc/warren/environment"),
             "{other_network}"
         );
-        assert!(!said("connection refused").contains("-env"));
-        assert!(said("error sending request: invalid peer certificate: UnknownIssuer").contains("-ca-file"));
+        assert!(!said("unavailable").contains("-env"));
+        assert!(said("untrusted_certificate").contains("-ca-file"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The daemon's process, and other daemons that would fight with it.
 
-use warren_api::v3::{Backend, Status};
+use warren_api::v3::Status;
+use warren_state::Backend;
 
 use super::{check::Check, root::Root};
 

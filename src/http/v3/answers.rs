@@ -330,6 +330,7 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         reads_failed: health.reads_failed,
         retries: health.retries,
         last_error: health.last_error.clone(),
+        last_problem: health.last_problem.map(Word::Known),
         websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
         over_tunnel: health.over_tunnel.clone(),
         lacks: health.lacks.clone(),
@@ -431,7 +432,7 @@ fn streams(snapshot: &Snapshot, standing: &StreamsStanding) -> StreamsState {
 fn dataplane(snapshot: &Snapshot) -> DataplaneState {
     let capabilities = &snapshot.capabilities;
     DataplaneState {
-        backend: Word::of(&capabilities.backend),
+        backend: capabilities.backend.into(),
         reason: capabilities.reason.clone(),
         features: value(&capabilities.features),
         missing: value(&capabilities.missing),

@@ -26,7 +26,7 @@ pub(super) fn last(applied: &Last) -> LastApplied {
             .map(|(step, outcome)| shown(step.to_string(), outcome))
             .collect(),
         managed: !report.managed.is_empty(),
-        backend: report.capabilities.backend.clone(),
+        backend: report.capabilities.backend.into(),
         features: super::answers::value(&report.capabilities.features),
     }
 }

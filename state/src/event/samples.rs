@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::*;
 use crate::{
-    Action, Address, AddressScope, FaultClass, LinkAction, LinkSpec, Route, RouteProtocol, Rule,
+    Action, Address, AddressScope, Backend, FaultClass, LinkAction, LinkSpec, Route, RouteProtocol, Rule,
     RuleSelector, ServiceClass, TableId,
     desired::{EndpointFault, GroupFault, NetFault},
     lifecycle::{MoveFault, RetireReason},
@@ -39,7 +39,7 @@ fn of_the_daemon() -> Vec<Event> {
         device,
         owners,
         switch,
-        backend: "netlink".to_owned(),
+        backend: Backend::Netlink,
     };
     vec![
         started(None, Owners::Last(Some(key(7))), Switch::On),

@@ -389,7 +389,7 @@ fn started(place: LocalPosition) -> (Option<Lost>, Arc<JournalEntry>) {
         device: None,
         owners: warren_state::Owners::Any,
         switch: warren_state::Switch::On,
-        backend: "simulated".to_owned(),
+        backend: warren_state::Backend::Simulated,
     };
     entry(place, event)
 }
