@@ -7,7 +7,7 @@ use warren_state::{
 
 use super::*;
 use crate::bgp::{
-    codec::{Framer, keepalive},
+    codec::{Update, keepalive, update},
     testing::{Rig, fold_routes, many, net, notifications, peer_open, sent, spec, statuses},
 };
 

@@ -6,7 +6,7 @@ use warren_state::Asn;
 
 use super::*;
 use crate::bgp::{
-    codec::{Announced, Frame, open::Family},
+    codec::{Announced, Frame, Update, open::Family, update},
     testing::{LOCAL, PEER, PEER_ASN, fold_routes},
 };
 

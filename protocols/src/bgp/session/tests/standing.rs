@@ -1,6 +1,7 @@
 //! What a session tells of itself.
 
 use super::*;
+use crate::bgp::codec::update;
 
 /// The standings that are told at this input.
 fn told(rig: &mut Rig, input: Input<'_>) -> Vec<std::sync::Arc<BgpStanding>> {
