@@ -18,6 +18,7 @@ use warren_store::{Change, journal::Journal};
 
 use crate::{
     env::Env,
+    recorders,
     settings::{ClientSettings, RoleSettings},
     snapshot::Snapshot,
     streams::hub::Streams,
@@ -218,6 +219,11 @@ impl Handle {
     #[must_use]
     pub fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         self.env.table.recent(tunnel, most)
+    }
+
+    /// Whatever recorders have open by a name they open by it again: for who rotates their files.
+    pub fn reopen_recorders(&self) {
+        recorders::reopen(&self.env);
     }
 
     /// What is true, at which position, and every step after the given one up to there.

@@ -6,6 +6,7 @@
 //! root ─┬─ store_writer      the enable switch on disk
 //!       ├─ status            the published snapshot
 //!       ├─ log               what happened, in words
+//!       ├─ recorders         what may be billed, written down
 //!       ├─ journal           what happened, on disk
 //!       ├─ streamer          what readers outside follow
 //!       ├─ kernel_monitor    notices of the dataplane
@@ -31,6 +32,7 @@ mod log;
 mod manual;
 mod preview;
 mod probes;
+pub mod recorders;
 pub mod settings;
 mod shared_table;
 pub mod snapshot;

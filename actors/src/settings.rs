@@ -9,6 +9,7 @@ use warren_state::{
 };
 
 use crate::{
+    recorders::RecordersSettings,
     streams::pseudonym::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{
@@ -60,6 +61,8 @@ pub struct Settings {
     pub journal_writer: WriterSettings,
     /// How long an ordered stop may take before what is left is abandoned.
     pub stop_timeout: Duration,
+    /// What writes down what may be billed; nothing by default.
+    pub recorders: RecordersSettings,
     /// Where everything that happens is recorded; nowhere by default.
     pub record: Option<RecordSettings>,
     /// What stands in the place of addresses for those who may not see them.
@@ -179,6 +182,7 @@ impl Settings {
             journal_capacity: 16_384,
             journal_writer: WriterSettings::default(),
             stop_timeout: Duration::from_secs(30),
+            recorders: RecordersSettings::default(),
             record: None,
             pseudonyms: Pseudonyms::default(),
             seed: 0x5741_5252_454e,

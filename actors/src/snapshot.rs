@@ -16,7 +16,7 @@ use warren_state::{
     liveness::LivenessStatus,
     reconcile::Role,
     standing::{BgpStanding, MulticastStanding},
-    table::ExclusionStatus,
+    table::{ExclusionStatus, RecorderStanding},
     totals::Totals,
 };
 
@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub journal: JournalStatus,
     /// Why the journal cannot be written; entries wait in memory then.
     pub journal_problem: Option<String>,
+    /// How recorders stand, by name.
+    pub recorders: OrdMap<String, Arc<RecorderStanding>>,
     /// Which users are ours; `None` until the client IP is known.
     pub role: Option<Role>,
     /// The view in force.

@@ -161,6 +161,7 @@ impl State {
             store_problem: disk.problem.clone(),
             journal: env.journal.status(),
             journal_problem: tables.journal_problem,
+            recorders: tables.recorders,
             role,
             view: accepted.as_ref().map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),

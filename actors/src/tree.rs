@@ -14,6 +14,7 @@ use crate::{
     handle::Handle,
     journal, log,
     probes::{client_ip, latency, liveness, monitor, watcher},
+    recorders,
     settings::Settings,
     status, streams,
     supervision::{
@@ -32,6 +33,8 @@ const ACTORS: &[Spec] = &[
     store_writer::SPEC,
     status::SPEC,
     log::SPEC,
+    // Stopped after the journal: what it wrote last is recorded too.
+    recorders::SPEC,
     journal::SPEC,
     streams::SPEC,
     monitor::SPEC,
@@ -63,6 +66,7 @@ pub async fn start(
         begin(store.clone(), &*dataplane, settings.installed).await?;
     }
     let recorder = Recorder::new(settings.record.as_ref(), store.epoch())?;
+    recorders::prepare(&settings.recorders, store.journal()).await?;
     let env = Arc::new(Env::new(
         settings,
         Clock::start(),

@@ -78,6 +78,9 @@ pub struct Status {
     /// What happened, on disk.
     #[serde(default)]
     pub journal: JournalState,
+    /// Who writes down what may be billed.
+    #[serde(default)]
+    pub recorders: Vec<RecorderState>,
     /// Whether desired and observed agree.
     pub converged: bool,
     /// Whether the daemon is stopping.
@@ -163,6 +166,19 @@ pub struct JournalState {
     pub problem: Option<String>,
     /// How far its named readers have come.
     pub readers: BTreeMap<String, String>,
+}
+
+/// How a recorder stands.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
+pub struct RecorderState {
+    /// Its name.
+    pub name: String,
+    /// Why it cannot write; entries wait in the journal then.
+    pub problem: Option<String>,
+    /// Up to here in the journal everything is recorded: node, epoch and sequence, with dots between them.
+    pub position: String,
+    /// Entries that it wrote since the daemon's start.
+    pub entries: u64,
 }
 
 /// Whose users count on a client host.

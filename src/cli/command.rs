@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use warren_config::{DEFAULT_SOCKET, values};
 
 use super::{
+    meter::MeterCommand,
     network::{
         ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, links::LinkCommand, passes::PassCommand,
         users::UserCommand,
@@ -230,6 +231,12 @@ pub enum Command {
         /// How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short).
         #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10s")]
         wait: Duration,
+    },
+    /// Look at what recorders wrote of what was used.
+    Meter {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: MeterCommand,
     },
     /// Look at the ledger.
     Ledger {

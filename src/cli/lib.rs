@@ -14,6 +14,7 @@ mod firewall;
 mod generated;
 mod latency;
 mod ledger;
+mod meter;
 pub mod name;
 mod network;
 mod notes;
@@ -155,6 +156,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Routes { long } => routes::run(&client, long, as_json).await,
         Command::Latency { wait } => latency::run(&client, wait, as_json).await,
         Command::Ledger { command } => ledger::run(&client, command, &line.ledger, as_json).await,
+        Command::Meter { command } => meter::run(&line.ledger, command, form).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, as_json).await,
         Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, as_json).await,
         Command::Multicast {

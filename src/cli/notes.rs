@@ -1,7 +1,7 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
 use warren_api::{
-    v3::{Contest, Postponed, Refused, Status, Tunnel},
+    v3::{Contest, Postponed, RecorderState, Refused, Status, Tunnel},
     word::Word,
 };
 use warren_state::{Phase, RoleKind, SessionCause, SessionStatus};
@@ -49,6 +49,7 @@ pub fn general(status: &Status) -> Vec<String> {
     }
     notes.extend(switch(status));
     notes.extend(store(status));
+    notes.extend(recorders(status));
     if !status.enabled {
         notes.push(
             match status.tunnels.iter().filter(|tunnel| !tunnel.is_manual()).count() {
@@ -75,6 +76,18 @@ pub fn general(status: &Status) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// That a recorder does not write.
+pub fn recorders(status: &Status) -> Vec<String> {
+    let note = |one: &RecorderState| {
+        let problem = one.problem.as_deref()?;
+        Some(format!(
+            "recorder {} cannot write: {problem}; what is to be billed waits in the journal until it can",
+            one.name
+        ))
+    };
+    status.recorders.iter().filter_map(note).collect()
 }
 
 /// That a client's address is not known.

@@ -5,6 +5,7 @@ pub mod flags;
 pub mod latency;
 pub mod liveness;
 pub mod logging;
+pub mod metering;
 pub mod tunnel;
 pub mod values;
 
@@ -65,6 +66,8 @@ pub struct Layer {
     pub liveness: liveness::LivenessLayer,
     /// Whether and how devices are probed.
     pub latency: latency::LatencyLayer,
+    /// Who writes down what may be billed.
+    pub metering: metering::MeteringLayer,
     /// Where the API listens and what it serves.
     pub api: ApiLayer,
     /// How much is logged, and in which form.
@@ -168,6 +171,8 @@ pub struct Config {
     pub liveness: liveness::LivenessConfig,
     /// Whether and how devices are probed.
     pub latency: latency::LatencyConfig,
+    /// Who writes down what may be billed.
+    pub metering: metering::MeteringConfig,
     /// Where the API listens and what it serves.
     pub api: ApiConfig,
     /// How much is logged, and in which form.
@@ -373,6 +378,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
         liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
         latency: latency::LatencyLayer::over(lower.latency, upper.latency),
+        metering: metering::MeteringLayer::over(lower.metering, upper.metering),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -423,6 +429,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         bgp: layer.bgp.resolve()?,
         liveness: layer.liveness.resolve()?,
         latency: layer.latency.resolve()?,
+        metering: layer.metering.resolve()?,
         api: ApiConfig {
             sock_file: absolute(
                 "sock-file",

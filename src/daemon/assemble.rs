@@ -67,6 +67,7 @@ pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyho
     let settings = Settings {
         exclusion,
         pseudonyms: pseudonyms(config),
+        recorders: super::settings::recorders(config, &parts.way)?,
         ..settings(config, parts.way)?
     };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)

@@ -131,13 +131,13 @@ async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
 async fn until_the_end(handle: &Handle, signals: &mut signals::Signals, config: &Config) -> u8 {
     let reason = tokio::select! {
         reason = handle.ended() => reason,
-        (name, for_good) = signals.next() => {
+        (name, for_good) = signals.next(|| handle.reopen_recorders()) => {
             let mode = if for_good { StopMode::Remove } else { config.stop_mode };
             tracing::info!(signal = name, ?mode, "stopping");
             notify::stopping();
             tokio::select! {
                 reason = handle.clone().stop(mode) => reason,
-                (name, _) = signals.next() => {
+                (name, _) = signals.next(|| ()) => {
                     tracing::warn!(signal = name, "second signal: leaving at once");
                     return 1;
                 }

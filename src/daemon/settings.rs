@@ -1,12 +1,28 @@
 //! The configuration, as the actors take it.
 
-use warren_actors::{BgpSettings, Password, latency::LatencyOptions, liveness::LivenessOptions};
+use anyhow::Context;
+use warren_actors::{
+    BgpSettings, Password,
+    latency::LatencyOptions,
+    liveness::LivenessOptions,
+    recorders::{self, FileSettings, HttpOutput, OnFailure, Output, RecordersSettings},
+};
 use warren_api::version::VERSION;
-use warren_config::{Config, bgp::BgpConfig, liveness::LivenessConfig};
+use warren_config::{
+    Config,
+    bgp::BgpConfig,
+    liveness::LivenessConfig,
+    metering::{self, Backend, HttpConfig},
+};
+use warren_ledger::Way;
+use warren_metering::recorder::Rotation;
 use warren_protocols::{
     latency::LatencySettings,
     liveness::{LivenessSettings, PORT, Release},
 };
+
+/// Where what was used is kept, in the state directory.
+const METERING: &str = "metering";
 
 /// The BGP sessions.
 pub fn bgp(config: &BgpConfig) -> BgpSettings {
@@ -51,6 +67,67 @@ pub fn latency(config: &Config) -> Option<LatencyOptions> {
         list_interval: latency.cache_update_interval.map(|span| span.0),
         probe_tunnel_endpoints: latency.probe_tunnel_endpoints,
         probe_all_devices: latency.probe_all_devices,
+    })
+}
+
+/// The recorders.
+///
+/// # Errors
+/// When the file with a receiver's token cannot be read.
+pub fn recorders(config: &Config, way: &Way) -> anyhow::Result<RecordersSettings> {
+    let metering = &config.metering;
+    let mut outputs = Vec::new();
+    for backend in metering.backends() {
+        outputs.push(match backend {
+            Backend::File => ("file".to_owned(), Output::File(ledger_file(config))),
+            Backend::Stderr => ("stderr".to_owned(), Output::Stderr),
+            Backend::Http => ("http".to_owned(), Output::Http(receiver(&metering.http, way)?)),
+            Backend::Nop | Backend::Tee => continue,
+        });
+    }
+    let collector = metering.ipfix.collector.clone();
+    outputs.extend(collector.map(|collector| ("ipfix".to_owned(), Output::Ipfix(collector))));
+    Ok(RecordersSettings {
+        outputs,
+        on_failure: match metering.on_failure {
+            metering::OnFailure::Stop => OnFailure::Stop,
+            metering::OnFailure::Degrade => OnFailure::Degrade,
+        },
+        directory: config.state_dir.join(METERING),
+    })
+}
+
+fn ledger_file(config: &Config) -> FileSettings {
+    let file = &config.metering.file;
+    let usual = || config.state_dir.join(METERING).join("ledger.jsonl");
+    FileSettings {
+        path: file.path.clone().unwrap_or_else(usual),
+        makes_directory: file.path.is_none(),
+        rotation: (file.max_mib > 0).then_some(Rotation {
+            max_bytes: u64::from(file.max_mib) << 20,
+            keep: file.keep,
+        }),
+        sync: match file.sync {
+            metering::Sync::Always => recorders::Sync::Always,
+            metering::Sync::Never => recorders::Sync::Never,
+        },
+    }
+}
+
+fn receiver(http: &HttpConfig, way: &Way) -> anyhow::Result<HttpOutput> {
+    let token = http.token_file.as_ref().map(|path| {
+        let text = std::fs::read_to_string(path);
+        text.with_context(|| format!("metering.http.token_file {}", path.display()))
+    });
+    let url = http
+        .url
+        .as_ref()
+        .map(|url| url.endpoint().secret_url().to_string());
+    Ok(HttpOutput {
+        url: url.unwrap_or_default(),
+        token: token.transpose()?.map(|text| text.trim().to_owned()),
+        batch: usize::try_from(http.batch)?,
+        way: way.clone(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT ask for a stop as configured, SIGUSR1 for one that takes the tunnels down (rfcs/0007). SIGHUP asks for
-/// none: without a handler it would end the process, and systemd would take that for a clean exit.
+/// none: whoever rotates files sends it.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -29,15 +29,17 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one that asks for a stop: its name, and whether the tunnels go whatever is configured.
-    pub async fn next(&mut self) -> (&'static str, bool) {
+    /// Waits for the next one that asks for a stop: its name, and whether the tunnels go whatever is configured. At each SIGHUP
+    /// `hangup` is called.
+    pub async fn next(&mut self, hangup: impl Fn()) -> (&'static str, bool) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return ("SIGTERM", false),
                 _ = self.interrupt.recv() => return ("SIGINT", false),
                 _ = self.for_good.recv() => return ("SIGUSR1", true),
                 _ = self.hangup.recv() => {
-                    tracing::info!(signal = "SIGHUP", "nothing is reloaded; restart to take a changed configuration over");
+                    tracing::info!(signal = "SIGHUP", "files of recorders are opened anew; nothing is reloaded; restart to take a changed configuration over");
+                    hangup();
                 }
             }
         }

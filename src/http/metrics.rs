@@ -13,7 +13,8 @@ use warren_api::version;
 use warren_actors::Snapshot;
 use warren_ledger::fetcher::{Counts, Kind};
 use warren_state::{
-    ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus,
+    ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport,
+    table::RecorderStanding, view::UserStatus,
 };
 
 use super::{Api, compat};
@@ -405,6 +406,32 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         "warren_journal_position",
         "The sequence of the last entry in the journal on disk.",
         snapshot.journal.position.sequence.0 as f64,
+    )?;
+    let recorders = |value: fn(&RecorderStanding) -> f64| {
+        let each = snapshot.recorders.values();
+        each.map(|one| (vec![one.name.clone()], value(one)))
+            .collect::<Vec<_>>()
+    };
+    page.gauge(
+        "warren_recorder_failed",
+        "Whether a recorder cannot write: entries wait in the journal.",
+        &["recorder"],
+        recorders(|one| flag(one.problem.is_some())),
+    )?;
+    page.gauge(
+        "warren_recorder_position",
+        "The sequence in the journal up to which everything is recorded.",
+        &["recorder"],
+        recorders(|one| one.position.sequence.0 as f64),
+    )?;
+    page.counter(
+        "warren_recorder_entries_total",
+        "Entries that a recorder wrote since the start.",
+        &["recorder"],
+        snapshot
+            .recorders
+            .values()
+            .map(|one| (vec![one.name.clone()], one.entries)),
     )?;
     page.number(
         "warren_converged",

@@ -37,6 +37,9 @@ pub enum StartError {
     /// What happens cannot be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A recorder cannot write.
+    #[error("{0}")]
+    Recorder(String),
     /// An actor did not start.
     #[error("cannot start {actor}: {detail}")]
     Actor {

@@ -1,6 +1,6 @@
 //! From a snapshot to the bodies of the answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use warren_actors::{
@@ -11,8 +11,8 @@ use warren_actors::{
 use warren_api::{
     v3::{
         Answer, Conflict, Contest, DataplaneState, Failure, JournalState, LatencyState, Ledger,
-        LedgerRestart, OwnerState, PlanReply, Postponed, Process, ReaderBehind, Refused, RouteExclusion,
-        SCHEMA, Status, Step, StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
+        LedgerRestart, OwnerState, PlanReply, Postponed, Process, ReaderBehind, RecorderState, Refused,
+        RouteExclusion, SCHEMA, Status, Step, StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
     },
     word::Word,
 };
@@ -22,6 +22,7 @@ use warren_state::{
     event::Level,
     journal::JournalEntry,
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
+    table::RecorderStanding,
 };
 
 use super::{applied, page, standing};
@@ -53,6 +54,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         switch_unknown: unknown(snapshot),
         store_problem: snapshot.store_problem.clone(),
         journal: journal(snapshot),
+        recorders: recorders(snapshot),
         converged: snapshot.converged,
         stopping: snapshot.stopping,
         role: api.config.role.into(),
@@ -104,6 +106,17 @@ fn journal(snapshot: &Snapshot) -> JournalState {
         problem: snapshot.journal_problem.clone(),
         readers: readers.collect(),
     }
+}
+
+fn recorders(snapshot: &Snapshot) -> Vec<RecorderState> {
+    let recorders = snapshot.recorders.values();
+    let state = |one: &Arc<RecorderStanding>| RecorderState {
+        name: one.name.clone(),
+        problem: one.problem.clone(),
+        position: one.position.of(snapshot.node).to_string(),
+        entries: one.entries,
+    };
+    recorders.map(state).collect()
 }
 
 fn unknown(snapshot: &Snapshot) -> Option<String> {

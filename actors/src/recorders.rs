@@ -1,0 +1,303 @@
+//! Recorders: each reads the journal at its own pace, from a cursor that is on disk, and writes down what may be billed.
+//!
+//! An entry is recorded at least once, under an id that it has for ever. What cannot be written stays in the journal, within its
+//! bound; that is told once, shows in status, and is tried again.
+
+mod checkpoint;
+mod file;
+mod http;
+mod ipfix;
+mod lane;
+mod output;
+mod settings;
+mod small;
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{
+    sync::oneshot,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
+use warren_state::{
+    Monotonic,
+    table::{Change, RecorderStanding},
+};
+
+use warren_store::journal::Journal;
+
+use crate::{
+    env::Env,
+    shared_table::{Following, Wants},
+    supervision::{
+        beside::{AbortOnDrop, beside},
+        clock::Clock,
+        exit::StartError,
+        spec::{Order, Spec, Task, linked},
+        watchdog::Watch,
+    },
+};
+
+pub use lane::{Lane, Turn};
+pub use output::{Batch, Recorder};
+pub use settings::{FileSettings, HttpOutput, OnFailure, Output, RecordersSettings, Sync};
+pub use small::Captured;
+
+pub(crate) const SPEC: Spec = Spec {
+    enabled: |settings| !settings.recorders.outputs.is_empty(),
+    last_words: Some(flush),
+    ..Spec::new("recorders", Order::Reader, |env, root| {
+        linked(Recorders, env, root)
+    })
+};
+
+/// How long the last entries may take.
+const FLUSH: Duration = Duration::from_secs(2);
+/// The journal has what happened on disk this much later, as a rule; looks that find nothing are repeated after twice the time.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS: u32 = 5;
+
+pub(crate) struct Recorders;
+
+pub(crate) enum RecordersMessage {
+    /// Something happened.
+    Woken,
+    /// Something is due.
+    Due,
+    /// A recorder did what it could.
+    Done(usize, Option<(Lane, Turn)>),
+    /// Files are opened by their names again.
+    Reopen,
+    /// Record everything that is in the journal.
+    Flush(oneshot::Sender<()>),
+}
+
+pub(crate) struct State {
+    env: Arc<Env>,
+    following: Following,
+    slots: Vec<Slot>,
+    /// How many looks are left.
+    looks: u32,
+    look_at: Option<Monotonic>,
+    due: Option<(Monotonic, AbortOnDrop)>,
+    flushes: Vec<oneshot::Sender<()>>,
+    _watch: Watch,
+}
+
+/// A recorder, and what is wanted of it.
+#[derive(Default)]
+struct Slot {
+    /// Away while it works.
+    lane: Option<Lane>,
+    is_wanted: bool,
+    reopen: bool,
+    is_last: bool,
+    retry: Option<Monotonic>,
+    standing: RecorderStanding,
+}
+
+/// Nobody waits for a recorder that is not there any more; and all that are can write, where a start rests on that.
+pub(crate) async fn prepare(settings: &RecordersSettings, journal: &Arc<Journal>) -> Result<(), StartError> {
+    let (journal, kept) = (journal.clone(), settings.outputs.clone());
+    let _read_again_then = spawn_blocking(move || {
+        let kept: Vec<String> = kept.iter().map(|(name, _)| lane::cursor(name)).collect();
+        let cursors = journal.status().cursors.into_keys();
+        let gone = cursors.filter(|name| lane::is_cursor(name) && !kept.contains(name));
+        gone.filter(|name| journal.forget(name).is_err()).count()
+    })
+    .await;
+    if settings.on_failure == OnFailure::Degrade {
+        return Ok(());
+    }
+    for (name, output) in settings.outputs.clone() {
+        let opened = spawn_blocking(move || output.open(&name).map(drop)).await;
+        match opened {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => return Err(StartError::Recorder(failure.detail)),
+            Err(panic) => return Err(StartError::Recorder(panic.to_string())),
+        }
+    }
+    Ok(())
+}
+
+impl Actor for Recorders {
+    type Msg = RecordersMessage;
+    type State = State;
+    type Arguments = Arc<Env>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RecordersMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
+        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
+        env.mailboxes.set(myself.clone());
+        let slots = env.settings.recorders.outputs.iter().enumerate();
+        let slots = slots.map(|(number, (name, output))| {
+            let seed = env.settings.seed ^ number as u64;
+            let directory = &env.settings.recorders.directory;
+            Slot {
+                lane: Some(Lane::new(
+                    name,
+                    output.clone(),
+                    directory,
+                    env.journal.clone(),
+                    env.node,
+                    seed,
+                )),
+                ..Slot::default()
+            }
+        });
+        let slots = slots.collect();
+        let following = env.table.follow(Wants::Events, move || {
+            let _gone = myself.cast(RecordersMessage::Woken);
+        });
+        Ok(State {
+            env,
+            following,
+            slots,
+            looks: 0,
+            look_at: None,
+            due: None,
+            flushes: Vec::new(),
+            _watch: watch,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RecordersMessage>,
+        message: RecordersMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let now = state.env.clock.now();
+        match message {
+            RecordersMessage::Woken => {
+                state.following.answer();
+                state.looks = LOOKS;
+                state.look_at = state.look_at.or(Some(now + LOOK));
+            }
+            RecordersMessage::Due => state.due(now),
+            RecordersMessage::Done(number, done) => state.done(number, done)?,
+            RecordersMessage::Reopen => state.slots.iter_mut().for_each(|slot| {
+                (slot.reopen, slot.is_wanted) = (true, true);
+            }),
+            RecordersMessage::Flush(done) => {
+                state.flushes.push(done);
+                state.slots.iter_mut().for_each(|slot| {
+                    (slot.is_last, slot.is_wanted, slot.retry) = (true, true, None);
+                });
+            }
+        }
+        state.go_on(&myself, now);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Looks again, and tries again what is to be tried.
+    fn due(&mut self, now: Monotonic) {
+        self.due = None;
+        if self.look_at.is_some_and(|at| now >= at) {
+            self.looks = self.looks.saturating_sub(1);
+            self.look_at = (self.looks > 0).then(|| now + LOOK * 2u32.pow(LOOKS - self.looks));
+            self.slots.iter_mut().for_each(|slot| slot.is_wanted = true);
+        }
+        for slot in &mut self.slots {
+            slot.is_wanted |= slot.retry.is_some_and(|at| now >= at);
+        }
+    }
+
+    fn done(&mut self, number: usize, done: Option<(Lane, Turn)>) -> Result<(), String> {
+        let Some((lane, turn)) = done else {
+            return Err("a recorder failed".to_owned());
+        };
+        let Some(slot) = self.slots.get_mut(number) else {
+            return Ok(());
+        };
+        slot.lane = Some(lane);
+        slot.retry = turn.retry;
+        slot.is_wanted |= turn.more;
+        let has_changed = turn.standing != slot.standing;
+        let changes = has_changed.then(|| Change::Recorder(Arc::new(turn.standing.clone())));
+        slot.standing = turn.standing;
+        self.env.table.append(turn.events, changes.into_iter().collect());
+        Ok(())
+    }
+
+    fn go_on(&mut self, myself: &ActorRef<RecordersMessage>, now: Monotonic) {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if slot.is_wanted
+                && slot.retry.is_none_or(|at| now >= at)
+                && let Some(lane) = slot.lane.take()
+            {
+                slot.is_wanted = false;
+                let reopen = std::mem::take(&mut slot.reopen);
+                work(myself, number, lane, (reopen, slot.is_last), self.env.clock);
+            }
+        }
+        if self
+            .slots
+            .iter()
+            .all(|slot| slot.lane.is_some() && !slot.is_wanted)
+        {
+            self.flushes.drain(..).for_each(|done| {
+                let _nobody_waits = done.send(());
+            });
+        }
+        let retries = self.slots.iter().filter_map(|slot| slot.retry);
+        if let Some(at) = retries.chain(self.look_at).min() {
+            self.wake(myself, at);
+        }
+    }
+
+    fn wake(&mut self, myself: &ActorRef<RecordersMessage>, at: Monotonic) {
+        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
+            return;
+        }
+        let (myself, instant) = (myself.clone(), self.env.clock.instant(at));
+        let task = tokio::spawn(async move {
+            tokio::time::sleep_until(instant.max(Instant::now())).await;
+            let _gone = myself.cast(RecordersMessage::Due);
+        });
+        self.due = Some((at, AbortOnDrop(task)));
+    }
+}
+
+/// One turn of a recorder, on a thread that may wait for a disk or a network.
+fn work(
+    myself: &ActorRef<RecordersMessage>,
+    number: usize,
+    mut lane: Lane,
+    (reopen, is_last): (bool, bool),
+    clock: Clock,
+) {
+    let work = move || {
+        if reopen {
+            lane.reopen();
+        }
+        let turn = lane.turn(clock.now(), Clock::unix_ms());
+        if is_last && !turn.more {
+            lane.close();
+        }
+        (lane, turn)
+    };
+    let work = async move { RecordersMessage::Done(number, spawn_blocking(work).await.ok()) };
+    beside(myself, work, move |_panic| RecordersMessage::Done(number, None));
+}
+
+/// Files are opened by their names again: whoever rotates them asks for it.
+pub(crate) fn reopen(env: &Env) {
+    env.mailboxes.send(RecordersMessage::Reopen);
+}
+
+/// What is in the journal is recorded, where anybody is there to do it.
+fn flush(env: Arc<Env>) -> Task<()> {
+    Box::pin(async move {
+        let (done, flushed) = oneshot::channel();
+        if env.mailboxes.send(RecordersMessage::Flush(done)) {
+            let _late = timeout(FLUSH, flushed).await;
+        }
+    })
+}
