@@ -114,7 +114,9 @@ impl File {
                 let recent = std::mem::take(&mut self.recent);
                 if let Some(held) = &mut self.held {
                     held.length = held.file.metadata()?.len();
-                    held.append(&recent, self.settings.sync)?;
+                    // The copy may end within a line.
+                    let told = repair(0, Clock::unix_ms());
+                    held.append(&[&told[1..], &recent].concat(), self.settings.sync)?;
                 }
                 self.recent = recent;
             }

@@ -1,0 +1,195 @@
+//! Collectors of IPFIX: one of ours that counts, and others'.
+
+use std::{
+    fs,
+    net::UdpSocket,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use warren_actors::recorders::Output;
+use warren_metering::recorder::{TEMPLATE, What};
+
+use crate::source::Source;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends all of a journal.
+fn export(collector: &str) -> (tempfile::TempDir, Source) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut source = Source::open(dir.path());
+    let mut lane = source.lane("ipfix", Output::Ipfix(collector.to_owned()));
+    for _ in 0..5 {
+        source.append(20);
+        source.run(&mut lane, 20);
+    }
+    (dir, source)
+}
+
+/// Octets and packets of every record that is to arrive, by direction.
+fn expected(source: &Source) -> Vec<(u64, u64, u64)> {
+    let records = source
+        .expected()
+        .into_iter()
+        .filter_map(|entry| match entry.what {
+            What::UsageSample { total, .. } => Some([
+                (0, total.rx_bytes, total.rx_packets),
+                (1, total.tx_bytes, total.tx_packets),
+            ]),
+            _ => None,
+        });
+    records.flatten().collect()
+}
+
+pub fn own() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (_dir, source) = export(&socket.local_addr().unwrap().to_string());
+    let expected = expected(&source);
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut buffer, mut records, mut is_first) = ([0; 2_048], Vec::new(), true);
+    while records.len() < expected.len() {
+        let length = socket.recv(&mut buffer).unwrap();
+        let message = &buffer[..length];
+        let number = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
+        assert_eq!((number(0), usize::from(number(2))), (10, length));
+        let sequence = u32::from_be_bytes(message[8..12].try_into().unwrap());
+        assert_eq!(
+            usize::try_from(sequence).unwrap(),
+            records.len(),
+            "records before this message"
+        );
+        assert!(!is_first || number(16) == 2, "the template is first");
+        is_first = false;
+        let mut at = 16;
+        while at < length {
+            let end = at + usize::from(number(at + 2));
+            let mut record = at + 4;
+            while number(at) == TEMPLATE && record < end {
+                let long = |at: usize| u64::from_be_bytes(message[at..at + 8].try_into().unwrap());
+                records.push((
+                    u64::from(message[record + 8]),
+                    long(record + 9),
+                    long(record + 17),
+                ));
+                record += 33;
+                for _ in 0..2 {
+                    record += 1 + usize::from(message[record]);
+                }
+            }
+            at = end;
+        }
+    }
+    assert_eq!(records, expected);
+}
+
+/// A program that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Until somebody has the port.
+fn listening(port: u16) {
+    let until = Instant::now() + PATIENCE;
+    while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        assert!(Instant::now() < until, "nobody listens");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn nfdump() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let mut command = Command::new("nfcapd");
+    command.args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-l"]);
+    command
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut running = Running(command.spawn().unwrap());
+    listening(port);
+    let (_dir, source) = export(&format!("127.0.0.1:{port}"));
+    // What it was sent is in its socket; it writes it down when it is asked to end.
+    sleep(Duration::from_secs(1));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(running.0.id()).unwrap()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    running.0.wait().unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("nfcapd.") {
+            found.extend(read_nfdump(&path));
+        }
+    }
+    let mut expected: Vec<(u64, u64)> = expected(&source)
+        .iter()
+        .map(|(_, octets, packets)| (*octets, *packets))
+        .collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+fn read_nfdump(path: &Path) -> Vec<(u64, u64)> {
+    let output = Command::new("nfdump")
+        .arg("-r")
+        .arg(path)
+        .args(["-q", "-N", "-o", "fmt:%byt;%pkt"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows = text.lines().filter_map(|line| {
+        let (octets, packets) = line.split_once(';')?;
+        Some((octets.trim().parse().ok()?, packets.trim().parse().ok()?))
+    });
+    rows.collect()
+}
+
+pub fn goflow2() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let written = dir.path().join("flows");
+    let mut command = Command::new("goflow2");
+    command.arg(format!("-listen=netflow://127.0.0.1:{port}")).args([
+        "-produce=raw",
+        "-format=json",
+        "-transport=file",
+    ]);
+    command.arg(format!("-transport.file={}", written.display()));
+    command
+        .arg("-addr=127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _running = Running(command.spawn().unwrap());
+    listening(port);
+    let (_dir, source) = export(&format!("127.0.0.1:{port}"));
+    let expected = expected(&source);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let text = fs::read_to_string(&written).unwrap_or_default();
+        let found = text.matches("\"octetTotalCount\"").count();
+        if found >= expected.len() {
+            assert_eq!(found, expected.len());
+            break;
+        }
+        assert!(Instant::now() < until, "{found} of {}: {text}", expected.len());
+        sleep(Duration::from_millis(50));
+    }
+}
