@@ -177,6 +177,7 @@ fn everything() -> String {
         totals: Arc::new(totals),
         liveness: Some(Arc::new(tests::probed())),
         restarts: imbl::ordmap! { "status" => 1 },
+        recorders: imbl::ordmap! { "file".to_owned() => Arc::default() },
         invariants_broken: imbl::ordmap! { "INV-01" => 1 },
         events: imbl::ordmap! { "switched" => 1 },
         ..latency::tests::measured()

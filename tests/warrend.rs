@@ -41,7 +41,9 @@ fn a_hangup_is_remarked_on_and_neither_ends_the_daemon_nor_counts_as_a_request_t
     daemon.line_with("the API answers");
     for _ in 0..2 {
         daemon.signal(Signal::SIGHUP);
-        let line = daemon.line_with("nothing is reloaded; restart to take a changed configuration over");
+        let line = daemon.line_with(
+            "files of recorders are opened anew; nothing is reloaded; restart to take a changed configuration over",
+        );
         assert!(line.contains(r#""level":"INFO""#), "{line}");
     }
     assert!(
@@ -506,4 +508,50 @@ fn post(socket: &std::path::Path, path: &str, body: &str) -> (String, String) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn a_recorder_that_cannot_write_stops_the_start_unless_it_may_degrade_and_then_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("warren.toml");
+    let start = |metering: &str| {
+        std::fs::write(&file, format!("[metering]\n{metering}\n")).unwrap();
+        let mut command = warrend(dir.path());
+        command.arg(format!("-config={}", file.display()));
+        command
+    };
+    let (missing, blocked) = (dir.path().join("nowhere/ledger.jsonl"), file.join("ledger.jsonl"));
+    for (metering, said) in [
+        (
+            "backend = 'pigeon'".to_owned(),
+            "metering.backend \"pigeon\" is not one of file|stderr|nop|tee|http".to_owned(),
+        ),
+        (
+            format!("file.path = '{}'", missing.display()),
+            format!("cannot open {}: No such file or directory", missing.display()),
+        ),
+        (
+            format!("file.path = '{}'", blocked.display()),
+            format!("cannot open {}: Not a directory", blocked.display()),
+        ),
+    ] {
+        let output = start(&metering).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{metering}");
+        assert!(stderr(&output).contains(&said), "{metering}: {}", stderr(&output));
+    }
+    let degraded = format!("on_failure = 'degrade'\nfile.path = '{}'", missing.display());
+    let mut daemon = Daemon::of(&mut start(&degraded));
+    daemon.line_with("recorder file cannot write, entries wait in the journal: cannot open");
+    daemon.line_with("the API answers");
+    let socket = dir.path().join("w.sock");
+    let (_, status) = ask(&socket, "GET /v3/status");
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let problem = status["recorders"][0]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("cannot open"), "{problem}");
+    let said = stdout(&warren(dir.path(), &["status"])) + &stderr(&warren(dir.path(), &["status"]));
+    assert!(said.contains("recorder file cannot write"), "{said}");
+    std::fs::create_dir(missing.parent().unwrap()).unwrap();
+    daemon.line_with("recorder file writes again, with what waited");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end(), Some(0));
 }

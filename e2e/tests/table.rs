@@ -32,14 +32,31 @@ fn each_defect_of_the_reference_has_a_test_that_exists_or_a_reason() {
 /// How many weaknesses of streams are known.
 const WEAKNESSES: usize = 12;
 
+/// And of recorders.
+const OF_RECORDERS: usize = 9;
+
 #[test]
 fn each_weakness_of_streams_elsewhere_has_a_test_that_exists() {
+    hold("W", WEAKNESSES);
+}
+
+#[test]
+fn each_weakness_of_recorders_elsewhere_has_a_test_that_exists() {
+    hold("M", OF_RECORDERS);
+}
+
+/// The rows whose numbers begin so.
+fn hold(letter: &str, count: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let readme = fs::read_to_string(root.join("e2e/README.md")).unwrap();
-    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| W")).collect();
-    assert_eq!(rows.len(), WEAKNESSES);
+    let is_row = |line: &&str| {
+        let number = line.strip_prefix("| ").and_then(|line| line.strip_prefix(letter));
+        number.is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_digit()))
+    };
+    let rows: Vec<&str> = readme.lines().filter(is_row).collect();
+    assert_eq!(rows.len(), count);
     for (number, row) in rows.into_iter().enumerate() {
-        assert!(row.starts_with(&format!("| W{} |", number + 1)), "{row}");
+        assert!(row.starts_with(&format!("| {letter}{} |", number + 1)), "{row}");
         let tests = tests_of(row);
         assert!(!tests.is_empty(), "{row}");
         tests

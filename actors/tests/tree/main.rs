@@ -16,6 +16,7 @@ mod log;
 mod manual;
 mod owner;
 mod peers;
+mod recorders;
 mod recording;
 mod restart;
 mod scale;
