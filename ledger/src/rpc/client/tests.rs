@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::*;
+use super::{answers::is_settled, *};
 use crate::{
     accounts::{AccessPass, PassType, UserType, samples},
     rpc::Endpoint,
-    send::{Signature, TransactionFailure},
+    send::{Blockhash, Signature, TransactionFailure},
     testing::{CLIENT_IP, FakeLedger, Fault, PROGRAM, user},
 };
 
