@@ -9,6 +9,8 @@
 //!       ├─ recorders         what may be billed, written down
 //!       ├─ journal           what happened, on disk
 //!       ├─ streamer          what readers outside follow
+//!       ├─ hooks             what happened, to programs of the operator
+//!       ├─ health            whether the tunnels can be relied on
 //!       ├─ kernel_monitor    notices of the dataplane
 //!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
@@ -25,6 +27,8 @@
 mod env;
 mod errors;
 mod handle;
+mod health;
+mod hooks;
 mod journal;
 mod ledger_cache;
 mod lock;
@@ -44,6 +48,7 @@ mod tree;
 mod tunnel;
 
 pub use handle::Handle;
+pub use hooks::HooksSettings;
 pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};

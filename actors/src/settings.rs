@@ -5,11 +5,13 @@ use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 use warren_ledger::{FetcherSettings, Way};
 use warren_protocols::{latency::LatencySettings, liveness::LivenessSettings};
 use warren_state::{
-    Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings, journal::WriterSettings,
+    Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings, health::HealthSettings,
+    journal::WriterSettings,
 };
 
 use crate::{
     recorders::RecordersSettings,
+    hooks::HooksSettings,
     streams::pseudonym::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{
@@ -59,6 +61,10 @@ pub struct Settings {
     pub journal_capacity: usize,
     /// When the journal on disk is written.
     pub journal_writer: WriterSettings,
+    /// Programs that are given what happens; none by default.
+    pub hooks: Option<HooksSettings>,
+    /// How health is judged.
+    pub health: HealthSettings,
     /// How long an ordered stop may take before what is left is abandoned.
     pub stop_timeout: Duration,
     /// What writes down what may be billed; nothing by default.
@@ -181,6 +187,8 @@ impl Settings {
             publish_interval: Duration::from_millis(20),
             journal_capacity: 16_384,
             journal_writer: WriterSettings::default(),
+            hooks: None,
+            health: HealthSettings::default(),
             stop_timeout: Duration::from_secs(30),
             recorders: RecordersSettings::default(),
             record: None,

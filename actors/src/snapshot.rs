@@ -11,6 +11,8 @@ use warren_state::{
     address::Source,
     desired::Refusal,
     guard::{HoldReason, Restarted},
+    health::HealthStandings,
+    hooks::HooksStanding,
     latency::LatencyStatus,
     lifecycle::TunnelReport,
     liveness::LivenessStatus,
@@ -54,6 +56,11 @@ pub struct Snapshot {
     pub journal_problem: Option<String>,
     /// How recorders stand, by name.
     pub recorders: OrdMap<String, Arc<RecorderStanding>>,
+    /// How hooks fare.
+    pub hooks: Arc<HooksStanding>,
+    /// How health is judged.
+    #[serde(skip)]
+    pub health: Arc<HealthStandings>,
     /// Which users are ours; `None` until the client IP is known.
     pub role: Option<Role>,
     /// The view in force.

@@ -162,6 +162,8 @@ impl State {
             journal: env.journal.status(),
             journal_problem: tables.journal_problem,
             recorders: tables.recorders,
+            hooks: tables.hooks,
+            health: tables.health,
             role,
             view: accepted.as_ref().map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),

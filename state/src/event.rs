@@ -30,6 +30,8 @@ use crate::{
     address::{FoundBecause, KeptBecause, Unusable},
     desired::Refusal,
     guard::HoldReason,
+    health::{HealthReason, Purpose},
+    hooks::HookFailure,
     invariant::Invariant,
     journal::Interruption,
     lifecycle::{MoveReason, PhaseReason, RouteCounts},
@@ -127,6 +129,43 @@ pub enum Event {
         to_epoch: Epoch,
         /// And the event there.
         to_sequence: Sequence,
+    },
+    /// A hook failed, in another way than before. Its later failures are counted, and told when they differ.
+    HookFailed {
+        /// The name of its file.
+        hook: String,
+        /// How.
+        failure: HookFailure,
+        /// What it wrote to its standard error, or what the system says.
+        detail: Option<String>,
+    },
+    /// A hook that failed is well again.
+    HookMended {
+        /// The name of its file.
+        hook: String,
+        /// How often it failed in a row.
+        failures: u32,
+    },
+    /// A hook was not given the oldest of the events that waited for it: there were too many.
+    HookDropped {
+        /// The name of its file.
+        hook: String,
+        /// How many, since it was run last.
+        dropped: u64,
+    },
+    /// No hook is run.
+    HooksRefused {
+        /// What is wrong with their directory.
+        detail: String,
+    },
+    /// Whether this host's tunnels can be relied on is judged differently now.
+    HealthChanged {
+        /// What for.
+        purpose: Purpose,
+        /// Whether nothing counts as wrong from now on.
+        healthy: bool,
+        /// What does.
+        reasons: Vec<HealthReason>,
     },
     /// A recorder cannot write what happened; it waits in the journal.
     RecorderImpaired {

@@ -13,6 +13,8 @@ pub mod desired;
 pub mod event;
 pub mod exclusion;
 pub mod guard;
+pub mod health;
+pub mod hooks;
 pub mod ids;
 pub mod invariant;
 pub mod journal;

@@ -123,6 +123,11 @@ impl Event {
             | Self::JournalMended { .. }
             | Self::JournalCut { .. }
             | Self::JournalDropped { .. }
+            | Self::HookFailed { .. }
+            | Self::HookMended { .. }
+            | Self::HookDropped { .. }
+            | Self::HooksRefused { .. }
+            | Self::HealthChanged { .. }
             | Self::RecorderImpaired { .. }
             | Self::RecorderMended { .. }
             | Self::RecorderRepaired { .. }

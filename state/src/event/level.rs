@@ -38,6 +38,9 @@ impl Event {
             | Self::JournalImpaired { .. }
             | Self::JournalCut { .. }
             | Self::JournalDropped { .. }
+            | Self::HookFailed { .. }
+            | Self::HookDropped { .. }
+            | Self::HooksRefused { .. }
             | Self::RecorderImpaired { .. }
             | Self::RecorderRepaired { .. }
             | Self::Refused { .. }
@@ -71,6 +74,8 @@ impl Event {
             | Self::StoreMended
             | Self::TunnelInterrupted { .. }
             | Self::JournalMended { .. }
+            | Self::HookMended { .. }
+            | Self::HealthChanged { .. }
             | Self::RecorderMended { .. }
             | Self::ViewRenewed { .. }
             | Self::EndpointRotated { .. }

@@ -7,6 +7,7 @@ use crate::{
     Action, Address, AddressScope, Backend, FaultClass, LinkAction, LinkSpec, Route, RouteProtocol, Rule,
     RuleSelector, ServiceClass, TableId,
     desired::{EndpointFault, GroupFault, NetFault},
+    health::HealthCode,
     lifecycle::{MoveFault, RetireReason},
     owners::Foreign,
     testing::net,
@@ -27,6 +28,7 @@ pub(super) fn samples() -> Vec<Event> {
         of_the_plan(),
         of_a_tunnel(),
         of_a_session(),
+        of_hooks_and_health(),
     ]
     .concat();
     all.sort_by_key(Event::kind);
@@ -74,6 +76,20 @@ fn of_the_daemon() -> Vec<Event> {
             to_epoch: Epoch(4),
             to_sequence: Sequence(23),
         },
+        Event::HookMended {
+            hook: "failover".to_owned(),
+            failures: 3,
+        },
+        Event::HookDropped {
+            hook: "failover".to_owned(),
+            dropped: 17,
+        },
+        Event::HooksRefused { detail: detail() },
+        Event::HealthChanged {
+            purpose: Purpose::Failover,
+            healthy: true,
+            reasons: vec![],
+        },
         Event::RecorderImpaired {
             recorder: "file".to_owned(),
             detail: detail(),
@@ -117,6 +133,31 @@ fn of_the_daemon() -> Vec<Event> {
             detail: "a tunnel went".to_owned(),
         },
     ]
+}
+
+fn of_hooks_and_health() -> Vec<Event> {
+    let failures = [
+        HookFailure::Exit { status: 1 },
+        HookFailure::Signal { signal: 11 },
+        HookFailure::Deadline { seconds: 10 },
+        HookFailure::NotStarted,
+        HookFailure::Refused,
+    ];
+    let failed = failures.into_iter().map(|failure| Event::HookFailed {
+        hook: "failover".to_owned(),
+        failure,
+        detail: None,
+    });
+    let reason = |code| HealthReason {
+        code,
+        tunnel: Some(id()).filter(|_| code > HealthCode::ViewStale),
+    };
+    let health = Event::HealthChanged {
+        purpose: Purpose::General,
+        healthy: false,
+        reasons: HealthCode::ALL.into_iter().map(reason).collect(),
+    };
+    failed.chain([health]).collect()
 }
 
 fn of_the_ledger() -> Vec<Event> {

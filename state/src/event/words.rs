@@ -77,6 +77,30 @@ impl Display for Event {
                 "the journal on disk is too large or too old: {reader} had read up to {after_epoch}.{after_sequence}, \
                  and it begins after {to_epoch}.{to_sequence} now"
             ),
+            Self::HookFailed {
+                hook,
+                failure,
+                detail,
+            } => {
+                write!(f, "hook {hook}: {failure}")?;
+                then(f, detail.as_ref())
+            }
+            Self::HookMended { hook, failures } => {
+                write!(f, "hook {hook} is well again, after {failures} failures in a row")
+            }
+            Self::HookDropped { hook, dropped } => {
+                write!(f, "hook {hook} is too slow: it was not given {dropped} events")
+            }
+            Self::HooksRefused { detail } => write!(f, "no hook is run: {detail}"),
+            Self::HealthChanged {
+                purpose,
+                healthy: true,
+                ..
+            } => write!(f, "healthy ({purpose})"),
+            Self::HealthChanged { purpose, reasons, .. } => {
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                write!(f, "not healthy ({purpose}): {}", reasons.join("; "))
+            }
             Self::RecorderImpaired { recorder, detail } => write!(
                 f,
                 "recorder {recorder} cannot write, entries wait in the journal: {detail}"

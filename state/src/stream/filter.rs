@@ -33,6 +33,10 @@ pub enum Topic {
     Liveness,
     /// What was used.
     Usage,
+    /// What becomes of hooks.
+    Hooks,
+    /// Whether the tunnels can be relied on.
+    Health,
     /// Whatever changes the state that is shown.
     State,
 }
@@ -55,7 +59,7 @@ pub struct UnknownTopic(String);
 
 impl Topic {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Daemon,
         Self::Store,
         Self::Switch,
@@ -67,6 +71,8 @@ impl Topic {
         Self::Routes,
         Self::Liveness,
         Self::Usage,
+        Self::Hooks,
+        Self::Health,
         Self::State,
     ];
 
@@ -85,6 +91,8 @@ impl Topic {
             Self::Routes => "routes",
             Self::Liveness => "liveness",
             Self::Usage => "usage",
+            Self::Hooks => "hooks",
+            Self::Health => "health",
             Self::State => "state",
         }
     }
@@ -157,6 +165,8 @@ impl Kind {
             | Self::RoutesCapturing => Topic::Routes,
             Self::LivenessChanged => Topic::Liveness,
             Self::UsageSampled => Topic::Usage,
+            Self::HookFailed | Self::HookMended | Self::HookDropped | Self::HooksRefused => Topic::Hooks,
+            Self::HealthChanged => Topic::Health,
         }
     }
 }

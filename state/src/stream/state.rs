@@ -56,6 +56,8 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Excluded(_)
             | Change::Stopping => is_in_the_head = true,
             Change::Multicast(..)
+            | Change::Hooks(_)
+            | Change::Health(_)
             | Change::Recorder(_)
             | Change::Applied(..)
             | Change::Watch { .. }

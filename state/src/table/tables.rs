@@ -13,6 +13,8 @@ use crate::{
     desired::Refusal,
     event::Event,
     guard::{AcceptedView, HoldReason, Restarted},
+    health::HealthStandings,
+    hooks::HooksStanding,
     journal::LocalPosition,
     latency::LatencyStatus,
     lifecycle::{TunnelReport, WatchedRoute},
@@ -55,6 +57,10 @@ pub enum Change {
     Disk(Arc<Disk>),
     /// Why the journal on disk cannot be written; none while it can.
     Journal(Option<String>),
+    /// Hooks fare like this now.
+    Hooks(Arc<HooksStanding>),
+    /// Health is judged like this now.
+    Health(#[serde(skip)] Arc<HealthStandings>),
     /// A recorder stands like this now.
     Recorder(Arc<RecorderStanding>),
     /// Whose accounts count.
@@ -110,6 +116,11 @@ pub struct Tables {
     pub disk: Arc<Disk>,
     /// Why the journal on disk cannot be written.
     pub journal_problem: Option<String>,
+    /// How hooks fare; nothing where there are none.
+    pub hooks: Arc<HooksStanding>,
+    /// How health is judged.
+    #[serde(skip)]
+    pub health: Arc<HealthStandings>,
     /// How recorders stand, by name.
     pub recorders: OrdMap<String, Arc<RecorderStanding>>,
     /// Which owners' accounts may name this host.
@@ -292,6 +303,8 @@ impl Change {
             | Self::Watch { .. }
             | Self::Disk(_)
             | Self::Journal(_)
+            | Self::Hooks(_)
+            | Self::Health(_)
             | Self::Recorder(_)
             | Self::Held(_)
             | Self::LedgerRestarted(_)
@@ -371,6 +384,8 @@ impl Tables {
             Change::Switch(switch) => self.switch = *switch,
             Change::Disk(disk) => self.disk = disk.clone(),
             Change::Journal(problem) => self.journal_problem = problem.clone(),
+            Change::Hooks(standing) => self.hooks = standing.clone(),
+            Change::Health(standing) => self.health = standing.clone(),
             Change::Recorder(standing) => {
                 self.recorders.insert(standing.name.clone(), standing.clone());
             }

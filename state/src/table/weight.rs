@@ -55,6 +55,11 @@ impl Change {
             | Self::Disk(_)
             | Self::Journal(_)
             | Self::Recorder(_) => 4 * SMALL,
+            Self::Hooks(standing) => standing.hooks.len() * 2 * SMALL,
+            Self::Health(standing) => standing
+                .values()
+                .map(|one| (one.reasons.len() + one.coming.len() + 1) * SMALL)
+                .sum(),
             Self::Session(_, standing) => {
                 size_of::<BgpStanding>()
                     + standing

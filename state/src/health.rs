@@ -1,0 +1,410 @@
+//! Health: whether this host's tunnels can be relied on, and if not, why. What is wrong counts only once it lasts, and what is well
+//! again counts only once that lasts, so that whoever acts on it does not go to and fro.
+//!
+//! ```text
+//! condition:   absent ── seen ──▶ coming ── lasts unwell_after ──▶ reason ── absent for well_after ──▶ absent
+//! verdict:     unknown ── nothing is seen ──▶ healthy ◀── no reason / a reason ──▶ unhealthy
+//!              unknown ── a condition is still there settle after the start ──▶ unhealthy
+//! ```
+
+mod conditions;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Deadline, Monotonic, TunnelId, event::Event};
+
+pub use conditions::{Seen, see};
+
+/// What health is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Whether everything that should be there is there.
+    General,
+    /// Whether whoever needs these tunnels may stay on this host: also nothing that should be there is no health then.
+    Failover,
+}
+
+/// What can be wrong. The names are the same for ever.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthCode {
+    /// Failover: the enable switch is off.
+    Disabled,
+    /// Failover: the daemon stops.
+    Stopping,
+    /// Failover: the daemon is enabled, and no tunnel is asked for.
+    NoTunnels,
+    /// The ledger was not read yet.
+    ViewMissing,
+    /// The view of the ledger is too old.
+    ViewStale,
+    /// A user of this host has no tunnel.
+    NotBuilt,
+    /// A tunnel is not built, or a part of it fails.
+    TunnelDown,
+    /// A tunnel's BGP session is not up.
+    SessionDown,
+    /// Too few routes that the session taught are in place.
+    NoRoutes,
+    /// Not all groups that this host receives are joined, or what has to be said for that cannot leave.
+    GroupsNotJoined,
+}
+
+/// Something that is wrong, with a tunnel where it is one's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct HealthReason {
+    /// What.
+    pub code: HealthCode,
+    /// Whose; the account of a user that has no tunnel.
+    pub tunnel: Option<TunnelId>,
+}
+
+/// The numbers of health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HealthSettings {
+    /// What is wrong counts once it lasts so long.
+    pub unwell_after: Duration,
+    /// It counts no longer once it has been well for so long.
+    pub well_after: Duration,
+    /// So long after a start nothing is said unless all is well.
+    pub settle: Duration,
+    /// A view may be so old.
+    pub view_age: Duration,
+    /// A unicast tunnel has so many routes in place at least.
+    pub routes: usize,
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self {
+            unwell_after: Duration::from_secs(5),
+            well_after: Duration::from_secs(30),
+            settle: Duration::from_secs(30),
+            view_age: Duration::from_secs(300),
+            routes: 1,
+        }
+    }
+}
+
+/// What is said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The daemon has just started.
+    #[default]
+    Unknown,
+    /// Nothing counts as wrong.
+    Healthy,
+    /// Something does.
+    Unhealthy,
+}
+
+/// How health stands, for one purpose.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HealthStanding {
+    /// What is said.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Monotonic,
+    /// What counts as wrong, and since when it was seen.
+    pub reasons: BTreeMap<HealthReason, Monotonic>,
+    /// What is wrong and does not count yet, and since when it is seen.
+    pub coming: BTreeMap<HealthReason, Monotonic>,
+}
+
+/// Both.
+pub type HealthStandings = BTreeMap<Purpose, HealthStanding>;
+
+/// What counts as wrong.
+#[derive(Debug)]
+pub struct Health {
+    settings: HealthSettings,
+    started: Monotonic,
+    purposes: BTreeMap<Purpose, Judge>,
+}
+
+#[derive(Debug, Default)]
+struct Judge {
+    verdict: Verdict,
+    since: Monotonic,
+    /// What is seen now, and since when.
+    seen: BTreeMap<HealthReason, Monotonic>,
+    /// What counts, since when it was seen, and since when it is not any more.
+    counts: BTreeMap<HealthReason, (Monotonic, Option<Monotonic>)>,
+}
+
+impl Purpose {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 2] = [Self::General, Self::Failover];
+
+    /// The name in requests, events and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::General => "general",
+            Self::Failover => "failover",
+        }
+    }
+}
+
+impl HealthCode {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Disabled,
+        Self::Stopping,
+        Self::NoTunnels,
+        Self::ViewMissing,
+        Self::ViewStale,
+        Self::NotBuilt,
+        Self::TunnelDown,
+        Self::SessionDown,
+        Self::NoRoutes,
+        Self::GroupsNotJoined,
+    ];
+
+    /// The name in JSON; it never changes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Stopping => "stopping",
+            Self::NoTunnels => "no_tunnels",
+            Self::ViewMissing => "view_missing",
+            Self::ViewStale => "view_stale",
+            Self::NotBuilt => "not_built",
+            Self::TunnelDown => "tunnel_down",
+            Self::SessionDown => "session_down",
+            Self::NoRoutes => "no_routes",
+            Self::GroupsNotJoined => "groups_not_joined",
+        }
+    }
+
+    /// Whether it is wrong for who asks for this.
+    #[must_use]
+    pub fn concerns(self, purpose: Purpose) -> bool {
+        match self {
+            Self::Disabled | Self::Stopping | Self::NoTunnels => purpose == Purpose::Failover,
+            Self::ViewMissing
+            | Self::ViewStale
+            | Self::NotBuilt
+            | Self::TunnelDown
+            | Self::SessionDown
+            | Self::NoRoutes
+            | Self::GroupsNotJoined => true,
+        }
+    }
+
+    /// Whether it counts at once: it has lasted already, or somebody meant it.
+    fn is_sudden(self) -> bool {
+        match self {
+            Self::Disabled | Self::Stopping | Self::ViewStale => true,
+            Self::NoTunnels
+            | Self::ViewMissing
+            | Self::NotBuilt
+            | Self::TunnelDown
+            | Self::SessionDown
+            | Self::NoRoutes
+            | Self::GroupsNotJoined => false,
+        }
+    }
+}
+
+impl Health {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(settings: HealthSettings, now: Monotonic) -> Self {
+        Self::after(settings, now, &HealthStandings::new())
+    }
+
+    /// Goes on where an earlier one of the same start was, of which this is known.
+    #[must_use]
+    pub fn after(settings: HealthSettings, now: Monotonic, known: &HealthStandings) -> Self {
+        let judge = |purpose| {
+            let standing = known.get(&purpose).cloned().unwrap_or_default();
+            let counts = standing
+                .reasons
+                .iter()
+                .map(|(reason, since)| (*reason, (*since, None)));
+            let judge = Judge {
+                verdict: standing.verdict,
+                since: standing.since,
+                counts: counts.collect(),
+                seen: standing.reasons.into_iter().chain(standing.coming).collect(),
+            };
+            (purpose, judge)
+        };
+        Self {
+            settings,
+            started: now,
+            purposes: Purpose::ALL.into_iter().map(judge).collect(),
+        }
+    }
+
+    /// What is wrong now. Says what there is to tell.
+    pub fn look(&mut self, now: Monotonic, wrong: &BTreeSet<HealthReason>) -> Vec<Event> {
+        let (settings, started) = (self.settings, self.started);
+        let mut told = Vec::new();
+        for (purpose, judge) in &mut self.purposes {
+            let concerns = |reason: &&HealthReason| reason.code.concerns(*purpose);
+            let its = wrong.iter().filter(concerns).copied().collect();
+            told.extend(judge.look(*purpose, now, its, settings, started));
+        }
+        told
+    }
+
+    /// When to look again although nothing changed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        self.purposes
+            .values()
+            .filter_map(|judge| judge.due(self.settings, self.started))
+            .min()
+            .map(|at| Deadline { at, name: "health" })
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> HealthStandings {
+        let of = |judge: &Judge| HealthStanding {
+            verdict: judge.verdict,
+            since: judge.since,
+            reasons: judge
+                .counts
+                .iter()
+                .map(|(reason, (since, _))| (*reason, *since))
+                .collect(),
+            coming: judge.coming().map(|(reason, since)| (*reason, *since)).collect(),
+        };
+        self.purposes
+            .iter()
+            .map(|(purpose, judge)| (*purpose, of(judge)))
+            .collect()
+    }
+}
+
+impl Judge {
+    fn look(
+        &mut self,
+        purpose: Purpose,
+        now: Monotonic,
+        wrong: BTreeSet<HealthReason>,
+        settings: HealthSettings,
+        started: Monotonic,
+    ) -> Option<Event> {
+        self.seen.retain(|reason, _| wrong.contains(reason));
+        for reason in &wrong {
+            self.seen.entry(*reason).or_insert(now);
+        }
+        for (reason, (_, gone)) in &mut self.counts {
+            *gone = match wrong.contains(reason) {
+                true => None,
+                false => Some(gone.unwrap_or(now)),
+            };
+        }
+        self.counts
+            .retain(|_, (_, gone)| gone.is_none_or(|gone| now.since(gone) < settings.well_after));
+        for (reason, since) in &self.seen {
+            if self.verdict_known_at(settings, started, reason, *since) <= now {
+                self.counts.entry(*reason).or_insert((*since, None));
+            }
+        }
+        let verdict = match (self.counts.is_empty(), self.verdict) {
+            (false, _) => Verdict::Unhealthy,
+            (true, Verdict::Unknown) if !self.seen.is_empty() => Verdict::Unknown,
+            (true, _) => Verdict::Healthy,
+        };
+        if verdict == self.verdict {
+            return None;
+        }
+        (self.verdict, self.since) = (verdict, now);
+        Some(Event::HealthChanged {
+            purpose,
+            healthy: verdict == Verdict::Healthy,
+            reasons: self.counts.keys().copied().collect(),
+        })
+    }
+
+    /// When a condition that is seen since then begins to count.
+    fn verdict_known_at(
+        &self,
+        settings: HealthSettings,
+        started: Monotonic,
+        reason: &HealthReason,
+        since: Monotonic,
+    ) -> Monotonic {
+        let lasts = match reason.code.is_sudden() {
+            true => since,
+            false => since + settings.unwell_after,
+        };
+        match self.verdict {
+            Verdict::Unknown => lasts.max(started + settings.settle),
+            Verdict::Healthy | Verdict::Unhealthy => lasts,
+        }
+    }
+
+    fn coming(&self) -> impl Iterator<Item = (&HealthReason, &Monotonic)> {
+        self.seen
+            .iter()
+            .filter(|(reason, _)| !self.counts.contains_key(reason))
+    }
+
+    fn due(&self, settings: HealthSettings, started: Monotonic) -> Option<Monotonic> {
+        let coming = self
+            .coming()
+            .map(|(reason, since)| self.verdict_known_at(settings, started, reason, *since));
+        let going = self
+            .counts
+            .values()
+            .filter_map(|(_, gone)| Some((*gone)? + settings.well_after));
+        coming.chain(going).min()
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = UnknownPurpose;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|purpose| purpose.name() == text);
+        found.ok_or_else(|| UnknownPurpose(text.chars().take(100).collect()))
+    }
+}
+
+/// The text names no purpose.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("health is asked for general or failover, and not for {0:?}")]
+pub struct UnknownPurpose(String);
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for HealthReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self.code {
+            HealthCode::Disabled => "the daemon is disabled",
+            HealthCode::Stopping => "the daemon stops",
+            HealthCode::NoTunnels => "the ledger asks for no tunnel of this host",
+            HealthCode::ViewMissing => "the ledger was not read yet",
+            HealthCode::ViewStale => "the view of the ledger is too old",
+            HealthCode::NotBuilt => "a user of this host has no tunnel",
+            HealthCode::TunnelDown => "a tunnel is not built",
+            HealthCode::SessionDown => "a tunnel's session is not up",
+            HealthCode::NoRoutes => "a tunnel has too few routes in place",
+            HealthCode::GroupsNotJoined => "not all groups of a tunnel are joined",
+        };
+        f.write_str(words)?;
+        self.tunnel.map_or(Ok(()), |tunnel| write!(f, " ({tunnel})"))
+    }
+}

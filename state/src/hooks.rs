@@ -1,0 +1,435 @@
+//! Hooks: programs that are given events. Which of them gets what, when, and for how long is decided here.
+//!
+//! One event at a time goes to each hook, in order. So many wait for it at most; then the oldest go, and both the hook and the operator
+//! are told how many. A hook that takes too long is killed. After a failure it rests, longer after each further one; the event is not given
+//! to it again, for nobody knows what it has done already. What happens to hooks is told by events that no hook is given.
+
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Deadline, Monotonic, NodeId, Position, Sequence,
+    event::{Event, Level},
+    journal::JournalEntry,
+    stream::{Filter, Topic},
+};
+
+pub use standing::{HookStanding, HooksStanding};
+
+/// What is given to hooks where nothing is configured.
+pub const DEFAULT_TOPICS: [Topic; 5] = [
+    Topic::Daemon,
+    Topic::Switch,
+    Topic::Tunnel,
+    Topic::Session,
+    Topic::Health,
+];
+
+/// The numbers of hooks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HookSettings {
+    /// Which events they are given.
+    pub filter: Filter,
+    /// One run may take so long.
+    pub deadline: Duration,
+    /// So many events wait for a hook at most.
+    pub waiting: usize,
+    /// It rests so long after a failure; twice as long after each further one.
+    pub rest: Duration,
+    /// And never longer than this.
+    pub longest_rest: Duration,
+    /// There are so many hooks at most.
+    pub most: usize,
+}
+
+impl Default for HookSettings {
+    fn default() -> Self {
+        Self {
+            filter: Filter {
+                topics: DEFAULT_TOPICS.into(),
+                ..Filter::default()
+            },
+            deadline: Duration::from_secs(10),
+            waiting: 64,
+            rest: Duration::from_secs(1),
+            longest_rest: Duration::from_secs(60),
+            most: 32,
+        }
+    }
+}
+
+/// How a run of a hook failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "code")]
+pub enum HookFailure {
+    /// It said so.
+    Exit {
+        /// Its exit code.
+        status: i32,
+    },
+    /// It was killed, not by us.
+    Signal {
+        /// By which signal.
+        signal: i32,
+    },
+    /// It took too long, and was killed.
+    Deadline {
+        /// It had so many seconds.
+        seconds: u64,
+    },
+    /// It was not started.
+    NotStarted,
+    /// It is not run, because others could have put something else in its place.
+    Refused,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// What went wrong; none where nothing did.
+    pub failure: Option<HookFailure>,
+    /// What it, or the system, says to that.
+    pub detail: Option<String>,
+}
+
+/// What the shell is to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum HookEffect {
+    /// Run this hook with this on its standard input; its end is told by [`Hooks::ended`].
+    Run {
+        /// Which.
+        hook: String,
+        /// The event.
+        entry: Arc<JournalEntry>,
+        /// So many were dropped before it.
+        lost: u64,
+    },
+    /// Kill it and whatever it has started.
+    Kill {
+        /// Which.
+        hook: String,
+    },
+    /// Append this to the table.
+    Tell(Event),
+}
+
+/// Which hooks there are, and what waits for them.
+#[derive(Debug)]
+pub struct Hooks {
+    settings: HookSettings,
+    hooks: BTreeMap<String, Hook>,
+    /// Why none is run.
+    problem: Option<String>,
+    /// No more is taken: the daemon ends.
+    is_last: bool,
+}
+
+#[derive(Debug, Default)]
+struct Hook {
+    waiting: VecDeque<Arc<JournalEntry>>,
+    /// Dropped since the last run began.
+    lost: u64,
+    state: State,
+    /// Failures in a row, and what was told of them.
+    failures: u32,
+    told: Option<HookFailure>,
+    /// It is not in the directory any more.
+    is_gone: bool,
+    standing: HookStanding,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum State {
+    /// It may be run.
+    #[default]
+    Idle,
+    /// It runs, until then at most.
+    Running(Monotonic),
+    /// It was killed, and has not ended yet.
+    Killed,
+    /// It is not run before that.
+    Resting(Monotonic),
+}
+
+impl Hooks {
+    /// None is known yet.
+    #[must_use]
+    pub fn new(settings: HookSettings) -> Self {
+        Self {
+            settings,
+            hooks: BTreeMap::new(),
+            problem: None,
+            is_last: false,
+        }
+    }
+
+    /// These are in the directory now, or none may be run, and why. One that is gone is given nothing any more.
+    pub fn found(&mut self, found: Result<BTreeSet<String>, String>) -> Vec<HookEffect> {
+        let before = self.problem.take();
+        let names = match found {
+            Ok(names) => names,
+            Err(problem) => {
+                self.problem = Some(problem.clone());
+                let is_news = before.as_ref() != Some(&problem);
+                let told = is_news.then_some(HookEffect::Tell(Event::HooksRefused { detail: problem }));
+                self.keep(&BTreeSet::new());
+                return told.into_iter().collect();
+            }
+        };
+        self.keep(&names);
+        for name in names {
+            if self.hooks.len() < self.settings.most || self.hooks.contains_key(&name) {
+                self.hooks.entry(name).or_default().is_gone = false;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Drops those that are not among these; one that runs comes to its end first.
+    fn keep(&mut self, names: &BTreeSet<String>) {
+        for (name, hook) in &mut self.hooks {
+            if !names.contains(name) {
+                hook.is_gone = true;
+                hook.waiting.clear();
+            }
+        }
+        self.hooks.retain(|_, hook| !hook.is_gone || hook.is_running());
+    }
+
+    /// Something happened.
+    pub fn take(&mut self, entry: &Arc<JournalEntry>) {
+        let about_hooks = entry.event.kind().topic() == Topic::Hooks;
+        if about_hooks || self.is_last || !self.settings.filter.wants_event(&entry.event) {
+            return;
+        }
+        for hook in self.hooks.values_mut().filter(|hook| !hook.is_gone) {
+            hook.waiting.push_back(entry.clone());
+            if hook.waiting.len() > self.settings.waiting.max(1) {
+                hook.waiting.pop_front();
+                hook.lose(1);
+            }
+        }
+    }
+
+    /// So many things happened at least that nobody knows any more.
+    pub fn missed(&mut self, events: u64) {
+        self.hooks.values_mut().for_each(|hook| hook.lose(events));
+    }
+
+    /// What is to be done now.
+    pub fn go_on(&mut self, now: Monotonic) -> Vec<HookEffect> {
+        let deadline = self.settings.deadline;
+        let mut effects = Vec::new();
+        for (name, hook) in &mut self.hooks {
+            hook.go_on(name, now, deadline, &mut effects);
+        }
+        effects
+    }
+
+    /// A run is over. Says what there is to tell of it.
+    pub fn ended(&mut self, now: Monotonic, name: &str, ended: Ended) -> Vec<HookEffect> {
+        let Some(hook) = self.hooks.get_mut(name) else {
+            return Vec::new();
+        };
+        let killed = hook.state == State::Killed;
+        let failure = match ended.failure {
+            Some(HookFailure::Signal { .. }) if killed => Some(HookFailure::Deadline {
+                seconds: self.settings.deadline.as_secs(),
+            }),
+            other => other,
+        };
+        let told = match failure {
+            None => hook.succeeded(name),
+            Some(failure) => {
+                let doubled = 1 << hook.failures.min(16);
+                let rest = (self.settings.rest * doubled).min(self.settings.longest_rest);
+                hook.failed(name, now + rest, failure, ended.detail)
+            }
+        };
+        self.hooks.retain(|_, hook| !hook.is_gone || hook.is_running());
+        told.map(HookEffect::Tell).into_iter().collect()
+    }
+
+    /// Nothing more is taken, and nobody rests: what waits is given now or never.
+    pub fn hurry(&mut self) {
+        self.is_last = true;
+        for hook in self.hooks.values_mut() {
+            if let State::Resting(_) = hook.state {
+                hook.state = State::Idle;
+            }
+        }
+    }
+
+    /// Whether nothing runs, and nothing waits.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.hooks
+            .values()
+            .all(|hook| !hook.is_running() && hook.waiting.is_empty())
+    }
+
+    /// The oldest event that waits for any of them.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Sequence> {
+        let first = |hook: &Hook| hook.waiting.front().map(|entry| entry.sequence);
+        self.hooks.values().filter_map(first).min()
+    }
+
+    /// When to [go on](Self::go_on) at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        let deadline = |hook: &Hook| match hook.state {
+            State::Running(until) => Some(Deadline {
+                at: until,
+                name: "hook_deadline",
+            }),
+            State::Resting(until) if !hook.waiting.is_empty() => Some(Deadline {
+                at: until,
+                name: "hook_rest",
+            }),
+            State::Resting(_) | State::Idle | State::Killed => None,
+        };
+        self.hooks.values().filter_map(deadline).min()
+    }
+
+    /// How they fare.
+    #[must_use]
+    pub fn standing(&self) -> HooksStanding {
+        let of = |hook: &Hook| HookStanding {
+            waiting: hook.waiting.len(),
+            running: hook.is_running(),
+            ..hook.standing.clone()
+        };
+        HooksStanding {
+            problem: self.problem.clone(),
+            hooks: self
+                .hooks
+                .iter()
+                .map(|(name, hook)| (name.clone(), of(hook)))
+                .collect(),
+        }
+    }
+}
+
+impl Hook {
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_) | State::Killed)
+    }
+
+    fn lose(&mut self, events: u64) {
+        self.lost += events;
+        self.standing.dropped += events;
+    }
+
+    fn go_on(&mut self, name: &str, now: Monotonic, deadline: Duration, effects: &mut Vec<HookEffect>) {
+        match self.state {
+            State::Running(until) if until <= now => {
+                self.state = State::Killed;
+                effects.push(HookEffect::Kill {
+                    hook: name.to_owned(),
+                });
+            }
+            State::Resting(until) if until > now => {}
+            State::Idle | State::Resting(_) => {
+                let Some(entry) = self.waiting.pop_front() else {
+                    return;
+                };
+                let lost = std::mem::take(&mut self.lost);
+                if lost > 0 {
+                    effects.push(HookEffect::Tell(Event::HookDropped {
+                        hook: name.to_owned(),
+                        dropped: lost,
+                    }));
+                }
+                self.state = State::Running(now + deadline);
+                self.standing.runs += 1;
+                effects.push(HookEffect::Run {
+                    hook: name.to_owned(),
+                    entry,
+                    lost,
+                });
+            }
+            State::Running(_) | State::Killed => {}
+        }
+    }
+
+    fn succeeded(&mut self, name: &str) -> Option<Event> {
+        (self.state, self.standing.failing) = (State::Idle, None);
+        let failures = std::mem::take(&mut self.failures);
+        self.told.take().map(|_| Event::HookMended {
+            hook: name.to_owned(),
+            failures,
+        })
+    }
+
+    /// Told once for failures in a row that are alike.
+    fn failed(
+        &mut self,
+        name: &str,
+        until: Monotonic,
+        failure: HookFailure,
+        detail: Option<String>,
+    ) -> Option<Event> {
+        self.state = State::Resting(until);
+        self.failures = self.failures.saturating_add(1);
+        self.standing.failures += 1;
+        self.standing.failing = Some(failure.clone());
+        let is_news = self.told.as_ref() != Some(&failure);
+        self.told = Some(failure.clone());
+        is_news.then(|| Event::HookFailed {
+            hook: name.to_owned(),
+            failure,
+            detail,
+        })
+    }
+}
+
+/// What a hook reads: the event as streams show it, in one line.
+#[must_use]
+pub fn input(node: NodeId, entry: &JournalEntry, lost: u64) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        position: Position,
+        #[serde(flatten)]
+        entry: &'a JournalEntry,
+        level: Level,
+        text: String,
+        #[serde(skip_serializing_if = "is_none")]
+        dropped: u64,
+    }
+    fn is_none(lost: &u64) -> bool {
+        *lost == 0
+    }
+    let told = Told {
+        position: entry.place().of(node),
+        entry,
+        level: entry.event.level(),
+        text: entry.event.to_string(),
+        dropped: lost,
+    };
+    // None of our types has a key that is no text.
+    serde_json::to_string(&told).unwrap_or_default() + "\n"
+}
+
+impl std::fmt::Display for HookFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit { status } => write!(f, "it ended with exit code {status}"),
+            Self::Signal { signal } => write!(f, "signal {signal} ended it"),
+            Self::Deadline { seconds } => write!(f, "it took longer than {seconds} s, and was killed"),
+            Self::NotStarted => f.write_str("it cannot be started"),
+            Self::Refused => {
+                f.write_str("it is not run, because others than root and the daemon's user could change it")
+            }
+        }
+    }
+}
