@@ -8,6 +8,8 @@ use warren_api::openapi;
 use warren_config::{Config, flags::FLAGS};
 use warren_state::{
     Fault, FaultClass, Phase, TunnelId,
+    health::{HealthStanding, Purpose, Verdict},
+    hooks::{HookStanding, HooksStanding},
     lifecycle::FailureReport,
     standing::{BgpStanding, NotificationCode, Notified, RefusedRoutes, RouteRefusal},
 };
@@ -173,6 +175,10 @@ fn everything() -> String {
         testing::DEVICE,
         Arc::new(warren_actors::totals::Histogram::new(&[1.0])),
     );
+    let well = HealthStanding {
+        verdict: Verdict::Healthy,
+        ..HealthStanding::default()
+    };
     let mut snapshot = Snapshot {
         totals: Arc::new(totals),
         liveness: Some(Arc::new(tests::probed())),
@@ -180,6 +186,11 @@ fn everything() -> String {
         recorders: imbl::ordmap! { "file".to_owned() => Arc::default() },
         invariants_broken: imbl::ordmap! { "INV-01" => 1 },
         events: imbl::ordmap! { "switched" => 1 },
+        hooks: Arc::new(HooksStanding {
+            hooks: [("failover".to_owned(), HookStanding::default())].into(),
+            ..HooksStanding::default()
+        }),
+        health: Arc::new([(Purpose::Failover, well)].into()),
         ..latency::tests::measured()
     };
     let notified = Notified {

@@ -325,3 +325,54 @@ fn analyze(words: &[&str]) -> Option<Output> {
         Err(error) => panic!("systemd-analyze: {error}"),
     }
 }
+
+/// With the event as a hook reads it, where only its folder can be written.
+#[test]
+fn the_sample_of_a_hook_says_when_a_validator_is_to_leave_and_when_it_may_stay() {
+    use std::io::Write;
+    use warren_state::{
+        Epoch, NodeId, Sequence,
+        event::Event,
+        health::{HealthCode, HealthReason, Purpose},
+        hooks::input,
+        journal::JournalEntry,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let give = |event: Event| {
+        let entry = JournalEntry {
+            epoch: Epoch(1),
+            sequence: Sequence(1),
+            unix_ms: 1,
+            event,
+        };
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/hooks/failover.sample");
+        let mut child = Command::new("sh")
+            .arg(sample)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("WARREN_EVENT", entry.event.name())
+            .env("WARREN_FAILOVER", folder.path())
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let _not_read = stdin.write_all(input(NodeId(1), &entry, 0).as_bytes());
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+        let written = std::fs::read_to_string(folder.path().join("failover")).unwrap_or_default();
+        written.lines().next().unwrap_or_default().to_owned()
+    };
+    let health = |purpose, healthy| Event::HealthChanged {
+        purpose,
+        healthy,
+        reasons: vec![HealthReason {
+            code: HealthCode::SessionDown,
+            tunnel: None,
+        }],
+    };
+    assert_eq!(give(Event::Switched { enabled: false }), "");
+    assert_eq!(give(health(Purpose::General, false)), "");
+    assert_eq!(give(health(Purpose::Failover, false)), "leave");
+    assert_eq!(give(health(Purpose::General, true)), "leave");
+    assert_eq!(give(health(Purpose::Failover, true)), "stay");
+}

@@ -35,6 +35,7 @@ use paths::{control, devices, journal, latency, manual, reads, recording, routes
         devices::v3_devices,
         recording::recording,
         journal::journal,
+        reads::v3_health,
         streams::events,
         streams::connections,
         streams::status,

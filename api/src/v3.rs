@@ -1,6 +1,7 @@
 //! Our own JSON: everything that there is to say, under a schema version.
 
 mod devices;
+mod health;
 mod journal;
 mod latency;
 mod page;
@@ -22,6 +23,7 @@ use warren_state::{
 use crate::word::Word;
 
 pub use devices::{DeviceRecord, V3Devices};
+pub use health::{HealthCondition, HealthQuery, HealthReply, HookState, HooksState};
 pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
@@ -81,6 +83,9 @@ pub struct Status {
     /// Who writes down what may be billed.
     #[serde(default)]
     pub recorders: Vec<RecorderState>,
+    /// Programs that are given what happens.
+    #[serde(default)]
+    pub hooks: HooksState,
     /// Whether desired and observed agree.
     pub converged: bool,
     /// Whether the daemon is stopping.

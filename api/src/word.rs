@@ -27,6 +27,18 @@ impl<T: DeserializeOwned> Word<T> {
     }
 }
 
+impl<T: Serialize> Word<T> {
+    /// The text itself.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let text = serde_json::to_value(self).ok();
+        text.as_ref()
+            .and_then(|text| text.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
 impl<T: Copy> Word<T> {
     /// What it means, where that is known.
     #[must_use]

@@ -8,6 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use warren_config::{DEFAULT_SOCKET, values};
+use warren_state::health::{Purpose, UnknownPurpose};
 
 use super::{
     meter::MeterCommand,
@@ -196,6 +197,13 @@ pub enum Command {
     },
     /// Show what the daemon would change now.
     Plan,
+    /// Say whether this host's tunnels can be relied on, and what is wrong: the exit code is 0 when they can, 4 when not, and 5 while that is not
+    /// known yet after a start.
+    Health {
+        /// What for: general (everything that should be there is there) or failover (whoever needs these tunnels may stay on this host).
+        #[arg(long = "for", value_name = "PURPOSE", default_value = "general", value_parser = purpose)]
+        purpose: Purpose,
+    },
     /// Explain in words where a tunnel is in its life, and why.
     Explain {
         /// An interface, an account, or the beginning of one; all tunnels without it. One that is gone is found in the journal.
@@ -334,6 +342,10 @@ pub enum LedgerCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+}
+
+fn purpose(text: &str) -> Result<Purpose, UnknownPurpose> {
+    text.parse()
 }
 
 fn span(text: &str) -> Result<Duration, values::BadValue> {

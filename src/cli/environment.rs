@@ -25,6 +25,7 @@ pub fn concerns(command: &Command) -> bool {
             | Command::Disable { .. }
             | Command::Plan
             | Command::Explain { .. }
+            | Command::Health { .. }
             | Command::Routes { .. }
             | Command::Latency { .. }
             | Command::Firewall { .. }

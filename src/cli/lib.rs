@@ -12,6 +12,7 @@ mod failure;
 mod firewall;
 #[cfg(test)]
 mod generated;
+mod health;
 mod latency;
 mod ledger;
 mod meter;
@@ -49,6 +50,8 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 3;
 /// The tunnels do not agree with the switch yet.
 pub const NOT_CONVERGED: u8 = 4;
+/// What is asked is not known yet.
+pub const NOT_KNOWN: u8 = 5;
 
 /// The grammar: every verb and every flag.
 #[must_use]
@@ -150,6 +153,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Disable { wait } => switch::run(&client, false, wait, as_json).await,
         Command::Plan => plan::run(&client, as_json).await,
         Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
+        Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,

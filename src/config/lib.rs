@@ -2,6 +2,8 @@
 
 pub mod bgp;
 pub mod flags;
+pub mod health;
+pub mod hooks;
 pub mod latency;
 pub mod liveness;
 pub mod logging;
@@ -68,6 +70,10 @@ pub struct Layer {
     pub latency: latency::LatencyLayer,
     /// Who writes down what may be billed.
     pub metering: metering::MeteringLayer,
+    /// Which programs are given what happens.
+    pub hooks: hooks::HooksLayer,
+    /// When the tunnels can be relied on.
+    pub health: health::HealthLayer,
     /// Where the API listens and what it serves.
     pub api: ApiLayer,
     /// How much is logged, and in which form.
@@ -173,6 +179,10 @@ pub struct Config {
     pub latency: latency::LatencyConfig,
     /// Who writes down what may be billed.
     pub metering: metering::MeteringConfig,
+    /// Which programs are given what happens.
+    pub hooks: hooks::HooksConfig,
+    /// When the tunnels can be relied on.
+    pub health: health::HealthConfig,
     /// Where the API listens and what it serves.
     pub api: ApiConfig,
     /// How much is logged, and in which form.
@@ -379,6 +389,8 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
         latency: latency::LatencyLayer::over(lower.latency, upper.latency),
         metering: metering::MeteringLayer::over(lower.metering, upper.metering),
+        hooks: hooks::HooksLayer::over(lower.hooks, upper.hooks),
+        health: health::HealthLayer::over(lower.health, upper.health),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -430,6 +442,8 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         liveness: layer.liveness.resolve()?,
         latency: layer.latency.resolve()?,
         metering: layer.metering.resolve()?,
+        hooks: layer.hooks.resolve()?,
+        health: layer.health.resolve()?,
         api: ApiConfig {
             sock_file: absolute(
                 "sock-file",

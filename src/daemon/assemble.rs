@@ -3,7 +3,9 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
-use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings, streams::Pseudonyms};
+use warren_actors::{
+    ClientSettings, Handle, HooksSettings, RecordSettings, RoleSettings, Settings, streams::Pseudonyms,
+};
 use warren_config::{Config, LogConfig, LogFormat, SecretUrl};
 use warren_dataplane::{
     Dataplane, select,
@@ -99,6 +101,11 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         bgp: super::settings::bgp(&config.bgp),
         liveness: super::settings::liveness(&config.liveness),
         latency: super::settings::latency(config),
+        hooks: config.hooks.settings().map(|machine| HooksSettings {
+            directory: config.hooks.directory.clone(),
+            machine,
+        }),
+        health: config.health.settings(),
         record: config.record.clone().map(|file| RecordSettings {
             file,
             bytes: u64::from(config.record_mib) << 20,

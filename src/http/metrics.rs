@@ -1,5 +1,6 @@
 //! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
 
+mod hooks;
 mod latency;
 mod liveness;
 mod page;
@@ -46,6 +47,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     ledger_cache(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     standing::write(&mut page, snapshot)?;
+    hooks::write(&mut page, snapshot)?;
     streams::write(&mut page, &api.engine.streams().standing())?;
     daemon(&mut page, snapshot)?;
     process::write(&mut page)?;

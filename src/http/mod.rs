@@ -6,6 +6,7 @@ pub mod control;
 pub mod devices;
 pub mod engine;
 mod head;
+mod health;
 mod journal;
 pub mod latency;
 pub mod manual;
@@ -90,6 +91,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/devices", get(devices::v3_devices))
         .route("/v3/tunnels", get(v3::page::tunnels))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
+        .route("/v3/health", get(health::health))
         .route("/v3/journal", get(journal::journal))
         .route("/v3/recording", get(recording::recording))
         .route("/v3/events", get(streams::events))

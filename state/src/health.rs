@@ -157,6 +157,21 @@ impl Purpose {
     }
 }
 
+impl Verdict {
+    /// Every variant, in the order of declaration.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Healthy, Self::Unhealthy];
+
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
 impl HealthCode {
     /// Every variant, in the order of declaration.
     pub const ALL: [Self; 10] = [

@@ -31,6 +31,11 @@ pub mod reads {
     #[utoipa::path(get, path = "/readyz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
     pub fn readyz() {}
 
+    /// Whether this host's tunnels can be relied on, with what is wrong. What is wrong counts once it lasts, and what is well again once that
+    /// lasts. The answer is 200 whatever the verdict is.
+    #[utoipa::path(get, path = "/v3/health", params(v3::HealthQuery), responses((status = 200, body = v3::HealthReply), (status = 400, description = "health is not asked for that", body = compat::Outcome)))]
+    pub fn v3_health() {}
+
     /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
     #[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
     pub fn v3_status() {}

@@ -45,5 +45,8 @@ described! {
     Backend, "What makes tunnels real.", warren_state::Backend::ALL.map(warren_state::Backend::name);
     ReadProblem, "What is wrong with a ledger's endpoint.",
         warren_state::ReadProblem::ALL.map(warren_state::ReadProblem::name);
+    HealthPurpose, "What health is asked for.", warren_state::health::Purpose::ALL.map(warren_state::health::Purpose::name);
+    HealthVerdict, "What is said of health.", warren_state::health::Verdict::ALL.map(warren_state::health::Verdict::name);
+    HealthCode, "What can be wrong.", warren_state::health::HealthCode::ALL.map(warren_state::health::HealthCode::name);
     Role, "Which end of its tunnels a host is.", warren_state::RoleKind::ALL.map(warren_state::RoleKind::name);
 }

@@ -7,7 +7,7 @@ use warren_api::{
 };
 use warren_state::{Backend, FaultClass, ReadProblem, RoleKind, desired::Refusal};
 
-use super::{check::Check, streams};
+use super::{check::Check, hooks, streams};
 use crate::{notes, output};
 
 /// Without a daemon.
@@ -41,6 +41,7 @@ pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, 
     checks.push(tunnels(status));
     checks.push(refused(status));
     checks.push(streams::check(status));
+    checks.push(hooks::check(status));
     checks.push(self_check(status));
     checks
 }

@@ -7,6 +7,7 @@ mod caller;
 pub mod check;
 mod daemon;
 mod firewall;
+mod hooks;
 mod icmp;
 mod jobs;
 mod ledger;

@@ -26,7 +26,7 @@ use warren_state::{
 };
 
 use super::{applied, page, standing};
-use crate::http::{Api, compat};
+use crate::http::{Api, compat, health};
 
 /// The journal's newest entries that are shown for one tunnel.
 const RECENT: usize = 32;
@@ -55,6 +55,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         store_problem: snapshot.store_problem.clone(),
         journal: journal(snapshot),
         recorders: recorders(snapshot),
+        hooks: health::hooks(&snapshot.hooks),
         converged: snapshot.converged,
         stopping: snapshot.stopping,
         role: api.config.role.into(),

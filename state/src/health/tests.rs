@@ -134,6 +134,9 @@ fn names_are_those_in_json() {
     for code in HealthCode::ALL {
         assert_eq!(serde_json::to_value(code).unwrap(), code.name());
     }
+    for verdict in Verdict::ALL {
+        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
+    }
     for purpose in Purpose::ALL {
         assert_eq!(serde_json::to_value(purpose).unwrap(), purpose.name());
         assert_eq!(purpose.name().parse(), Ok(purpose));

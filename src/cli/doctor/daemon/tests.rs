@@ -34,6 +34,7 @@ fn a_healthy_daemon_fails_nothing() {
         "conflicts",
         "users",
         "streams",
+        "hooks",
         "self-check",
     ] {
         assert_eq!(outcome(&healthy, name), Outcome::Pass, "{name}");
