@@ -14,6 +14,8 @@ mod peers;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 mod usage;
 mod wire;

@@ -15,7 +15,7 @@ use warren_state::{
     Owners, Part, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
-    lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate},
+    lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate, Usability},
     model::{Model, Owner},
     reconcile::Role,
     view::{User, UserStatus},
@@ -336,6 +336,17 @@ impl World {
                 );
                 if !effects.is_empty() || provisioner.machine.report() != before {
                     broken = Some(format!("{}: {update:?}", short(*tunnel)));
+                }
+            }
+            // Of a route that no session of this one has taught: one that went with an earlier incarnation.
+            let unknown = Ipv4Net::from(Ipv4Addr::new(240, 0, 0, 1));
+            for usability in [Usability::Usable, Usability::Unusable] {
+                let input = Input::Liveness(vec![(unknown, usability)]);
+                let effects = provisioner
+                    .machine
+                    .handle(now, input, self.machine_chance.source());
+                if !effects.is_empty() || provisioner.machine.report() != before {
+                    broken = Some(format!("{}: {usability:?}", short(*tunnel)));
                 }
             }
             if let Some(machine) = provisioner

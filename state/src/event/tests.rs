@@ -38,6 +38,7 @@ fn entries() -> BTreeMap<Kind, Vec<JournalEntry>> {
 #[test]
 fn the_committed_golden_files_hold_every_kind_and_are_read_and_written_as_they_are() {
     if env::var_os(WRITE).is_some() {
+        keep_what_was();
         let _none = fs::remove_dir_all(golden());
         fs::create_dir_all(golden()).unwrap();
         for (kind, file) in entries() {
@@ -72,6 +73,123 @@ fn the_committed_golden_files_hold_every_kind_and_are_read_and_written_as_they_a
             serde_json::from_str::<Value>(&text).unwrap(),
             "{kind}: run with {WRITE}=1 to write the files anew"
         );
+    }
+}
+
+/// What was written once and is written no more is kept: somebody's journal has it.
+fn earlier() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/events-earlier")
+}
+
+/// The entries of a file, which may not be there.
+fn read_entries(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_else(|_| "[]".to_owned());
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Their numbers are those of the samples, which change.
+fn without_numbers(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    ["sequence", "epoch", "unix_ms"]
+        .iter()
+        .for_each(|name| entry[*name] = Value::Null);
+    entry
+}
+
+fn keep_what_was() {
+    let new: BTreeMap<String, Vec<JournalEntry>> = entries()
+        .into_iter()
+        .map(|(kind, file)| (format!("{kind}.json"), file))
+        .collect();
+    for name in names(&golden()) {
+        let written = serde_json::to_value(new.get(&name).cloned().unwrap_or_default()).unwrap();
+        let mut known: Vec<Value> = written.as_array().unwrap().iter().map(without_numbers).collect();
+        let mut kept = read_entries(&earlier().join(&name));
+        known.extend(kept.iter().map(without_numbers));
+        let gone = read_entries(&golden().join(&name));
+        let before = kept.len();
+        kept.extend(
+            gone.into_iter()
+                .filter(|entry| !known.contains(&without_numbers(entry))),
+        );
+        if kept.len() > before {
+            fs::create_dir_all(earlier()).unwrap();
+            let text = serde_json::to_string_pretty(&kept).unwrap() + "\n";
+            fs::write(earlier().join(&name), text).unwrap();
+        }
+    }
+}
+
+fn schema_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/events.schema.json")
+}
+
+#[test]
+fn the_committed_schemas_are_what_the_code_reads_and_writes() {
+    let schema = schema::schema(&samples());
+    if env::var_os(WRITE).is_some() {
+        fs::write(
+            schema_file(),
+            serde_json::to_string_pretty(&schema).unwrap() + "\n",
+        )
+        .unwrap();
+    }
+    let committed: Value = serde_json::from_str(&fs::read_to_string(schema_file()).unwrap()).unwrap();
+    assert!(
+        committed == schema,
+        "run with {WRITE}=1 to write the schemas anew"
+    );
+    assert_eq!(schema["$defs"].as_object().unwrap().len(), Kind::ALL.len());
+}
+
+/// Those of today, and whatever was written by an earlier version.
+#[test]
+fn every_golden_event_is_read_for_ever_and_is_what_its_schema_says() {
+    let committed: Value = serde_json::from_str(&fs::read_to_string(schema_file()).unwrap()).unwrap();
+    let mut read = 0;
+    for directory in [golden(), earlier()] {
+        for name in names(&directory) {
+            for entry in read_entries(&directory.join(&name)) {
+                let event: JournalEntry =
+                    serde_json::from_value(entry.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let schema = &committed["$defs"][event.event.name()];
+                schema::check(schema, &entry).unwrap_or_else(|error| panic!("{name}: {error}"));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > Kind::ALL.len());
+}
+
+/// Each field that a schema asks for, left out or of another sort, is found.
+#[test]
+fn what_is_no_event_is_refused_by_its_schema() {
+    let schema = schema::schema(&samples());
+    for (kind, file) in entries() {
+        let schema = &schema["$defs"][kind.name()];
+        for entry in file {
+            let value = serde_json::to_value(&entry).unwrap();
+            assert_eq!(schema::check(schema, &value), Ok(()), "{kind}");
+            for name in schema["required"].as_array().unwrap() {
+                let name = name.as_str().unwrap();
+                let mut without = value.clone();
+                without.as_object_mut().unwrap().remove(name);
+                assert!(schema::check(schema, &without).is_err(), "{kind} without {name}");
+                let mut other = value.clone();
+                other[name] = serde_json::json!([[1.5]]);
+                assert!(
+                    schema::check(schema, &other).is_err(),
+                    "{kind} with another {name}"
+                );
+            }
+        }
     }
 }
 

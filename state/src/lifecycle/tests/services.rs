@@ -281,6 +281,34 @@ fn a_liveness_session_ends_with_its_route_and_with_the_bgp_session() {
     );
 }
 
+/// What is known of a host is known of it through one incarnation: the next one finds out for itself.
+#[test]
+fn a_late_verdict_of_an_earlier_incarnation_counts_neither_at_once_nor_for_a_route_that_comes() {
+    for late in [Usability::Usable, Usability::Unusable] {
+        let mut bench = probed(LivenessMode::Active, false);
+        let (first, spec) = (
+            bench.machine.report().incarnation,
+            bench.machine.report().spec.unwrap(),
+        );
+        bench.retire();
+        bench.run();
+        bench.give(Input::Liveness(vec![(net("198.18.0.0/32"), late)]));
+        bench.assign(spec);
+        bench.run();
+        bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+        let report = bench.machine.report();
+        assert!(report.incarnation > first, "{report:?}");
+        let effects = bench.give(Input::Liveness(vec![(net("198.18.0.0/32"), late)]));
+        assert_eq!((effects, bench.machine.report()), (vec![], report), "{late:?}");
+        bench.routes(&["198.18.0.0/32"], &[]);
+        bench.session(SessionUpdate::Synced);
+        bench.run();
+        assert!(bench.routes_in_kernel().is_empty(), "{late:?}: it is waited for");
+        verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
+        assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"], "{late:?}");
+    }
+}
+
 #[test]
 fn a_liveness_session_ends_when_the_tunnel_is_taken_down() {
     let mut bench = probed(LivenessMode::Active, false);

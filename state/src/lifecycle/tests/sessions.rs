@@ -76,6 +76,10 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
             session(routes.clone()),
             session(SessionUpdate::Synced),
             session(SessionUpdate::Closed),
+            Input::Liveness(vec![
+                (net("198.18.7.0/24"), Usability::Usable),
+                (net("198.18.7.0/24"), Usability::Unusable),
+            ]),
             Input::Observed(Err(fault.clone())),
             Input::Applied(ApplyReport {
                 generation: Generation(1),
@@ -109,10 +113,12 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
     // One that is being taken down.
     bench.retire();
     let report = bench.machine.report();
-    for late in kinds()
-        .into_iter()
-        .filter(|late| matches!(late, Input::Session(..) | Input::Applied(_) | Input::Observed(_)))
-    {
+    for late in kinds().into_iter().filter(|late| {
+        matches!(
+            late,
+            Input::Session(..) | Input::Applied(_) | Input::Observed(_) | Input::Liveness(_)
+        )
+    }) {
         assert_eq!(bench.give(late.clone()), [], "{late:?}");
         assert_eq!(bench.machine.report(), report, "{late:?}");
     }
