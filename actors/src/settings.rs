@@ -10,8 +10,8 @@ use warren_state::{
 };
 
 use crate::{
-    recorders::RecordersSettings,
     hooks::HooksSettings,
+    recorders::RecordersSettings,
     streams::pseudonym::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{
