@@ -13,7 +13,7 @@ pub struct EventsQuery {
     /// `false`: what there is by now, and then a frame `end`.
     pub follow: Option<bool>,
     /// Only these, with commas between them: `daemon`, `store`, `switch`, `ledger`, `address`, `plan`, `tunnel`, `session`, `routes`,
-    /// `liveness`, `state` (whatever changes the state), or kinds of events.
+    /// `liveness`, `usage`, `hooks`, `health`, `state` (whatever changes the state), or kinds of events.
     pub topics: Option<String>,
     /// Only what is about this tunnel: an account, or the name of a link that is in use.
     pub tunnel: Option<String>,

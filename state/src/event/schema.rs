@@ -15,6 +15,8 @@ const FORMS: [(&str, &str); 3] = [
 ];
 /// No field has this text in it.
 const NO_WORD: &str = "\u{1}no word";
+/// A name that has none of the forms.
+const A_WORD: &str = "a-word";
 /// What tells variants of an object apart.
 const TAG: &str = "code";
 /// The highest numbers of the sizes that fields have.
@@ -99,7 +101,12 @@ fn describe(places: &[Place<'_>]) -> Value {
             let count = place.value().as_array().unwrap().len();
             (0..count).map(|index| place.at(&index.to_string()))
         });
-        sorts.push(json!({"type": "array", "items": describe(&items.collect::<Vec<_>>())}));
+        let items: Vec<Place<'_>> = items.collect();
+        let items = match items.is_empty() {
+            true => of_nothing(&arrays),
+            false => describe(&items),
+        };
+        sorts.push(json!({"type": "array", "items": items}));
     }
     if !objects.is_empty() {
         sorts.push(variants(&objects));
@@ -121,10 +128,19 @@ fn text(places: &[Place<'_>]) -> Value {
     if let Some(words) = words(&refusal) {
         return json!({"enum": words});
     }
-    let has_form = |text: &str| places.iter().all(|place| place.accepts(&json!(text)));
-    match FORMS.iter().find(|(_, example)| has_form(example)) {
+    let takes = |text: &str| places.iter().all(|place| place.accepts(&json!(text)));
+    match FORMS.iter().find(|(_, example)| takes(example) && !takes(A_WORD)) {
         Some((form, _)) => json!({"type": "string", "format": form}),
         None => json!({"type": "string"}),
+    }
+}
+
+/// No sample has an item: texts of a form are tried.
+fn of_nothing(arrays: &[Place<'_>]) -> Value {
+    let takes = |item: &str| arrays.iter().all(|place| place.accepts(&json!([item])));
+    match FORMS.iter().find(|(_, example)| takes(example) && !takes(A_WORD)) {
+        Some((form, _)) => json!({"type": "string", "format": form}),
+        None => json!({}),
     }
 }
 
@@ -167,17 +183,18 @@ fn variants(places: &[Place<'_>]) -> Value {
     if known.len() < 2 {
         return object(places);
     }
-    assert_eq!(
-        seen, known,
-        "{}: there is a sample of every variant",
-        places[0].pointer
-    );
-    let schemas = by_tag.iter().map(|(tag, places)| {
+    let mut schemas: Vec<Value> = Vec::new();
+    for (tag, places) in &by_tag {
         let mut schema = object(places);
         schema["properties"][TAG] = json!({"const": tag});
-        schema
-    });
-    json!({"oneOf": schemas.collect::<Vec<_>>()})
+        schemas.push(schema);
+    }
+    // Another kind of event has samples of those.
+    let others: Vec<&String> = known.difference(&seen).collect();
+    if !others.is_empty() {
+        schemas.push(json!({"type": "object", "properties": {TAG: {"enum": others}}, "required": [TAG]}));
+    }
+    json!({"oneOf": schemas})
 }
 
 fn object(places: &[Place<'_>]) -> Value {

@@ -291,8 +291,8 @@ fn a_late_verdict_of_an_earlier_incarnation_counts_neither_at_once_nor_for_a_rou
             bench.machine.report().spec.unwrap(),
         );
         bench.retire();
-        bench.run();
         bench.give(Input::Liveness(vec![(net("198.18.0.0/32"), late)]));
+        // Meanwhile it is asked for again.
         bench.assign(spec);
         bench.run();
         bench.session(SessionUpdate::Status(SessionStatus::Up, None));
