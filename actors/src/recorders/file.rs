@@ -28,6 +28,8 @@ pub(super) struct File {
     name: String,
     settings: FileSettings,
     held: Option<Held>,
+    /// A file was made, and its name may not be on the disk.
+    is_unsettled: bool,
     recent: Vec<u8>,
     told: Vec<Event>,
 }
@@ -47,6 +49,7 @@ impl File {
             name: name.to_owned(),
             settings,
             held: None,
+            is_unsettled: false,
             recent: Vec::new(),
             told: Vec::new(),
         };
@@ -61,7 +64,7 @@ impl File {
         if self.settings.makes_directory {
             make_directory(directory)?;
         }
-        let is_new = !path.exists();
+        self.is_unsettled |= !path.exists();
         let mut options = OpenOptions::new();
         let file = options
             .read(true)
@@ -74,8 +77,9 @@ impl File {
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process writes to it")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        if is_new {
+        if self.is_unsettled {
             fs::File::open(directory)?.sync_all()?;
+            self.is_unsettled = false;
         }
         let mut held = Held::of(file)?;
         let torn_bytes = held.torn()?;
