@@ -136,7 +136,7 @@ impl File {
             .rotation
             .filter(|rotation| rotation.is_due(length, more))
         {
-            for (from, to) in rotation.moves() {
+            for (from, to) in rotation.moves(|number| self.numbered(number).exists()) {
                 match fs::rename(self.numbered(from), self.numbered(to)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(()) | Err(_) => {}
@@ -214,7 +214,12 @@ impl Held {
         match written {
             Ok(()) => self.length += u64::try_from(lines.len()).unwrap_or_default(),
             Err(error) => {
-                let _torn_then = self.file.set_len(self.length);
+                // Somebody else may have cut it shorter.
+                let has_more = self
+                    .file
+                    .metadata()
+                    .is_ok_and(|metadata| metadata.len() > self.length);
+                let _torn_then = has_more.then(|| self.file.set_len(self.length));
                 return Err(error);
             }
         }
