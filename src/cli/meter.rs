@@ -22,8 +22,6 @@ use super::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A file that was put aside has this much of a number at most.
-const MOST_FILES: u32 = 10_000;
 
 /// What to do with a ledger of what was used.
 #[derive(Subcommand)]
@@ -114,16 +112,30 @@ pub async fn run(ledger: &LedgerFlags, command: MeterCommand, form: Form) -> any
 
 /// The file, and before it those that were put aside, the oldest first.
 fn all_of(file: &Path) -> Vec<PathBuf> {
-    let numbered = |number: u32| {
-        let mut path = file.as_os_str().to_owned();
-        path.push(format!(".{number}"));
-        PathBuf::from(path)
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let entries = std::fs::read_dir(directory.unwrap_or(Path::new(".")))
+        .into_iter()
+        .flatten();
+    let number = |entry: &std::fs::DirEntry| -> Option<u32> {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        other.strip_prefix(&name)?.strip_prefix('.')?.parse().ok()
     };
-    let aside = (1..MOST_FILES).map(numbered).take_while(|path| path.exists());
-    let mut files: Vec<PathBuf> = aside.collect();
-    files.reverse();
-    files.push(file.to_owned());
-    files
+    let aside = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        Some((number(&entry)?, entry.path()))
+    });
+    let mut aside: Vec<(u32, PathBuf)> = aside.collect();
+    aside.sort_unstable_by(|one, other| other.cmp(one));
+    aside
+        .into_iter()
+        .map(|(_, path)| path)
+        .chain([file.to_owned()])
+        .collect()
 }
 
 fn verify(files: &[PathBuf]) -> anyhow::Result<Report> {
@@ -262,7 +274,15 @@ mod tests {
             .iter()
             .map(|path| path.file_name().unwrap().to_owned())
             .collect();
-        assert_eq!(names, ["ledger.jsonl.2", "ledger.jsonl.1", "ledger.jsonl"]);
+        assert_eq!(
+            names,
+            [
+                "ledger.jsonl.10",
+                "ledger.jsonl.2",
+                "ledger.jsonl.1",
+                "ledger.jsonl"
+            ]
+        );
     }
 
     #[test]

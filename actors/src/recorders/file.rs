@@ -28,6 +28,8 @@ pub(super) struct File {
     name: String,
     settings: FileSettings,
     held: Option<Held>,
+    /// A file was made, and its name may not be on the disk.
+    is_unsettled: bool,
     recent: Vec<u8>,
     told: Vec<Event>,
 }
@@ -47,6 +49,7 @@ impl File {
             name: name.to_owned(),
             settings,
             held: None,
+            is_unsettled: false,
             recent: Vec::new(),
             told: Vec::new(),
         };
@@ -61,7 +64,7 @@ impl File {
         if self.settings.makes_directory {
             make_directory(directory)?;
         }
-        let is_new = !path.exists();
+        self.is_unsettled |= !path.exists();
         let mut options = OpenOptions::new();
         let file = options
             .read(true)
@@ -74,8 +77,9 @@ impl File {
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process writes to it")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        if is_new {
+        if self.is_unsettled {
             fs::File::open(directory)?.sync_all()?;
+            self.is_unsettled = false;
         }
         let mut held = Held::of(file)?;
         let torn_bytes = held.torn()?;
@@ -132,7 +136,7 @@ impl File {
             .rotation
             .filter(|rotation| rotation.is_due(length, more))
         {
-            for (from, to) in rotation.moves() {
+            for (from, to) in rotation.moves(|number| self.numbered(number).exists()) {
                 match fs::rename(self.numbered(from), self.numbered(to)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     Ok(()) | Err(_) => {}
@@ -210,7 +214,12 @@ impl Held {
         match written {
             Ok(()) => self.length += u64::try_from(lines.len()).unwrap_or_default(),
             Err(error) => {
-                let _torn_then = self.file.set_len(self.length);
+                // Somebody else may have cut it shorter.
+                let has_more = self
+                    .file
+                    .metadata()
+                    .is_ok_and(|metadata| metadata.len() > self.length);
+                let _torn_then = has_more.then(|| self.file.set_len(self.length));
                 return Err(error);
             }
         }

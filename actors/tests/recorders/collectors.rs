@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::Value;
 use warren_actors::recorders::Output;
 use warren_metering::recorder::{TEMPLATE, What};
 
@@ -115,11 +117,12 @@ pub fn nfdump() {
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let mut command = Command::new("nfcapd");
     command.args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-l"]);
+    let log = fs::File::create(dir.path().join("log")).unwrap();
     command
         .arg(dir.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
     let mut running = Running(command.spawn().unwrap());
     listening(port);
     let (_dir, source) = export(&format!("127.0.0.1:{port}"));
@@ -131,6 +134,8 @@ pub fn nfdump() {
     )
     .unwrap();
     running.0.wait().unwrap();
+    let said = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(said.contains("Sequence Errors: 0,"), "{said}");
     let mut found = Vec::new();
     for entry in fs::read_dir(dir.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -180,16 +185,45 @@ pub fn goflow2() {
     let _running = Running(command.spawn().unwrap());
     listening(port);
     let (_dir, source) = export(&format!("127.0.0.1:{port}"));
-    let expected = expected(&source);
+    let mut expected = expected(&source);
     let until = Instant::now() + PATIENCE;
     loop {
         let text = fs::read_to_string(&written).unwrap_or_default();
-        let found = text.matches("\"octetTotalCount\"").count();
-        if found >= expected.len() {
-            assert_eq!(found, expected.len());
+        let mut found = read_goflow2(&text);
+        if found.len() >= expected.len() {
+            // Its workers take messages in no order.
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert!(found == expected, "{found:?} where {expected:?} is expected");
             break;
         }
-        assert!(Instant::now() < until, "{found} of {}: {text}", expected.len());
+        assert!(Instant::now() < until, "{} of {}", found.len(), expected.len());
         sleep(Duration::from_millis(50));
     }
+}
+
+/// Direction, octets and packets of each record, as the collector took the messages apart.
+fn read_goflow2(text: &str) -> Vec<(u64, u64, u64)> {
+    let messages = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let sets = messages.flat_map(|message| {
+        message["message"]["flow-sets"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    });
+    let data = sets.filter(|set| set["id"] == TEMPLATE);
+    let records = data.flat_map(|set| set["records"].as_array().cloned().unwrap_or_default());
+    let number = |record: &Value, element: u64| {
+        let values = record["values"].as_array().unwrap();
+        let value = values.iter().find(|value| value["type"] == element).unwrap();
+        let octets = BASE64.decode(value["value"].as_str().unwrap()).unwrap();
+        octets
+            .iter()
+            .fold(0, |number, octet| number << 8 | u64::from(*octet))
+    };
+    records
+        .map(|record| (number(&record, 61), number(&record, 85), number(&record, 86)))
+        .collect()
 }

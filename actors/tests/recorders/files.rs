@@ -10,7 +10,7 @@ use std::{
 };
 
 use warren_actors::recorders::{FileSettings, Output, Sync};
-use warren_metering::recorder::{Rotation, What};
+use warren_metering::recorder::Rotation;
 use warren_state::event::Event;
 
 use crate::source::{NODE, Source, verify};
@@ -201,7 +201,7 @@ pub fn refused() {
     );
 }
 
-pub fn late() {
+pub fn forgetful() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
     source.append(30);
@@ -217,17 +217,4 @@ pub fn late() {
     lane.close();
     drop(lane);
     assert_eq!(source.check().unwrap().duplicates, 0);
-    // The journal is lost, and begins anew elsewhere.
-    let segments = fs::read_dir(dir.path().join("journal")).unwrap();
-    segments.for_each(|file| fs::remove_file(file.unwrap().path()).unwrap());
-    let mut source = Source::open(dir.path());
-    source.append(30);
-    let mut lane = source.lane("file", source.file(None));
-    source.run(&mut lane, 5);
-    let text = fs::read(source.ledger()).unwrap();
-    let gaps = text
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| warren_metering::recorder::decode(line).ok())
-        .filter(|entry| matches!(entry.what, What::Gap { .. }));
-    println!("{} gaps told", gaps.count());
 }

@@ -71,9 +71,9 @@ fn main() -> ExitCode {
         ),
         trial("what_cannot_be_opened_is_refused_in_words", None, files::refused),
         trial(
-            "a_recorder_that_comes_late_or_forgot_its_place_says_what_is_missing",
+            "a_recorder_that_forgot_what_it_read_reads_it_again_and_repeats_nothing",
             None,
-            files::late,
+            files::forgetful,
         ),
         trial(
             "a_receiver_that_loses_replies_and_dies_between_claim_and_commit_counts_to_the_octet",

@@ -115,7 +115,7 @@ impl Source {
 pub fn verify(ledger: &Path) -> Report {
     let mut verifier = Verifier::default();
     let numbered = |number: u32| PathBuf::from(format!("{}.{number}", ledger.display()));
-    let aside: Vec<PathBuf> = (1..).map(numbered).take_while(|path| path.exists()).collect();
+    let aside: Vec<PathBuf> = (1..1_500).map(numbered).filter(|path| path.exists()).collect();
     for path in aside.iter().rev().chain([&ledger.to_owned()]) {
         let text = fs::read(path).unwrap_or_default();
         text.split_inclusive(|byte| *byte == b'\n')

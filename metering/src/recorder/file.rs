@@ -67,14 +67,13 @@ impl Rotation {
         length > 0 && length.saturating_add(more) > self.max_bytes
     }
 
-    /// The numbers of the files put aside, as they move up, in this order: the one that is written is 0. What moves beyond those that
-    /// are kept replaces the oldest.
+    /// The numbers of the files put aside, as they move up, in this order: the one that is written is 0. No number is left out: what
+    /// an earlier time did not come to the end of is made good. Where all numbers are taken the oldest file is replaced.
     #[must_use]
-    pub fn moves(&self) -> Vec<(u32, u32)> {
-        (0..self.keep.max(1))
-            .rev()
-            .map(|number| (number, number + 1))
-            .collect()
+    pub fn moves(&self, is_taken: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
+        let most = self.keep.max(1);
+        let free = (1..=most).find(|number| !is_taken(*number)).unwrap_or(most);
+        (0..free).rev().map(|number| (number, number + 1)).collect()
     }
 }
 
@@ -109,6 +108,12 @@ mod tests {
             keep: 3,
         };
         assert!(rotation.is_due(60, 41) && !rotation.is_due(60, 40) && !rotation.is_due(0, 1_000));
-        assert_eq!(rotation.moves(), [(2, 3), (1, 2), (0, 1)]);
+        assert_eq!(rotation.moves(|_| true), [(2, 3), (1, 2), (0, 1)]);
+        assert_eq!(rotation.moves(|_| false), [(0, 1)]);
+        assert_eq!(
+            rotation.moves(|number| number != 2),
+            [(1, 2), (0, 1)],
+            "a number that was left out"
+        );
     }
 }
