@@ -23,6 +23,7 @@ pub mod ping;
 pub mod preflight;
 pub mod program;
 pub mod proxy;
+pub mod readers;
 pub mod rpc;
 pub mod site;
 pub mod sys;

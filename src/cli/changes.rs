@@ -44,3 +44,64 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{UnixListener, UnixStream},
+        time::Instant,
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    async fn answered(listener: &UnixListener, answer: &str) -> UnixStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream
+    }
+
+    fn daemon(directory: &Path) -> (UnixListener, Changes) {
+        let path = directory.join("w.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        (listener, Changes::of(&Client::new(&path)))
+    }
+
+    #[tokio::test]
+    async fn a_frame_wakes_whoever_waits_and_no_clock() {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, mut changes) = daemon(directory.path());
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nevent: snapshot\nid: 1\ndata: {}\n\n";
+        let (mut stream, ()) = tokio::join!(answered(&listener, head), changes.next(PATIENCE));
+        // It is only looked at again when something comes, or after a second.
+        let begun = Instant::now();
+        changes.next(PATIENCE).await;
+        assert!(begun.elapsed() > PAUSE, "nothing came: {:?}", begun.elapsed());
+        stream
+            .write_all(b"event: change\nid: 2\ndata: {}\n\n")
+            .await
+            .unwrap();
+        let frame = timeout(PATIENCE, changes.next(PATIENCE)).await;
+        assert!(frame.is_ok() && changes.follower.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_daemon_without_streams_is_asked_again_and_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, mut changes) = daemon(directory.path());
+        let gone = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        let (_, ()) = tokio::join!(answered(&listener, gone), changes.next(PATIENCE));
+        assert!(changes.follower.is_none());
+        for _ in 0..3 {
+            changes.next(PATIENCE).await;
+        }
+    }
+}

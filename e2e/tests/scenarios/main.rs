@@ -21,6 +21,7 @@ mod multicast;
 mod operator;
 mod owner;
 mod proof;
+mod readers;
 mod recording;
 mod rules;
 mod speaker;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         sample(latency::ALL, 0),
         sample(operator::ALL, 0),
         sample(owner::ALL, 0),
+        sample(readers::ALL, 0),
         sample(recording::ALL, 0),
         sample(proof::ALL, 0),
         sample(rules::ALL, 0),
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
         (sample(multicast::ALL, 2), multicast::missing()),
         (sample(liveness::ALL, 0), liveness::missing()),
         (sample(latency::CAPTURED, 0), latency::missing()),
+        (sample(readers::PYTHON, 0), readers::without_python()),
+        (sample(readers::BROWSER, 0), readers::without_browser()),
     ];
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
