@@ -542,12 +542,22 @@ fn a_recorder_that_cannot_write_stops_the_start_unless_it_may_degrade_and_then_i
     let degraded = format!("on_failure = 'degrade'\nfile.path = '{}'", missing.display());
     let mut daemon = Daemon::of(&mut start(&degraded));
     daemon.line_with("recorder file cannot write, entries wait in the journal: cannot open");
-    daemon.line_with("the API answers");
     let socket = dir.path().join("w.sock");
-    let (_, status) = ask(&socket, "GET /v3/status");
-    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    let problem = status["recorders"][0]["problem"].as_str().unwrap();
-    assert!(problem.starts_with("cannot open"), "{problem}");
+    // That the API answers is told before or after.
+    until("the API answers", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_ok()
+    });
+    until("status shows it", || {
+        let (_, status) = ask(&socket, "GET /v3/status");
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let problem = status["recorders"][0]["problem"].as_str();
+        problem.is_some_and(|problem| problem.starts_with("cannot open"))
+    });
+    let metrics = ask(&socket, "GET /metrics").1;
+    assert!(
+        metrics.contains("warren_recorder_failed{recorder=\"file\"} 1"),
+        "{metrics}"
+    );
     let said = stdout(&warren(dir.path(), &["status"])) + &stderr(&warren(dir.path(), &["status"]));
     assert!(said.contains("recorder file cannot write"), "{said}");
     std::fs::create_dir(missing.parent().unwrap()).unwrap();
