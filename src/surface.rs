@@ -8,7 +8,7 @@ use warren_api::openapi;
 use warren_config::{Config, flags::FLAGS};
 use warren_state::{
     Fault, FaultClass, Phase, TunnelId,
-    health::{HealthStanding, Purpose, Verdict},
+    health::{HealthStanding, HealthVerdict, Purpose},
     hooks::{HookStanding, HooksStanding},
     lifecycle::FailureReport,
     standing::{BgpStanding, NotificationCode, Notified, RefusedRoutes, RouteRefusal},
@@ -176,7 +176,7 @@ fn everything() -> String {
         Arc::new(warren_actors::totals::Histogram::new(&[1.0])),
     );
     let well = HealthStanding {
-        verdict: Verdict::Healthy,
+        verdict: HealthVerdict::Healthy,
         ..HealthStanding::default()
     };
     let mut snapshot = Snapshot {

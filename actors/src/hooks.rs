@@ -4,6 +4,7 @@
 
 mod directory;
 mod run;
+pub(crate) mod settings;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -16,7 +17,7 @@ use tokio::{
 use warren_state::{
     Monotonic, Sequence,
     event::Event,
-    hooks::{Ended, HookEffect, HookFailure, HookSettings, Hooks as Machine, HooksStanding, input},
+    hooks::{Ended, HookEffect, HookFailure, Hooks as Machine, HooksStanding, input},
     journal::JournalEntry,
     table::Change,
 };
@@ -41,15 +42,6 @@ pub(crate) const SPEC: Spec = Spec {
 const FLUSH: Duration = Duration::from_secs(5);
 /// What is in the directory is looked up again after this, when there is something to give.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Where hooks are, and what they get.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HooksSettings {
-    /// The programs in it are run.
-    pub directory: PathBuf,
-    /// What they get, and how long they may take.
-    pub machine: HookSettings,
-}
 
 pub(crate) struct Hooks;
 

@@ -48,7 +48,7 @@ mod tree;
 mod tunnel;
 
 pub use handle::Handle;
-pub use hooks::HooksSettings;
+pub use hooks::settings::HooksSettings;
 pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};

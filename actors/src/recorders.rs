@@ -9,7 +9,7 @@ mod http;
 mod ipfix;
 mod lane;
 mod output;
-mod settings;
+pub(crate) mod settings;
 mod small;
 
 use std::{sync::Arc, time::Duration};

@@ -10,8 +10,8 @@ use warren_state::{
 };
 
 use crate::{
-    hooks::HooksSettings,
-    recorders::RecordersSettings,
+    hooks::settings::HooksSettings,
+    recorders::settings::RecordersSettings,
     streams::pseudonym::Pseudonyms,
     supervision::policy::RestartPolicies,
     tunnel::{

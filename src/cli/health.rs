@@ -4,7 +4,7 @@ use warren_api::{
     client::Client,
     v3::{HealthCondition, HealthReply},
 };
-use warren_state::health::Verdict;
+use warren_state::health::HealthVerdict;
 
 use super::{NOT_CONVERGED, NOT_KNOWN, OK, output};
 
@@ -24,9 +24,9 @@ pub async fn run(client: &Client, purpose: &str, as_json: bool) -> anyhow::Resul
 
 fn code(health: &HealthReply) -> u8 {
     match health.verdict.known() {
-        Some(Verdict::Healthy) => OK,
-        Some(Verdict::Unhealthy) => NOT_CONVERGED,
-        Some(Verdict::Unknown) | None => NOT_KNOWN,
+        Some(HealthVerdict::Healthy) => OK,
+        Some(HealthVerdict::Unhealthy) => NOT_CONVERGED,
+        Some(HealthVerdict::Unknown) | None => NOT_KNOWN,
     }
 }
 
@@ -34,9 +34,9 @@ fn tell(health: &HealthReply, now_unix_ms: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let lasting = |since: u64| output::span(now_unix_ms.saturating_sub(since) as f64 / 1000.0);
     let verdict = match health.verdict.known() {
-        Some(Verdict::Healthy) => "healthy",
-        Some(Verdict::Unhealthy) => "not healthy",
-        Some(Verdict::Unknown) | None => "not known yet",
+        Some(HealthVerdict::Healthy) => "healthy",
+        Some(HealthVerdict::Unhealthy) => "not healthy",
+        Some(HealthVerdict::Unknown) | None => "not known yet",
     };
     let line = |condition: &HealthCondition| {
         let (code, text) = (

@@ -266,7 +266,7 @@ mod tests {
             "ledger.jsonl",
             "ledger.jsonl.1",
             "ledger.jsonl.2",
-            "ledger.jsonl.4",
+            "ledger.jsonl.10",
         ] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }

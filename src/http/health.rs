@@ -85,7 +85,7 @@ pub(super) fn hooks(standing: &HooksStanding) -> HooksState {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use warren_state::health::{HealthCode, Verdict};
+    use warren_state::health::{HealthCode, HealthVerdict};
 
     use super::*;
     use crate::http::testing::{FakeDaemon, serve};
@@ -98,7 +98,7 @@ mod tests {
             tunnel: None,
         };
         let unwell = HealthStanding {
-            verdict: Verdict::Unhealthy,
+            verdict: HealthVerdict::Unhealthy,
             since: at(50),
             reasons: [(reason, at(45))].into(),
             coming: BTreeMap::new(),
@@ -111,11 +111,11 @@ mod tests {
         };
         let served = serve(FakeDaemon::new(snapshot)).await;
         let reply: HealthReply = served.client.read("/v3/health?for=failover").await.unwrap();
-        assert!(reply.verdict == Verdict::Unhealthy && reply.since_unix_ms == 90_000);
+        assert!(reply.verdict == HealthVerdict::Unhealthy && reply.since_unix_ms == 90_000);
         let condition = &reply.reasons[0];
         assert!(condition.code == HealthCode::SessionDown && condition.since_unix_ms == 85_000);
         let general: HealthReply = served.client.read("/v3/health").await.unwrap();
-        assert!(general.verdict == Verdict::Unknown && general.purpose == Purpose::General);
+        assert!(general.verdict == HealthVerdict::Unknown && general.purpose == Purpose::General);
         let wrong = served.client.get("/v3/health?for=lunch").await.unwrap();
         assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     }

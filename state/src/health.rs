@@ -99,7 +99,7 @@ impl Default for HealthSettings {
 /// What is said.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum HealthVerdict {
     /// The daemon has just started.
     #[default]
     Unknown,
@@ -113,7 +113,7 @@ pub enum Verdict {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HealthStanding {
     /// What is said.
-    pub verdict: Verdict,
+    pub verdict: HealthVerdict,
     /// Since when.
     pub since: Monotonic,
     /// What counts as wrong, and since when it was seen.
@@ -135,7 +135,7 @@ pub struct Health {
 
 #[derive(Debug, Default)]
 struct Judge {
-    verdict: Verdict,
+    verdict: HealthVerdict,
     since: Monotonic,
     /// What is seen now, and since when.
     seen: BTreeMap<HealthReason, Monotonic>,
@@ -157,7 +157,7 @@ impl Purpose {
     }
 }
 
-impl Verdict {
+impl HealthVerdict {
     /// Every variant, in the order of declaration.
     pub const ALL: [Self; 3] = [Self::Unknown, Self::Healthy, Self::Unhealthy];
 
@@ -334,9 +334,9 @@ impl Judge {
             }
         }
         let verdict = match (self.counts.is_empty(), self.verdict) {
-            (false, _) => Verdict::Unhealthy,
-            (true, Verdict::Unknown) if !self.seen.is_empty() => Verdict::Unknown,
-            (true, _) => Verdict::Healthy,
+            (false, _) => HealthVerdict::Unhealthy,
+            (true, HealthVerdict::Unknown) if !self.seen.is_empty() => HealthVerdict::Unknown,
+            (true, _) => HealthVerdict::Healthy,
         };
         if verdict == self.verdict {
             return None;
@@ -344,7 +344,7 @@ impl Judge {
         (self.verdict, self.since) = (verdict, now);
         Some(Event::HealthChanged {
             purpose,
-            healthy: verdict == Verdict::Healthy,
+            healthy: verdict == HealthVerdict::Healthy,
             reasons: self.counts.keys().copied().collect(),
         })
     }
@@ -362,8 +362,8 @@ impl Judge {
             false => since + settings.unwell_after,
         };
         match self.verdict {
-            Verdict::Unknown => lasts.max(started + settings.settle),
-            Verdict::Healthy | Verdict::Unhealthy => lasts,
+            HealthVerdict::Unknown => lasts.max(started + settings.settle),
+            HealthVerdict::Healthy | HealthVerdict::Unhealthy => lasts,
         }
     }
 

@@ -14,19 +14,19 @@ use warren_state::{NodeId, Position};
 
 /// A book, and the place in the journal up to which it is written.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct Checkpoint {
     pub(super) position: Position,
     pub(super) book: Book,
 }
 
 /// One that cannot be read, or is of another installation, is none.
-pub(super) fn read(path: &Path, node: NodeId) -> Option<Place> {
-    let place: Place = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+pub(super) fn read(path: &Path, node: NodeId) -> Option<Checkpoint> {
+    let place: Checkpoint = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     (place.position.node == node).then_some(place)
 }
 
 /// Puts another one in its place, whole.
-pub(super) fn write(path: &Path, place: &Place) -> io::Result<()> {
+pub(super) fn write(path: &Path, place: &Checkpoint) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_directory(directory)?;
     let new = path.with_extension("new");

@@ -11,9 +11,9 @@ use warren_metering::recorder::{Failure, Identity, Seen, look, repair, torn};
 use warren_state::event::Event;
 
 use super::{
-    FileSettings, Sync,
     checkpoint::make_directory,
     output::{Batch, Recorder, failure},
+    settings::{FileSettings, Sync},
 };
 use crate::supervision::clock::Clock;
 

@@ -11,8 +11,8 @@ use warren_ledger::way::{self, HttpSettings};
 use warren_metering::recorder::{self, After, Answer, Entry, EntryId, Failure, batches, judge};
 
 use super::{
-    HttpOutput,
     output::{Batch, Recorder, failure},
+    settings::HttpOutput,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -16,9 +16,13 @@ use warren_state::{
 use warren_store::journal::{Journal, Most, ReadError};
 
 use super::{
-    Output,
-    checkpoint::{self, Place},
+    checkpoint::{self, Checkpoint},
+    file::File,
+    http::Http,
+    ipfix::Ipfix,
     output::{Batch, Recorder, failure},
+    settings::Output,
+    small::{Nop, Stderr},
 };
 
 /// How many pages of the journal a turn takes at most.
@@ -42,7 +46,7 @@ pub struct Lane {
     pace: Pace,
     random: SplitMix64,
     output: Option<Box<dyn Recorder>>,
-    place: Option<Place>,
+    place: Option<Checkpoint>,
     pending: Option<Batch>,
     /// Read since the cursor moved, and since the checkpoint, about.
     idle: usize,
@@ -226,10 +230,10 @@ impl Lane {
     }
 
     /// Where it goes on: at its cursor, with what it remembers or what the journal says of the time before.
-    fn find_place(&mut self, unix_ms: u64) -> Result<Place, Failure> {
+    fn find_place(&mut self, unix_ms: u64) -> Result<Checkpoint, Failure> {
         let known = checkpoint::read(&self.checkpoint, self.node);
         let cursor = self.journal.cursor(&self.cursor);
-        let mut place = known.unwrap_or_else(|| Place {
+        let mut place = known.unwrap_or_else(|| Checkpoint {
             position: LocalPosition::default().of(self.node),
             book: Book::new(self.node),
         });
@@ -282,4 +286,21 @@ pub(super) fn is_cursor(name: &str) -> bool {
 /// What an entry of the journal takes, about.
 fn weight(entry: &JournalEntry) -> usize {
     entry.weight().max(ENTRY)
+}
+
+impl Output {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it cannot write now.
+    pub fn open(&self, name: &str) -> Result<Box<dyn Recorder>, Failure> {
+        Ok(match self {
+            Self::File(settings) => Box::new(File::open(name, settings.clone())?),
+            Self::Stderr => Box::new(Stderr),
+            Self::Nop => Box::new(Nop),
+            Self::Capture(captured) => Box::new(captured.clone()),
+            Self::Http(settings) => Box::new(Http::new(settings.clone())?),
+            Self::Ipfix(collector) => Box::new(Ipfix::new(collector)?),
+        })
+    }
 }

@@ -3,16 +3,9 @@
 use std::path::PathBuf;
 
 use warren_ledger::Way;
-use warren_metering::recorder::{Failure, Rotation};
+use warren_metering::recorder::Rotation;
 
-use super::{
-    Captured,
-    file::File,
-    http::Http,
-    ipfix::Ipfix,
-    output::Recorder,
-    small::{Nop, Stderr},
-};
+use super::small::Captured;
 
 /// All recorders.
 #[derive(Clone, Debug, Default)]
@@ -86,23 +79,6 @@ pub struct HttpOutput {
     pub batch: usize,
     /// How requests go.
     pub way: Way,
-}
-
-impl Output {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// When it cannot write now.
-    pub fn open(&self, name: &str) -> Result<Box<dyn Recorder>, Failure> {
-        Ok(match self {
-            Self::File(settings) => Box::new(File::open(name, settings.clone())?),
-            Self::Stderr => Box::new(Stderr),
-            Self::Nop => Box::new(Nop),
-            Self::Capture(captured) => Box::new(captured.clone()),
-            Self::Http(settings) => Box::new(Http::new(settings.clone())?),
-            Self::Ipfix(collector) => Box::new(Ipfix::new(collector)?),
-        })
-    }
 }
 
 impl std::fmt::Debug for HttpOutput {

@@ -5,16 +5,16 @@ use std::{sync::atomic::Ordering, time::Duration};
 use warren_actors::{Snapshot, StopMode};
 use warren_state::{
     event::Event,
-    health::{HealthCode, HealthSettings, Purpose, Verdict},
+    health::{HealthCode, HealthSettings, HealthVerdict, Purpose},
 };
 
 use crate::world::World;
 
-fn verdict(snapshot: &Snapshot, purpose: Purpose) -> Verdict {
+fn verdict(snapshot: &Snapshot, purpose: Purpose) -> HealthVerdict {
     snapshot
         .health
         .get(&purpose)
-        .map_or(Verdict::Unknown, |standing| standing.verdict)
+        .map_or(HealthVerdict::Unknown, |standing| standing.verdict)
 }
 
 fn has(snapshot: &Snapshot, purpose: Purpose, code: HealthCode) -> bool {
@@ -39,10 +39,10 @@ async fn health_follows_the_switch_the_tunnel_and_its_session_each_with_its_reas
     world.start().await;
     let disabled = |snapshot: &Snapshot| has(snapshot, Purpose::Failover, HealthCode::Disabled);
     let snapshot = world.until("a disabled host is none to stay on", disabled).await;
-    assert_eq!(verdict(&snapshot, Purpose::Failover), Verdict::Unhealthy);
+    assert_eq!(verdict(&snapshot, Purpose::Failover), HealthVerdict::Unhealthy);
     world
         .until("and nothing is missing there", |snapshot| {
-            verdict(snapshot, Purpose::General) == Verdict::Healthy
+            verdict(snapshot, Purpose::General) == HealthVerdict::Healthy
         })
         .await;
     world.ledger.add_user(0);
@@ -52,18 +52,18 @@ async fn health_follows_the_switch_the_tunnel_and_its_session_each_with_its_reas
         .until("all is well", |snapshot| {
             Purpose::ALL
                 .into_iter()
-                .all(|purpose| verdict(snapshot, purpose) == Verdict::Healthy)
+                .all(|purpose| verdict(snapshot, purpose) == HealthVerdict::Healthy)
         })
         .await;
     world.peers.down.store(true, Ordering::SeqCst);
     world.peers.kill();
     let down = |snapshot: &Snapshot| has(snapshot, Purpose::Failover, HealthCode::SessionDown);
     let snapshot = world.until("the session is down", down).await;
-    assert_eq!(verdict(&snapshot, Purpose::General), Verdict::Unhealthy);
+    assert_eq!(verdict(&snapshot, Purpose::General), HealthVerdict::Unhealthy);
     world.peers.down.store(false, Ordering::SeqCst);
     world
         .until("all is well again", |snapshot| {
-            verdict(snapshot, Purpose::Failover) == Verdict::Healthy
+            verdict(snapshot, Purpose::Failover) == HealthVerdict::Healthy
         })
         .await;
     let told: Vec<bool> = world
@@ -91,7 +91,7 @@ async fn a_session_that_is_gone_for_a_moment_is_no_outage() {
     world.active(0).await;
     world
         .until("all is well", |snapshot| {
-            verdict(snapshot, Purpose::Failover) == Verdict::Healthy
+            verdict(snapshot, Purpose::Failover) == HealthVerdict::Healthy
         })
         .await;
     world.peers.down.store(true, Ordering::SeqCst);
@@ -107,7 +107,7 @@ async fn a_session_that_is_gone_for_a_moment_is_no_outage() {
         .await;
     assert_eq!(
         verdict(&world.handle().snapshot(), Purpose::Failover),
-        Verdict::Healthy
+        HealthVerdict::Healthy
     );
     world.stop(StopMode::Detach).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use warren_state::health::{HealthCode, Purpose, Verdict};
+use warren_state::health::{HealthCode, HealthVerdict, Purpose};
 
 use super::words;
 use crate::word::Word;
@@ -30,7 +30,7 @@ pub struct HealthReply {
     pub purpose: Word<Purpose>,
     /// What is said; `unknown` for a while after a start.
     #[schema(value_type = words::HealthVerdict)]
-    pub verdict: Word<Verdict>,
+    pub verdict: Word<HealthVerdict>,
     /// Since when, in milliseconds since 1970.
     pub since_unix_ms: u64,
     /// What counts as wrong.

@@ -46,7 +46,7 @@ described! {
     ReadProblem, "What is wrong with a ledger's endpoint.",
         warren_state::ReadProblem::ALL.map(warren_state::ReadProblem::name);
     HealthPurpose, "What health is asked for.", warren_state::health::Purpose::ALL.map(warren_state::health::Purpose::name);
-    HealthVerdict, "What is said of health.", warren_state::health::Verdict::ALL.map(warren_state::health::Verdict::name);
+    HealthVerdict, "What is said of health.", warren_state::health::HealthVerdict::ALL.map(warren_state::health::HealthVerdict::name);
     HealthCode, "What can be wrong.", warren_state::health::HealthCode::ALL.map(warren_state::health::HealthCode::name);
     Role, "Which end of its tunnels a host is.", warren_state::RoleKind::ALL.map(warren_state::RoleKind::name);
 }

@@ -2,7 +2,7 @@
 
 use warren_actors::Snapshot;
 use warren_state::{
-    health::{Purpose, Verdict},
+    health::{HealthVerdict, Purpose},
     hooks::HookStanding,
 };
 
@@ -44,11 +44,11 @@ pub(super) fn write(page: &mut Page, snapshot: &Snapshot) -> Result<(), promethe
     )?;
     let healthy = Purpose::ALL.into_iter().filter_map(|purpose| {
         let standing = snapshot.health.get(&purpose)?;
-        let known = standing.verdict != Verdict::Unknown;
+        let known = standing.verdict != HealthVerdict::Unknown;
         known.then(|| {
             (
                 vec![purpose.name().to_owned()],
-                flag(standing.verdict == Verdict::Healthy),
+                flag(standing.verdict == HealthVerdict::Healthy),
             )
         })
     });

@@ -31,7 +31,7 @@ fn well() -> Health {
     health
 }
 
-fn verdict(health: &Health, purpose: Purpose) -> Verdict {
+fn verdict(health: &Health, purpose: Purpose) -> HealthVerdict {
     health.standing()[&purpose].verdict
 }
 
@@ -57,12 +57,12 @@ fn what_is_wrong_counts_once_it_lasts_and_what_is_well_counts_once_that_lasts() 
     );
     assert_eq!(health.look(at(110), &none), []);
     assert_eq!(health.poll_timeout().map(|due| due.at), Some(at(140)));
-    assert_eq!(verdict(&health, Purpose::Failover), Verdict::Unhealthy);
+    assert_eq!(verdict(&health, Purpose::Failover), HealthVerdict::Unhealthy);
     assert_eq!(health.look(at(139), &none), []);
     assert_eq!(health.look(at(140), &none).len(), 2);
     assert_eq!(
         (verdict(&health, Purpose::Failover), health.poll_timeout()),
-        (Verdict::Healthy, None)
+        (HealthVerdict::Healthy, None)
     );
 }
 
@@ -90,14 +90,14 @@ fn after_a_start_nothing_is_said_for_a_while_unless_all_is_well() {
     let down = wrong(&[HealthCode::ViewMissing]);
     let mut health = Health::new(SETTINGS, at(0));
     assert_eq!(health.look(at(29), &down), []);
-    assert_eq!(verdict(&health, Purpose::General), Verdict::Unknown);
+    assert_eq!(verdict(&health, Purpose::General), HealthVerdict::Unknown);
     assert_eq!(
         health.poll_timeout().map(|due| due.at),
         Some(at(34)),
         "it is seen since then only"
     );
     assert_eq!(health.look(at(34), &down).len(), 2);
-    assert_eq!(verdict(&health, Purpose::General), Verdict::Unhealthy);
+    assert_eq!(verdict(&health, Purpose::General), HealthVerdict::Unhealthy);
     let mut health = Health::new(SETTINGS, at(0));
     health.look(at(1), &down);
     assert_eq!(health.look(at(3), &wrong(&[])).len(), 2, "well at once");
@@ -113,9 +113,9 @@ fn what_somebody_meant_and_an_age_count_at_once_and_only_for_whom_they_concern()
         reasons: wrong(&[HealthCode::Disabled]).into_iter().collect(),
     };
     assert_eq!(told, [expected]);
-    assert_eq!(verdict(&health, Purpose::General), Verdict::Healthy);
+    assert_eq!(verdict(&health, Purpose::General), HealthVerdict::Healthy);
     assert_eq!(health.look(at(101), &wrong(&[HealthCode::ViewStale])).len(), 1);
-    assert_eq!(verdict(&health, Purpose::General), Verdict::Unhealthy);
+    assert_eq!(verdict(&health, Purpose::General), HealthVerdict::Unhealthy);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn names_are_those_in_json() {
     for code in HealthCode::ALL {
         assert_eq!(serde_json::to_value(code).unwrap(), code.name());
     }
-    for verdict in Verdict::ALL {
+    for verdict in HealthVerdict::ALL {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
     }
     for purpose in Purpose::ALL {
