@@ -114,6 +114,8 @@ pub(crate) async fn prepare(settings: &RecordersSettings, journal: &Arc<Journal>
         let opened = spawn_blocking(move || output.open(&name).map(drop)).await;
         match opened {
             Ok(Ok(())) => {}
+            // A full disk costs no tunnel: entries wait in the journal, which is told when the recorder is at its work.
+            Ok(Err(failure)) if failure.passes => {}
             Ok(Err(failure)) => return Err(StartError::Recorder(failure.detail)),
             Err(panic) => return Err(StartError::Recorder(panic.to_string())),
         }

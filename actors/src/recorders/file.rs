@@ -168,7 +168,11 @@ impl File {
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> Failure {
-        failure(format!("cannot {what} {}: {error}", self.settings.path.display()))
+        let detail = format!("cannot {what} {}: {error}", self.settings.path.display());
+        Failure {
+            passes: is_of_the_disk(error),
+            ..failure(detail)
+        }
     }
 }
 
@@ -256,4 +260,13 @@ fn directory_of(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// Whether the disk is at fault, and not what is configured.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    let full = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+    );
+    full || error.raw_os_error() == Some(nix::errno::Errno::EIO as i32)
 }

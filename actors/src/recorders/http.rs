@@ -65,7 +65,13 @@ impl Http {
                 Answer::Known(known) => {
                     entries.retain(|entry| entry.id.is_some_and(|id| !known.contains(&id)));
                 }
-                Answer::Later(After { wait, detail }) => return Err(Failure { detail, wait }),
+                Answer::Later(After { wait, detail }) => {
+                    return Err(Failure {
+                        detail,
+                        wait,
+                        passes: true,
+                    });
+                }
             }
         }
         Ok(())

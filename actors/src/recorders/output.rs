@@ -54,5 +54,6 @@ pub(super) fn failure(detail: impl ToString) -> Failure {
     Failure {
         detail: detail.to_string(),
         wait: None,
+        passes: false,
     }
 }

@@ -268,11 +268,12 @@ fn told(site: &mut Site<'_>) -> Result<()> {
         all.iter().any(|line| line["kind"] == "started") && all.len() > 5,
         "{all:?}"
     );
-    ensure!(run("span", &["--since", "1h"])? == all);
+    // Something may have happened since.
+    ensure!(run("span", &["--since", "1h"])?.starts_with(&all));
     ensure!(run("none", &["--since", "0s"])?.is_empty());
     let middle = all[all.len() / 2]["position"].as_str().context("no position")?;
     let rest = run("rest", &["--since", middle])?;
-    ensure!(rest == all[all.len() / 2 + 1..], "{rest:?}");
+    ensure!(rest.starts_with(&all[all.len() / 2 + 1..]), "{rest:?}");
     let sessions = run("sessions", &["--topic", "session"])?;
     let is_of_a_session = |line: &&Value| {
         line["kind"]

@@ -268,17 +268,11 @@ impl Transport {
 /// Whether no authority that we trust vouches for the server. TLS errors come within I/O errors, which do not name them as
 /// their source.
 fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let tls = match within {
-        Some(within) => within.downcast_ref::<rustls::Error>(),
-        None => error.downcast_ref::<rustls::Error>(),
-    };
-    matches!(
-        tls,
-        Some(rustls::Error::InvalidCertificate(
-            rustls::CertificateError::UnknownIssuer
-        ))
-    )
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.get_ref().is_some_and(|within| is_untrusted(within));
+    }
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    error.downcast_ref::<rustls::Error>() == Some(&unknown)
 }
 
 #[async_trait]

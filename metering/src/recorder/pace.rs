@@ -21,6 +21,8 @@ pub struct Failure {
     pub detail: String,
     /// How long the other end asks to be left alone.
     pub wait: Option<Duration>,
+    /// Whether it says nothing of the configuration: a full disk, a fault of it, a receiver that is away.
+    pub passes: bool,
 }
 
 /// The state of one recorder's output.
@@ -104,6 +106,7 @@ mod tests {
         Failure {
             detail: "no space left on device".to_owned(),
             wait,
+            passes: true,
         }
     }
 
