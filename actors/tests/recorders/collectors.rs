@@ -113,6 +113,24 @@ fn listening(port: u16) {
     }
 }
 
+/// Until nothing waits in the socket of this port (the kernel's table of sockets, proc_net_udp(5)).
+fn read_out(port: u16) {
+    let until = Instant::now() + PATIENCE;
+    let wanted = format!(":{port:04X}");
+    let waits = || {
+        let table = fs::read_to_string("/proc/net/udp").unwrap();
+        let ours = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        ours.filter(|fields| fields.get(1).is_some_and(|local| local.ends_with(&wanted)))
+            .any(|fields| !fields[4].ends_with(":00000000"))
+    };
+    while waits() {
+        assert!(Instant::now() < until, "it does not read");
+        sleep(Duration::from_millis(20));
+    }
+}
+
 pub fn nfdump() {
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let mut command = Command::new("nfcapd");
@@ -126,8 +144,8 @@ pub fn nfdump() {
     let mut running = Running(command.spawn().unwrap());
     listening(port);
     let (_dir, source) = export(&format!("127.0.0.1:{port}"));
-    // What it was sent is in its socket; it writes it down when it is asked to end.
-    sleep(Duration::from_secs(1));
+    // It writes down what it has read when it is asked to end.
+    read_out(port);
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(i32::try_from(running.0.id()).unwrap()),
         nix::sys::signal::Signal::SIGTERM,

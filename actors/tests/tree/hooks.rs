@@ -296,8 +296,12 @@ async fn what_somebody_else_could_have_written_is_not_run_and_that_is_told() {
     assert_eq!(failures(&world)[0].1, HookFailure::Refused);
     mode(&file, 0o755);
     mode(hooks.directory.path(), 0o777);
-    let mut enabled = true;
+    let (mut enabled, until) = (true, tokio::time::Instant::now() + crate::world::PATIENCE);
     while world.handle().snapshot().hooks.problem.is_none() {
+        assert!(
+            tokio::time::Instant::now() < until,
+            "the directory is not refused"
+        );
         enabled = !enabled;
         world.handle().set_enabled(enabled).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use warren_actors::streams;
-use warren_config::values;
+use warren_actors::{Clock, streams};
 use warren_state::{Position, TunnelId, stream::Filter};
 
 use crate::http::Api;
@@ -27,10 +26,13 @@ fn tunnel(api: &Api, name: &str) -> Result<TunnelId, String> {
     })
 }
 
-/// The span, where that is what a request names: a browser that comes back names the position that it came to.
+/// The span, or the span since a time in milliseconds since 1970, where that is what a request names: a browser that comes back names the position that it came to.
 pub(super) fn ago(query: Option<&str>, headers: &HeaderMap) -> Option<Duration> {
     let text = query.filter(|_| !headers.contains_key(LAST_EVENT_ID))?;
-    values::seconds(text.strip_prefix('-').unwrap_or(text)).ok()
+    if let Ok(unix_ms) = text.parse::<u64>() {
+        return Some(Duration::from_millis(Clock::unix_ms().saturating_sub(unix_ms)));
+    }
+    humantime::parse_duration(text.strip_prefix('-').unwrap_or(text)).ok()
 }
 
 /// What came within a span.
