@@ -66,7 +66,7 @@ pub(crate) enum RecordersMessage {
     /// Something is due.
     Due,
     /// A recorder did what it could.
-    Done(usize, Option<(Lane, Turn)>),
+    Done(usize, Option<Box<(Lane, Turn)>>),
     /// Files are opened by their names again.
     Reopen,
     /// Record everything that is in the journal.
@@ -76,7 +76,7 @@ pub(crate) enum RecordersMessage {
 pub(crate) struct State {
     env: Arc<Env>,
     following: Following,
-    slots: Vec<Slot>,
+    recorders: Vec<RecorderState>,
     /// How many looks are left.
     looks: u32,
     look_at: Option<Monotonic>,
@@ -87,7 +87,7 @@ pub(crate) struct State {
 
 /// A recorder, and what is wanted of it.
 #[derive(Default)]
-struct Slot {
+struct RecorderState {
     /// Away while it works.
     lane: Option<Lane>,
     is_wanted: bool,
@@ -135,11 +135,11 @@ impl Actor for Recorders {
     ) -> Result<State, ActorProcessingErr> {
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
-        let slots = env.settings.recorders.outputs.iter().enumerate();
-        let slots = slots.map(|(number, (name, output))| {
+        let recorders = env.settings.recorders.outputs.iter().enumerate();
+        let recorders = recorders.map(|(number, (name, output))| {
             let seed = env.settings.seed ^ number as u64;
             let directory = &env.settings.recorders.directory;
-            Slot {
+            RecorderState {
                 lane: Some(Lane::new(
                     name,
                     output.clone(),
@@ -148,17 +148,17 @@ impl Actor for Recorders {
                     env.node,
                     seed,
                 )),
-                ..Slot::default()
+                ..RecorderState::default()
             }
         });
-        let slots = slots.collect();
+        let recorders = recorders.collect();
         let following = env.table.follow(Wants::Events, move || {
             let _gone = myself.cast(RecordersMessage::Woken);
         });
         Ok(State {
             env,
             following,
-            slots,
+            recorders,
             looks: 0,
             look_at: None,
             due: None,
@@ -182,13 +182,13 @@ impl Actor for Recorders {
             }
             RecordersMessage::Due => state.due(now),
             RecordersMessage::Done(number, done) => state.done(number, done)?,
-            RecordersMessage::Reopen => state.slots.iter_mut().for_each(|slot| {
-                (slot.reopen, slot.is_wanted) = (true, true);
+            RecordersMessage::Reopen => state.recorders.iter_mut().for_each(|recorder| {
+                (recorder.reopen, recorder.is_wanted) = (true, true);
             }),
             RecordersMessage::Flush(done) => {
                 state.flushes.push(done);
-                state.slots.iter_mut().for_each(|slot| {
-                    (slot.is_last, slot.is_wanted, slot.retry) = (true, true, None);
+                state.recorders.iter_mut().for_each(|recorder| {
+                    (recorder.is_last, recorder.is_wanted, recorder.retry) = (true, true, None);
                 });
             }
         }
@@ -204,51 +204,53 @@ impl State {
         if self.look_at.is_some_and(|at| now >= at) {
             self.looks = self.looks.saturating_sub(1);
             self.look_at = (self.looks > 0).then(|| now + LOOK * 2u32.pow(LOOKS - self.looks));
-            self.slots.iter_mut().for_each(|slot| slot.is_wanted = true);
+            self.recorders
+                .iter_mut()
+                .for_each(|recorder| recorder.is_wanted = true);
         }
-        for slot in &mut self.slots {
-            slot.is_wanted |= slot.retry.is_some_and(|at| now >= at);
+        for recorder in &mut self.recorders {
+            recorder.is_wanted |= recorder.retry.is_some_and(|at| now >= at);
         }
     }
 
-    fn done(&mut self, number: usize, done: Option<(Lane, Turn)>) -> Result<(), String> {
-        let Some((lane, turn)) = done else {
+    fn done(&mut self, number: usize, done: Option<Box<(Lane, Turn)>>) -> Result<(), String> {
+        let Some((lane, turn)) = done.map(|done| *done) else {
             return Err("a recorder failed".to_owned());
         };
-        let Some(slot) = self.slots.get_mut(number) else {
+        let Some(recorder) = self.recorders.get_mut(number) else {
             return Ok(());
         };
-        slot.lane = Some(lane);
-        slot.retry = turn.retry;
-        slot.is_wanted |= turn.more;
-        let has_changed = turn.standing != slot.standing;
+        recorder.lane = Some(lane);
+        recorder.retry = turn.retry;
+        recorder.is_wanted |= turn.more;
+        let has_changed = turn.standing != recorder.standing;
         let changes = has_changed.then(|| Change::Recorder(Arc::new(turn.standing.clone())));
-        slot.standing = turn.standing;
+        recorder.standing = turn.standing;
         self.env.table.append(turn.events, changes.into_iter().collect());
         Ok(())
     }
 
     fn go_on(&mut self, myself: &ActorRef<RecordersMessage>, now: Monotonic) {
-        for (number, slot) in self.slots.iter_mut().enumerate() {
-            if slot.is_wanted
-                && slot.retry.is_none_or(|at| now >= at)
-                && let Some(lane) = slot.lane.take()
+        for (number, recorder) in self.recorders.iter_mut().enumerate() {
+            if recorder.is_wanted
+                && recorder.retry.is_none_or(|at| now >= at)
+                && let Some(lane) = recorder.lane.take()
             {
-                slot.is_wanted = false;
-                let reopen = std::mem::take(&mut slot.reopen);
-                work(myself, number, lane, (reopen, slot.is_last), self.env.clock);
+                recorder.is_wanted = false;
+                let reopen = std::mem::take(&mut recorder.reopen);
+                work(myself, number, lane, (reopen, recorder.is_last), self.env.clock);
             }
         }
         if self
-            .slots
+            .recorders
             .iter()
-            .all(|slot| slot.lane.is_some() && !slot.is_wanted)
+            .all(|recorder| recorder.lane.is_some() && !recorder.is_wanted)
         {
             self.flushes.drain(..).for_each(|done| {
                 let _nobody_waits = done.send(());
             });
         }
-        let retries = self.slots.iter().filter_map(|slot| slot.retry);
+        let retries = self.recorders.iter().filter_map(|recorder| recorder.retry);
         if let Some(at) = retries.chain(self.look_at).min() {
             self.wake(myself, at);
         }
@@ -285,7 +287,7 @@ fn work(
         }
         (lane, turn)
     };
-    let work = async move { RecordersMessage::Done(number, spawn_blocking(work).await.ok()) };
+    let work = async move { RecordersMessage::Done(number, spawn_blocking(work).await.ok().map(Box::new)) };
     beside(myself, work, move |_panic| RecordersMessage::Done(number, None));
 }
 

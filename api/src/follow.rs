@@ -162,10 +162,8 @@ impl Follower {
     }
 
     fn lost(&mut self, error: ClientError) -> Result<Heard, ClientError> {
-        let full = match &error {
-            ClientError::Answer { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
-            other => other.is_unreachable(),
-        };
+        let is_full = matches!(&error, ClientError::Answer { status, .. } if *status == StatusCode::SERVICE_UNAVAILABLE);
+        let full = is_full || error.is_unreachable();
         self.end();
         if !full {
             return Err(error);

@@ -88,14 +88,14 @@ fn escaped(value: &str) -> String {
 }
 
 fn refused(error: ClientError) -> anyhow::Error {
-    match &error {
-        ClientError::Answer { status, .. } if status.as_u16() == 404 => Failure::new(
+    if matches!(&error, ClientError::Answer { status, .. } if status.as_u16() == 404) {
+        return Failure::new(
             "this daemon has no stream of events",
             "It is of an older version: update it, or see `warren explain`.",
         )
-        .into(),
-        _ => error.into(),
+        .into();
     }
+    error.into()
 }
 
 /// What follows a frame.

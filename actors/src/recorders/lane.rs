@@ -263,7 +263,7 @@ impl Lane {
                     };
                     let is_beginning = LocalPosition::from(place.position) == LocalPosition::default();
                     let after = (!is_beginning).then_some(place.position);
-                    drop(place.book.gap(after, to, unix_ms));
+                    let _entries = place.book.gap(after, to, unix_ms);
                     place.position = to;
                 }
                 Err(ReadError::Unknown(_)) => place.position = cursor,

@@ -384,8 +384,7 @@ impl World {
             BTreeMap::new()
         };
         let observed = self.kernel.observed();
-        let ours: BTreeMap<TunnelId, &ObservedTunnel> =
-            observed.ours().map(|(id, have)| (id, have)).collect();
+        let ours: BTreeMap<TunnelId, &ObservedTunnel> = observed.ours().collect();
         let rules: BTreeSet<_> = expected.values().flat_map(|spec| &spec.rules).copied().collect();
         if *self.kernel.rules() != rules {
             return Some(format!("the rules are {:?}", self.kernel.rules()));

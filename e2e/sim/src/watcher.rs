@@ -42,7 +42,7 @@ struct Follow {
 impl Watcher {
     /// One that watches this world, or none.
     pub(crate) fn of(seed: u64) -> Option<Self> {
-        (seed % ONE_OF == 0).then(Self::default)
+        seed.is_multiple_of(ONE_OF).then(Self::default)
     }
 
     /// Takes in what is new, and says what is wrong.

@@ -6,14 +6,17 @@ use warren_state::{
     hooks::HookStanding,
 };
 
-use super::{flag, page::Page};
+use super::{
+    flag,
+    page::{Count, Page},
+};
 
 pub(super) fn write(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let of = |value: fn(&HookStanding) -> u64| {
         let hooks = snapshot.hooks.hooks.iter();
         hooks.map(move |(name, hook)| (vec![name.clone()], value(hook)))
     };
-    let counts: [(&str, &str, fn(&HookStanding) -> u64); 3] = [
+    let counts: [Count<HookStanding>; 3] = [
         ("warren_hook_runs_total", "Times that a hook was run.", |hook| {
             hook.runs
         }),

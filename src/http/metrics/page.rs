@@ -14,6 +14,9 @@ pub(super) struct Page {
     histograms: Vec<MetricFamily>,
 }
 
+/// A counter: its name, its help and what it is of `T`.
+pub(super) type Count<T> = (&'static str, &'static str, fn(&T) -> u64);
+
 impl Page {
     pub(super) fn gauge(
         &mut self,

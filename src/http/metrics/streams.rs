@@ -2,7 +2,7 @@
 
 use warren_actors::streams::{StreamTotals, StreamsStanding};
 
-use super::page::Page;
+use super::page::{Count, Page};
 
 pub(super) fn write(page: &mut Page, standing: &StreamsStanding) -> Result<(), prometheus::Error> {
     let of = |value: fn(&StreamTotals) -> u64| {
@@ -25,7 +25,7 @@ pub(super) fn write(page: &mut Page, standing: &StreamsStanding) -> Result<(), p
         &labels,
         now(|totals| totals.behind),
     )?;
-    let counts: [(&str, &str, fn(&StreamTotals) -> u64); 7] = [
+    let counts: [Count<StreamTotals>; 7] = [
         ("warren_stream_opened_total", "Readers that came.", |totals| {
             totals.opened
         }),
