@@ -30,6 +30,7 @@ pub mod plan;
 pub mod polling;
 pub mod position;
 pub mod random;
+pub mod rate;
 pub mod reconcile;
 pub mod recording;
 pub mod repeats;
@@ -65,6 +66,7 @@ pub use outcome::{
 };
 pub use owners::{OwnerChoice, Owners};
 pub use position::{NodeId, Position};
+pub use rate::Rate;
 pub use role::{RoleKind, UnknownRole};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};

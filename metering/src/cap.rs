@@ -1,0 +1,24 @@
+//! What may be used: a cap, how much of it is used, and what follows.
+//!
+//! ```text
+//!  totals of the sampler ─┐
+//!                         ├─▶ [Account] ── usage ──▶ [decide] ──▶ Unlimited | Rate | Block
+//!  an authority's words ──┘
+//! ```
+//!
+//! An [`Account`] holds what an authority said of one [`DeviceId`] and what was counted here since: what the authority cannot have
+//! seen is added to what it says, nothing twice. The end of a window needs nobody's word.
+
+mod account;
+mod decide;
+mod device;
+mod limit;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub use account::{Account, Word};
+pub use decide::{Decision, Exempt, Known, Over, Policy, THROTTLED, Unsynced, Usage, decide};
+pub use device::{DeviceId, EmptyId};
+pub use limit::{Cap, InvalidCap};
+pub use window::{Calendar, InvalidZone, Span, UnixSeconds, Window, Zone};
