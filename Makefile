@@ -41,6 +41,7 @@ lint:
 # What is made from the code and committed: the API's description, man pages, completions.
 generated:
 	WARREN_WRITE_OPENAPI=1 WARREN_WRITE_GENERATED=1 cargo test -p warren-api -p warren-cli -p warren-state --lib the_committed_
+	WARREN_WRITE_GENERATED=1 cargo test -p warren-datacap
 
 fixtures:
 	cargo run -p warren-ledger --example fixtures -- --write

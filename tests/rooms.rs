@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("warren-protocols", &["warren-state"]),
     ("warren-dataplane", &["warren-state"]),
     ("warren-metering", &["warren-state"]),
+    ("warren-datacap", &[]),
     (
         "warren-actors",
         &[
@@ -29,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-protocols",
             "warren-dataplane",
             "warren-metering",
+            "warren-datacap",
         ],
     ),
     ("warren-api", &["warren-state"]),
@@ -57,6 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-protocols",
             "warren-dataplane",
             "warren-metering",
+            "warren-datacap",
             "warren-actors",
             "warren-api",
             "warren-config",
@@ -73,6 +76,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-protocols",
             "warren-dataplane",
             "warren-metering",
+            "warren-datacap",
             "warren-actors",
             "warren-sim",
         ],
@@ -98,6 +102,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         &[
             "warren-ledger",
             "warren-dataplane",
+            "warren-datacap",
             "warren-actors",
             "warren-api",
             "warren-config",
@@ -143,10 +148,10 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Crates, by the start of their names, that only these rooms may ask for themselves: what a Solana client brings along of them
-/// is its own. None of the three is used yet.
+/// is its own.
 const ASKED_FOR: &[(&str, &[&str])] = &[
     ("aya", &["warren-dataplane"]),
-    ("tonic", &["warren-actors", "warren-fleet"]),
+    ("tonic", &["warren-datacap", "warren-actors", "warren-fleet"]),
     ("async-nats", &["warren-fleet"]),
 ];
 
