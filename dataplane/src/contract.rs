@@ -1,17 +1,12 @@
 //! The contract that every backend keeps, and that one conformance suite checks.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 pub use warren_state::Notice;
 use warren_state::{
-    Capabilities, Fault, LinkName, Observed, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId,
+    Capabilities, Fault, LinkName, Observed, PlannedStep, Reading, RemovalReport, Rule, StepOutcome, TunnelId,
 };
 
 /// What a question is about.
@@ -43,19 +38,6 @@ pub enum Removal {
     Rules(BTreeSet<Rule>),
 }
 
-/// Bytes and packets since the tunnel was made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct TrafficCounters {
-    /// Received by this host over the tunnel.
-    pub rx_bytes: u64,
-    /// Received by this host over the tunnel.
-    pub rx_packets: u64,
-    /// Sent by this host over the tunnel.
-    pub tx_bytes: u64,
-    /// Sent by this host over the tunnel.
-    pub tx_packets: u64,
-}
-
 impl Scope {
     /// One tunnel, whatever its name.
     #[must_use]
@@ -70,16 +52,6 @@ impl fmt::Display for Removal {
             Self::Tunnel { tunnel, .. } => write!(f, "remove {tunnel}"),
             Self::Rules(_) => f.write_str("remove rules"),
         }
-    }
-}
-
-impl TrafficCounters {
-    /// Counts what another part of the same tunnel has carried.
-    pub fn add(&mut self, other: Self) {
-        self.rx_bytes += other.rx_bytes;
-        self.rx_packets += other.rx_packets;
-        self.tx_bytes += other.tx_bytes;
-        self.tx_packets += other.tx_packets;
     }
 }
 
@@ -128,8 +100,9 @@ pub trait Dataplane: Send + Sync + 'static {
     /// Removes the tunnel with all companions, in reverse order, past failures.
     async fn remove(&self, removal: Removal) -> RemovalReport;
 
-    /// What tunnels have carried, all that are asked for in one call. A tunnel that is not there is not in the answer.
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault>;
+    /// What tunnels have carried, all that are asked for in one call, in any order: one reading for each part that carries a
+    /// tunnel's mark. A tunnel that is not there is not in the answer.
+    async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault>;
 
     /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;

@@ -52,6 +52,7 @@ pub mod table;
 mod testing;
 pub mod time;
 pub mod totals;
+pub mod traffic;
 pub mod view;
 
 pub use crate::core::Core;
@@ -78,4 +79,5 @@ pub use step::{Action, Edit, LinkAction, Part, Phase, Plan, PlannedStep};
 pub use stop::StopMode;
 pub use switch::Switch;
 pub use time::{Deadline, Monotonic};
+pub use traffic::{CounterRun, Reading, Traffic};
 pub use view::View;

@@ -16,9 +16,9 @@ use std::{
 use ipnet::Ipv4Net;
 
 use crate::{
-    Action, Address, Edit, Fault, FaultClass, ForeignLink, Incarnation, LinkAction, LinkName, LinkSpec,
-    Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, RemovalReport, Route, Rule, StepOutcome,
-    TableId, TunnelId,
+    Action, Address, CounterRun, Edit, Fault, FaultClass, ForeignLink, Incarnation, LinkAction, LinkName,
+    LinkSpec, Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, RemovalReport, Route, Rule,
+    StepOutcome, TableId, TunnelId,
 };
 
 /// A kernel in memory.
@@ -140,6 +140,26 @@ impl Model {
     pub fn observe_tunnel(&self, tunnel: TunnelId, name: Option<&LinkName>) -> Observed {
         let names: BTreeSet<&LinkName> = self.names_of(tunnel).chain(name).collect();
         self.observe(names.into_iter().filter_map(|name| self.links.get(name)))
+    }
+
+    /// What counts traffic: every link that carries a tunnel's mark.
+    pub fn runs(&self) -> impl Iterator<Item = (TunnelId, CounterRun)> {
+        self.marked.keys().flat_map(|tunnel| self.runs_of(*tunnel))
+    }
+
+    /// The same of one tunnel.
+    pub fn runs_of(&self, tunnel: TunnelId) -> impl Iterator<Item = (TunnelId, CounterRun)> {
+        let links = self.names_of(tunnel).filter_map(|name| self.links.get(name));
+        links.filter_map(|have| match have.owner {
+            Owner::Ours { tunnel, incarnation } => Some((
+                tunnel,
+                CounterRun {
+                    incarnation,
+                    part: have.index,
+                },
+            )),
+            Owner::Foreign => None,
+        })
     }
 
     fn names_of(&self, tunnel: TunnelId) -> impl Iterator<Item = &LinkName> {

@@ -12,10 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use warren_dataplane::{Dataplane, Notice, Removal, Scope, contract::TrafficCounters};
+use warren_dataplane::{Dataplane, Notice, Removal, Scope};
 use warren_state::{
-    Capabilities, Fault, FaultClass, LinkName, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
-    model::Model, outcome::Feature,
+    Capabilities, Fault, FaultClass, LinkName, Observed, PlannedStep, Reading, RemovalReport, StepOutcome,
+    TunnelId, model::Model, outcome::Feature,
 };
 
 /// How many of the next operations go wrong.
@@ -213,8 +213,8 @@ impl Dataplane for Kernel {
         report
     }
 
-    async fn counters(&self, _scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
-        Ok(BTreeMap::new())
+    async fn counters(&self, _scope: Scope) -> Result<Vec<Reading>, Fault> {
+        Ok(Vec::new())
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -20,17 +20,13 @@ mod pool;
 mod remove;
 mod requests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
-    Capabilities, Fault, FaultClass, Incarnation, LinkSpec, Observed, PlannedStep, RemovalReport, Rule,
-    StepOutcome, TunnelId,
+    Capabilities, Fault, FaultClass, Incarnation, LinkSpec, Observed, PlannedStep, Reading, RemovalReport,
+    Rule, StepOutcome, TunnelId,
 };
 
 pub(crate) use fault::{fault, refused};
@@ -40,7 +36,7 @@ pub(crate) use observe::find;
 pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
 
-use crate::contract::{Dataplane, Notice, Outlet, Removal, Scope, TrafficCounters};
+use crate::contract::{Dataplane, Notice, Outlet, Removal, Scope};
 use remove::{Gone, Which};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
@@ -220,7 +216,7 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
         })
     }
 
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
+    async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
         let core = self.core.clone();
         self.core
             .pool

@@ -21,12 +21,11 @@ use netlink_packet_route::{
     rule::{RuleAction, RuleAttribute, RuleFlags},
 };
 use warren_state::{
-    Address, AddressScope, ForeignLink, LinkName, ObservedLink, ObservedTunnel, Route, RouteProtocol, Rule,
-    RuleSelector, TableId, TunnelId,
+    Address, AddressScope, CounterRun, ForeignLink, LinkName, ObservedLink, ObservedTunnel, Reading, Route,
+    RouteProtocol, Rule, RuleSelector, TableId, Traffic, TunnelId,
 };
 
 use super::mark::{Endpoints, LINK_GROUP, Mark};
-use crate::contract::TrafficCounters;
 
 /// The priority of our rules on such a selector; with [`RULE_PROTOCOL`] it is the mark of ownership on rules.
 pub fn rule_priority(selector: &RuleSelector) -> u32 {
@@ -71,7 +70,7 @@ pub struct Link {
     /// Up, and something is plugged in.
     pub running: bool,
     pub gre: Option<Endpoints>,
-    pub counters: Option<TrafficCounters>,
+    pub counters: Option<Traffic>,
 }
 
 impl Link {
@@ -133,6 +132,19 @@ impl Link {
     /// Whether it carries this tunnel's mark.
     pub fn is_of(&self, tunnel: TunnelId) -> bool {
         self.mark().is_some_and(|mark| mark.tunnel == tunnel)
+    }
+
+    /// What it has carried, when it is ours and was asked for that.
+    pub fn reading(&self) -> Option<Reading> {
+        let mark = self.mark()?;
+        Some(Reading {
+            tunnel: mark.tunnel,
+            run: CounterRun {
+                incarnation: mark.incarnation,
+                part: self.index,
+            },
+            carried: self.counters?,
+        })
     }
 
     /// As the link of the tunnel that the mark names.
@@ -224,7 +236,7 @@ fn decode_gre(data: &[InfoGre]) -> Endpoints {
     ends
 }
 
-fn decode_counters(stats: &Stats64) -> TrafficCounters {
+fn decode_counters(stats: &Stats64) -> Traffic {
     let Stats64 {
         rx_packets,
         tx_packets,
@@ -232,7 +244,7 @@ fn decode_counters(stats: &Stats64) -> TrafficCounters {
         tx_bytes,
         ..
     } = *stats;
-    TrafficCounters {
+    Traffic {
         rx_bytes,
         rx_packets,
         tx_bytes,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use netlink_packet_route::RouteNetlinkMessage;
-use warren_state::{Address, Fault, LinkName, Observed, Route, RouteProtocol, TunnelId};
+use warren_state::{Address, Fault, LinkName, Observed, Reading, Route, RouteProtocol, TunnelId};
 
 use super::{
     connection::{KernelError, Netlink},
@@ -16,7 +16,7 @@ use super::{
     objects::{AddressEntry, Link, RouteEntry, RuleEntry, protocol_number},
     requests::{self, Request},
 };
-use crate::contract::{Scope, TrafficCounters};
+use crate::contract::Scope;
 
 /// Links whose routes are asked for one by one.
 const FEW: usize = 16;
@@ -251,19 +251,13 @@ pub async fn counters(
     netlink: &mut Netlink,
     directory: &Directory,
     scope: &Scope,
-) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
+) -> Result<Vec<Reading>, Fault> {
     let read = match scope {
         Scope::All => netlink.dump(requests::links_with_counters(), Link::decode).await,
         Scope::Tunnel { tunnel, .. } => with_counters(netlink, directory, *tunnel).await,
     };
     let links = read.map_err(|refusal| refused("read counters", &refusal))?;
-    let mut counters = BTreeMap::<TunnelId, TrafficCounters>::new();
-    for link in links {
-        if let (Some(mark), Some(of_link)) = (link.mark(), link.counters) {
-            counters.entry(mark.tunnel).or_default().add(of_link);
-        }
-    }
-    Ok(counters)
+    Ok(links.iter().filter_map(Link::reading).collect())
 }
 
 async fn with_counters(

@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Action, Backend, Capabilities, Fault, FaultClass, LinkAction, LinkName, Monotonic, Observed, PlannedStep,
-    RemovalReport, StepOutcome, TunnelId,
+    Backend, Capabilities, CounterRun, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, Reading,
+    RemovalReport, StepOutcome, Traffic, TunnelId,
     model::Model,
     outcome::{Feature, MissingFeature},
 };
@@ -21,7 +21,7 @@ use warren_state::{
 pub use script::{Script, Trouble};
 
 use crate::{
-    contract::{Dataplane, Notice, Removal, Scope, TrafficCounters},
+    contract::{Dataplane, Notice, Removal, Scope},
     kernel::{fault, notices::Notices},
 };
 
@@ -45,7 +45,8 @@ struct World {
     crashed: bool,
     hung: bool,
     now: Monotonic,
-    counters: BTreeMap<TunnelId, TrafficCounters>,
+    /// By the number of the link.
+    counters: BTreeMap<u32, Traffic>,
     source: Option<Ipv4Addr>,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
@@ -133,9 +134,23 @@ impl Simulated {
             .for_each(|subscriber| subscriber.wake.notify_one());
     }
 
-    /// Sets what the tunnel has carried.
-    pub fn set_counters(&self, tunnel: TunnelId, counters: TrafficCounters) {
-        self.world().counters.insert(tunnel, counters);
+    /// Every link of the tunnel carries this much more.
+    pub fn carry(&self, tunnel: TunnelId, more: Traffic) {
+        let mut world = self.world();
+        let links: Vec<u32> = world.model.runs_of(tunnel).map(|(_, run)| run.part).collect();
+        for link in links {
+            let carried = world.counters.entry(link).or_default();
+            *carried = carried.plus(more);
+        }
+    }
+
+    /// The counters of the tunnel start from zero, and nothing else changes.
+    pub fn reset_counters(&self, tunnel: TunnelId) {
+        let mut world = self.world();
+        let links: Vec<u32> = world.model.runs_of(tunnel).map(|(_, run)| run.part).collect();
+        for link in links {
+            world.counters.remove(&link);
+        }
     }
 
     /// Sets the source address that every destination resolves to.
@@ -286,12 +301,6 @@ impl Dataplane for Simulated {
             };
             if outcome.stops(&step) {
                 failed.insert(step.tunnel);
-            } else if matches!(
-                step.action,
-                Action::Link(LinkAction::Create { .. } | LinkAction::Delete)
-            ) && outcome == StepOutcome::Done
-            {
-                self.world().counters.remove(&step.tunnel);
             }
             outcomes.push(outcome);
         }
@@ -317,14 +326,17 @@ impl Dataplane for Simulated {
         }
     }
 
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
+    async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
         let world = self.alive("read counters")?;
-        let there = match scope {
-            Scope::All => world.model.observed(),
-            Scope::Tunnel { tunnel, .. } => world.model.observe_tunnel(tunnel, None),
+        let read = |(tunnel, run): (TunnelId, CounterRun)| Reading {
+            tunnel,
+            run,
+            carried: world.counters.get(&run.part).copied().unwrap_or_default(),
         };
-        let read = |id| (id, world.counters.get(&id).copied().unwrap_or_default());
-        Ok(there.tunnels.into_keys().map(read).collect())
+        Ok(match scope {
+            Scope::All => world.model.runs().map(read).collect(),
+            Scope::Tunnel { tunnel, .. } => world.model.runs_of(tunnel).map(read).collect(),
+        })
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -1,7 +1,6 @@
 //! Prepare, commit, publish.
 
 use std::{
-    collections::BTreeMap,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,11 +13,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use warren_dataplane::{
-    Dataplane, Notice, Prepared, Publisher, Removal, Scope, contract::TrafficCounters, select,
+    Dataplane, Notice, Prepared, Publisher, Removal, Scope, select,
 };
 use warren_state::{
-    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, RemovalReport,
-    StepOutcome, TunnelId,
+    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, Reading, RemovalReport,
+    StepOutcome,
 };
 
 use crate::world::*;
@@ -72,7 +71,7 @@ impl Dataplane for CancelsItsCaller {
         self.real.remove(removal).await
     }
 
-    async fn counters(&self, scope: Scope) -> Result<BTreeMap<TunnelId, TrafficCounters>, Fault> {
+    async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
         self.real.counters(scope).await
     }
 

@@ -1,0 +1,201 @@
+//! What one tunnel has carried on behalf of one payer.
+
+use serde::{Deserialize, Serialize};
+use warren_state::{CounterRun, Monotonic, Pubkey, Reading, Traffic, TunnelId};
+
+/// Runs that an account remembers; of those that are over the oldest go.
+const RUNS: usize = 4;
+
+/// An account's number. It is never used again.
+pub type Number = u32;
+
+/// Who pays, and where.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct Payer {
+    /// The key that pays; none when no ledger account asks for the tunnel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Pubkey>,
+    /// The device that the tunnel leads to or ends at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Pubkey>,
+}
+
+/// What one tunnel has carried on behalf of one payer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number.
+    pub number: Number,
+    /// Whose traffic it is.
+    pub tunnel: TunnelId,
+    /// For whom.
+    #[serde(flatten)]
+    pub payer: Payer,
+    /// All of it, ever.
+    pub total: Traffic,
+    /// What it was when the present hour began.
+    pub hour: Traffic,
+    /// For how long what was carried may be missing, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gap_ms: u64,
+    /// When it was read last beside the looks at all tunnels, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub read_ms: u64,
+    /// How far each run was counted, the newest last.
+    pub(super) runs: Vec<Counted>,
+    /// Of the total what survives a power cut.
+    #[serde(skip)]
+    pub(super) told: Traffic,
+    /// Bytes per second, received and sent.
+    #[serde(skip)]
+    pub(super) rate: (u64, u64),
+    /// What `told` was when the rate was found.
+    #[serde(skip)]
+    pub(super) read_at: Option<Monotonic>,
+    /// A part of it was about to be made then, and was not seen yet.
+    #[serde(skip)]
+    pub(super) awaited: Option<Monotonic>,
+    /// The batch that its last change is in, or will be.
+    #[serde(skip)]
+    pub(super) changed: u64,
+    /// The same, of the last change that was more than its newest run going on.
+    #[serde(skip)]
+    pub(super) rebuilt: u64,
+    /// The day in whose file its names stand.
+    #[serde(skip)]
+    pub(super) named: u64,
+}
+
+/// How far a run was counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Counted {
+    #[serde(flatten)]
+    pub(super) run: CounterRun,
+    pub(super) last: Traffic,
+    /// It was not there any more. It counts on from here if it was only overlooked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) gone: bool,
+}
+
+/// What a look at its counters did to an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Counting {
+    pub(super) gained: Traffic,
+    /// More than its newest run went on.
+    pub(super) rebuilt: bool,
+    /// A run ended unseen.
+    pub(super) lost: bool,
+}
+
+impl Account {
+    pub(super) fn new(number: Number, tunnel: TunnelId, payer: Payer) -> Self {
+        Self {
+            number,
+            tunnel,
+            payer,
+            total: Traffic::default(),
+            hour: Traffic::default(),
+            gap_ms: 0,
+            read_ms: 0,
+            runs: Vec::new(),
+            told: Traffic::default(),
+            rate: (0, 0),
+            read_at: None,
+            awaited: None,
+            changed: 0,
+            rebuilt: 0,
+            named: 0,
+        }
+    }
+
+    /// Counts these readings: all that there is of the tunnel, one for each run.
+    pub(super) fn count(&mut self, readings: &[Reading]) -> Counting {
+        let mut counting = Counting::default();
+        for counted in &mut self.runs {
+            let is_read = readings.iter().any(|reading| reading.run == counted.run);
+            if !is_read && !counted.gone {
+                counted.gone = true;
+                (counting.lost, counting.rebuilt) = (true, true);
+            }
+        }
+        let newest = self.runs.last().map(|counted| counted.run);
+        for reading in readings {
+            let known = self.runs.iter_mut().find(|counted| counted.run == reading.run);
+            let gained = match known {
+                Some(counted) => {
+                    counting.rebuilt |= std::mem::take(&mut counted.gone);
+                    let last = std::mem::replace(&mut counted.last, reading.carried);
+                    reading.carried.since(last).unwrap_or_else(|| {
+                        // It was set to zero, and what it had carried until then is not known.
+                        (counting.lost, counting.rebuilt) = (true, true);
+                        reading.carried
+                    })
+                }
+                None => {
+                    self.runs.push(Counted {
+                        run: reading.run,
+                        last: reading.carried,
+                        gone: false,
+                    });
+                    counting.rebuilt = true;
+                    reading.carried
+                }
+            };
+            counting.rebuilt |= !gained.is_zero() && newest != Some(reading.run);
+            counting.gained = counting.gained.plus(gained);
+        }
+        self.forget();
+        self.total = self.total.plus(counting.gained);
+        counting
+    }
+
+    /// Its newest run has carried so much.
+    pub(super) fn advance(&mut self, carried: Traffic) {
+        if let Some(newest) = self.runs.last_mut() {
+            let gained = carried.since(newest.last).unwrap_or(carried);
+            newest.last = carried;
+            self.total = self.total.plus(gained);
+        }
+    }
+
+    /// Whether there is something of it, as far as was seen.
+    pub(super) fn is_there(&self) -> bool {
+        self.runs.iter().any(|counted| !counted.gone)
+    }
+
+    /// How far its newest run was counted.
+    pub(super) fn newest(&self) -> Traffic {
+        self.runs.last().map(|counted| counted.last).unwrap_or_default()
+    }
+
+    /// What was carried in the present hour, of what is on disk.
+    #[must_use]
+    pub fn this_hour(&self) -> Traffic {
+        self.told.since(self.hour).unwrap_or_default()
+    }
+
+    /// Of the total what survives a power cut.
+    #[must_use]
+    pub fn on_disk(&self) -> Traffic {
+        self.told
+    }
+
+    /// Bytes per second, received and sent, between the last two looks at all tunnels.
+    #[must_use]
+    pub fn rate(&self) -> (u64, u64) {
+        self.rate
+    }
+
+    fn forget(&mut self) {
+        while self.runs.len() > RUNS {
+            let Some(oldest) = self.runs.iter().position(|counted| counted.gone) else {
+                return;
+            };
+            self.runs.remove(oldest);
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
