@@ -38,6 +38,7 @@ use crate::{
         wakeup::Wakeup,
         watchdog::Watchdog,
     },
+    usage::Usage,
 };
 
 /// Shared by all actors of one tree.
@@ -54,6 +55,8 @@ pub(crate) struct Env {
     /// The one way to the ledger.
     pub(crate) ledger: Fetcher,
     pub(crate) dataplane: Arc<dyn Dataplane>,
+    /// What was carried.
+    pub(crate) usage: Arc<Usage>,
     pub(crate) store_writer: Requests,
     pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) mailboxes: Mailboxes,
@@ -122,6 +125,7 @@ impl Env {
             clock,
             settings.pseudonyms,
         ));
+        let usage = Arc::new(Usage::open(store.usage().clone(), settings.usage, epoch));
         let snapshot = Snapshot {
             node,
             epoch,
@@ -139,6 +143,7 @@ impl Env {
             journal: store.journal().clone(),
             store: Mutex::new(Some(store)),
             dataplane,
+            usage,
             store_writer: Requests::default(),
             watchdog: Arc::default(),
             mailboxes: Mailboxes::default(),

@@ -29,6 +29,7 @@ use crate::{
         service::ServiceFactory,
     },
     tunnel::reconciler,
+    usage::Usage,
 };
 
 /// How long a look at the host may take before an address is pinned.
@@ -153,6 +154,12 @@ impl Handle {
             self.env.clock.now(),
             self.env.settings.stuck_after,
         ) && self.env.exit.borrow().is_none()
+    }
+
+    /// What tunnels carried.
+    #[must_use]
+    pub fn usage(&self) -> &Arc<Usage> {
+        &self.env.usage
     }
 
     /// What happened last, as far as it is kept in memory: a recording.

@@ -8,6 +8,7 @@
 //!       ├─ log               what happened, in words
 //!       ├─ recorders         what may be billed, written down
 //!       ├─ journal           what happened, on disk
+//!       ├─ sampler           what tunnels carry, counted and on disk
 //!       ├─ streamer          what readers outside follow
 //!       ├─ hooks             what happened, to programs of the operator
 //!       ├─ health            whether the tunnels can be relied on
@@ -37,6 +38,7 @@ mod manual;
 mod preview;
 mod probes;
 pub mod recorders;
+mod sampler;
 pub mod settings;
 mod shared_table;
 pub mod snapshot;
@@ -46,13 +48,16 @@ mod supervision;
 mod sys;
 mod tree;
 mod tunnel;
+pub mod usage;
 
 pub use handle::Handle;
 pub use hooks::settings::HooksSettings;
 pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};
-pub use settings::{BgpSettings, ClientSettings, RecordError, RecordSettings, RoleSettings, Settings};
+pub use settings::{
+    BgpSettings, ClientSettings, RecordError, RecordSettings, RoleSettings, Settings, UsageSettings,
+};
 pub use snapshot::Snapshot;
 pub use supervision::{
     clock::Clock,

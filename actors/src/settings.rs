@@ -65,6 +65,8 @@ pub struct Settings {
     pub hooks: Option<HooksSettings>,
     /// How health is judged.
     pub health: HealthSettings,
+    /// How what tunnels carry is counted.
+    pub usage: UsageSettings,
     /// How long an ordered stop may take before what is left is abandoned.
     pub stop_timeout: Duration,
     /// What writes down what may be billed; nothing by default.
@@ -83,6 +85,17 @@ pub struct RecordSettings {
     /// The newest part. The part before it has the same name with `.1`.
     pub file: PathBuf,
     /// How much both hold, in bytes.
+    pub bytes: u64,
+}
+
+/// How what tunnels carry is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UsageSettings {
+    /// From one look at all counters to the next, about.
+    pub interval: Duration,
+    /// How long hours that are over are kept.
+    pub keep: Duration,
+    /// How much they take on disk at most, in bytes: then the oldest go earlier.
     pub bytes: u64,
 }
 
@@ -189,6 +202,7 @@ impl Settings {
             journal_writer: WriterSettings::default(),
             hooks: None,
             health: HealthSettings::default(),
+            usage: UsageSettings::default(),
             stop_timeout: Duration::from_secs(30),
             recorders: RecordersSettings::default(),
             record: None,
@@ -206,6 +220,16 @@ impl Settings {
             devices_ttl,
             read_timeout: self.fetch_timeout,
             ..usual
+        }
+    }
+}
+
+impl Default for UsageSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(5),
+            keep: Duration::from_secs(35 * 86_400),
+            bytes: 512 << 20,
         }
     }
 }

@@ -18,7 +18,7 @@ use warren_state::{
     liveness::LivenessStatus,
     reconcile::Role,
     standing::{BgpStanding, MulticastStanding},
-    table::{ExclusionStatus, RecorderStanding},
+    table::{ExclusionStatus, RecorderStanding, UsageStatus},
     totals::Totals,
 };
 
@@ -132,6 +132,9 @@ pub struct Snapshot {
     pub owner: Option<Pubkey>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
+    /// How what tunnels carry is counted.
+    #[serde(skip)]
+    pub usage: Arc<UsageStatus>,
     /// Whether the daemon is stopping.
     pub stopping: bool,
 }

@@ -188,6 +188,7 @@ impl State {
             pin_problem: address.pin_problem.clone(),
             other_client_ip: address.other,
             owners: tables.owners,
+            usage: tables.usage,
             owner: disk.owner,
             other_sources: reconciled.other_sources.clone(),
             stopping: tables.stopping,

@@ -15,6 +15,7 @@ use crate::{
     health, hooks, journal, log,
     probes::{client_ip, latency, liveness, monitor, watcher},
     recorders,
+    sampler,
     settings::Settings,
     status, streams,
     supervision::{
@@ -36,6 +37,7 @@ const ACTORS: &[Spec] = &[
     // Stopped after the journal: what it wrote last is recorded too.
     recorders::SPEC,
     journal::SPEC,
+    sampler::SPEC,
     streams::SPEC,
     hooks::SPEC,
     health::SPEC,
@@ -210,6 +212,7 @@ mod tests {
             "status",
             "log",
             "journal",
+            "sampler",
             "streamer",
             "health",
             "kernel_monitor",

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, sync::Arc};
 pub use news::{TunnelNews, WatchNews};
 pub use tables::{
     Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, RecorderStanding,
-    Tables, Watch,
+    Tables, UsageStatus, Watch,
 };
 
 use crate::{

@@ -3,15 +3,51 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use warren_dataplane::{Prepared, Publisher};
+use warren_dataplane::{Prepared, Publisher, Removal};
 use warren_state::{
-    ApplyReport, Fault, Generation, LastApplied, PlannedStep, StepOutcome, TunnelId, table::Change,
+    Action, ApplyReport, Fault, Generation, LastApplied, LinkAction, PlannedStep, RemovalReport, Rule,
+    StepOutcome, TunnelId, table::Change,
 };
 
-use crate::env::Env;
+use crate::{env::Env, sampler};
 
 /// Prepares, commits and publishes the steps.
 pub(crate) async fn apply(
+    env: &Arc<Env>,
+    tunnel: TunnelId,
+    steps: Vec<PlannedStep>,
+    generation: Generation,
+) -> ApplyReport {
+    let does = |which: fn(&LinkAction) -> bool| {
+        steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Link(action) if which(action)))
+    };
+    let takes_away = does(|action| matches!(action, LinkAction::Delete));
+    if does(|action| matches!(action, LinkAction::Create { .. })) {
+        env.usage.expect(env.clock.now(), tunnel, &env.tables());
+    }
+    if takes_away {
+        sampler::look(env, tunnel).await;
+    }
+    let report = carry_out(env, tunnel, steps, generation).await;
+    if takes_away {
+        sampler::look(env, tunnel).await;
+    }
+    report
+}
+
+/// Removes all that there is of a tunnel. What it has carried is counted up to that moment.
+pub(crate) async fn remove(env: &Arc<Env>, tunnel: TunnelId, rules: BTreeSet<Rule>) -> RemovalReport {
+    sampler::look(env, tunnel).await;
+    let report = env.dataplane.remove(Removal::Tunnel { tunnel, rules }).await;
+    if report.failed.is_empty() {
+        sampler::removed(env, tunnel);
+    }
+    report
+}
+
+async fn carry_out(
     env: &Arc<Env>,
     tunnel: TunnelId,
     steps: Vec<PlannedStep>,

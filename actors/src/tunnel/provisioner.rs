@@ -9,7 +9,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::timeout,
 };
-use warren_dataplane::{Removal, Scope};
+use warren_dataplane::Scope;
 use warren_state::{
     BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
     StepOutcome, TunnelId,
@@ -27,7 +27,7 @@ use crate::{
     supervision::{beside::beside, driver::Driver, spec::ChildSpec},
     tunnel::{
         multicast::{self, MulticastMessage},
-        operations::apply,
+        operations::{apply, remove},
         session::{self, SessionMessage},
         session_queue::{SessionQueue, Taken},
     },
@@ -382,7 +382,7 @@ impl State {
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
-            Input::Removed(env.dataplane.remove(Removal::Tunnel { tunnel, rules }).await)
+            Input::Removed(remove(&env, tunnel, rules).await)
         });
     }
 }

@@ -1,7 +1,7 @@
 //! A dataplane on the model kernel, with faults that the test asks for.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::Ipv4Addr,
     sync::{
         Mutex, MutexGuard,

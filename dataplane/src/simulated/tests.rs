@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use warren_state::{Incarnation, LinkSpec, Pubkey, TunnelId};
+use warren_state::{Action, Incarnation, LinkAction, LinkSpec, Pubkey, TunnelId};
 
 use super::*;
 

@@ -63,6 +63,8 @@ pub struct UsageBook {
     pub(super) is_unsure: bool,
     /// The start of the daemon that made the last batch.
     pub(super) epoch: Epoch,
+    /// A figure has changed.
+    pub(super) moved: bool,
 }
 
 impl UsageBook {
@@ -160,6 +162,18 @@ impl UsageBook {
         }
     }
 
+    /// The last batch could not be written. Until one is, what was counted is told although a power cut would take it away.
+    pub fn not_written(&mut self) {
+        for account in self.accounts.values_mut() {
+            account.told = account.total;
+        }
+    }
+
+    /// Whether any figure has changed since the last time that this was asked.
+    pub fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
     /// When all tunnels were looked at last, in milliseconds since 1970; 0 when they never were.
     #[must_use]
     pub fn read_ms(&self) -> u64 {
@@ -182,6 +196,13 @@ impl UsageBook {
     /// Every account, by number.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
+    }
+
+    /// The account that each tunnel's traffic goes to now.
+    pub fn current(&self) -> impl Iterator<Item = &Account> {
+        self.current
+            .values()
+            .filter_map(|number| self.accounts.get(number))
     }
 
     /// The account that the tunnel's traffic goes to.
@@ -219,6 +240,7 @@ impl UsageBook {
         if counting.rebuilt {
             account.rebuilt = next;
         }
+        let rate_before = account.rate;
         if look.of.is_none() {
             account.rate = match account.read_at.map(|at| look.begun.since(at).as_millis()) {
                 // It was looked at by itself a moment ago.
@@ -227,6 +249,7 @@ impl UsageBook {
                 None => (0, 0),
             };
         }
+        self.moved |= counting.rebuilt || !counting.gained.is_zero() || account.rate != rate_before;
         account.read_at = Some(look.begun);
         if look.of.is_some() {
             (account.read_ms, account.changed, account.rebuilt) = (look.begun_ms, next, next);
@@ -253,6 +276,7 @@ impl UsageBook {
             return;
         }
         gaps.push(declare(account, all_ms, look));
+        self.moved = true;
         account.read_ms = look.begun_ms;
         account.read_at = Some(look.begun);
         (account.changed, account.rebuilt) = (next, next);

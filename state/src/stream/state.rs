@@ -60,6 +60,7 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Health(_)
             | Change::Recorder(_)
             | Change::Applied(..)
+            | Change::Usage(_)
             | Change::Watch { .. }
             | Change::LedgerRestarted(_)
             | Change::Manual(_)

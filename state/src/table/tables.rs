@@ -63,6 +63,8 @@ pub enum Change {
     Health(#[serde(skip)] Arc<HealthStandings>),
     /// A recorder stands like this now.
     Recorder(Arc<RecorderStanding>),
+    /// What tunnels carried was looked at again, and figures changed. They are in the book, as of this batch.
+    Usage(Arc<UsageStatus>),
     /// Whose accounts count.
     Owners(Owners),
     /// This host's address, or why it is not known.
@@ -123,6 +125,8 @@ pub struct Tables {
     pub health: Arc<HealthStandings>,
     /// How recorders stand, by name.
     pub recorders: OrdMap<String, Arc<RecorderStanding>>,
+    /// How what tunnels carry is counted.
+    pub usage: Arc<UsageStatus>,
     /// Which owners' accounts may name this host.
     pub owners: Owners,
     /// This host's address.
@@ -212,6 +216,17 @@ pub struct RecorderStanding {
     pub position: LocalPosition,
     /// What it wrote since the daemon's start.
     pub entries: u64,
+}
+
+/// How what tunnels carry is counted. The figures themselves are many, and in a book of their own.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UsageStatus {
+    /// The last batch of them that is on disk.
+    pub sequence: u64,
+    /// When all tunnels were looked at last, in milliseconds since 1970.
+    pub read_ms: u64,
+    /// Why they cannot be written, or could not be read.
+    pub problem: Option<String>,
 }
 
 /// This host's address, or why it is not known.
@@ -305,6 +320,7 @@ impl Change {
             | Self::Journal(_)
             | Self::Hooks(_)
             | Self::Health(_)
+            | Self::Usage(_)
             | Self::Recorder(_)
             | Self::Held(_)
             | Self::LedgerRestarted(_)
@@ -389,6 +405,7 @@ impl Tables {
             Change::Recorder(standing) => {
                 self.recorders.insert(standing.name.clone(), standing.clone());
             }
+            Change::Usage(status) => self.usage = status.clone(),
             Change::Owners(owners) => self.owners = *owners,
             Change::Address(address) => self.address = address.clone(),
             Change::View(view) => (self.view, self.held) = (view.clone(), None),

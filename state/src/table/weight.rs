@@ -54,6 +54,7 @@ impl Change {
             | Self::Address(_)
             | Self::Disk(_)
             | Self::Journal(_)
+            | Self::Usage(_)
             | Self::Recorder(_) => 4 * SMALL,
             Self::Hooks(standing) => standing.hooks.len() * 2 * SMALL,
             Self::Health(standing) => standing

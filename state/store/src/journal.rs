@@ -9,7 +9,7 @@
 //! then, and count once. What a failed write left behind is cut off; where that fails too, or fsync fails (after which the kernel
 //! takes for written what is not), the file is left as it is and another one is begun.
 
-mod line;
+pub(crate) mod line;
 mod open;
 mod read;
 mod segment;

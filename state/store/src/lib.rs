@@ -7,7 +7,7 @@
 //! that is, while the record has no newer number. A kill at any point leaves the last value that was acknowledged, or the
 //! one that was about to be.
 //!
-//! Beside them is the [`journal`]: what happened.
+//! Beside them are the [`journal`]: what happened, and [`usage`]: what was carried.
 //!
 //! When neither can be read the switch is [`Switch::Unknown`]. A store that cannot be written is no reason not to start: the
 //! daemon goes on with what it could read, and tells what is wrong.
@@ -34,6 +34,7 @@ mod migrate;
 mod node;
 mod record;
 mod secret;
+pub mod usage;
 
 use database::{Database, Stored};
 use journal::{Journal, Limits, Recovered};
@@ -42,6 +43,7 @@ use record::{Facts, Said};
 
 pub use migrate::Origin;
 pub use secret::secret;
+pub use usage::UsageFiles;
 
 const INITIALISED: &str = "initialised";
 const CLIENT_IP: &[u8] = b"client_ip";
@@ -121,6 +123,7 @@ pub struct Store {
     directory: PathBuf,
     state: Mutex<State>,
     journal: Arc<Journal>,
+    usage: Arc<UsageFiles>,
     recovered: Recovered,
     _lock: File,
 }
@@ -219,6 +222,7 @@ impl Store {
             directory: directory.to_owned(),
             state: Mutex::new(state),
             journal: Arc::new(journal),
+            usage: Arc::new(UsageFiles::new(directory)),
             recovered,
             _lock: lock,
         };
@@ -289,6 +293,12 @@ impl Store {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// What was carried, on disk.
+    #[must_use]
+    pub fn usage(&self) -> &Arc<UsageFiles> {
+        &self.usage
     }
 
     /// What was found of the journal when the store was opened.

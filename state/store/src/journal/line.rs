@@ -11,7 +11,7 @@ use warren_state::{
 
 const VERSION: u32 = 1;
 /// A space, eight digits, the end of the line.
-const TRAILER: usize = 10;
+pub(crate) const TRAILER: usize = 10;
 
 /// The first line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -122,14 +122,19 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The JSON of a line whose checksum is right.
-pub(super) fn whole(line: &[u8]) -> Option<&[u8]> {
+pub(crate) fn whole(line: &[u8]) -> Option<&[u8]> {
     let (json, trailer) = line.split_at_checked(line.len().checked_sub(TRAILER)?)?;
     (format!(" {:08x}\n", crc32fast::hash(json)).as_bytes() == trailer).then_some(json)
 }
 
 pub(super) fn put(to: &mut Vec<u8>, value: &impl Serialize) {
-    let json = serde_json::to_vec(value).unwrap_or_default();
-    let crc = crc32fast::hash(&json);
-    to.extend_from_slice(&json);
+    let from = to.len();
+    to.extend(serde_json::to_vec(value).unwrap_or_default());
+    end(to, from);
+}
+
+/// Ends the line that begins there.
+pub(crate) fn end(to: &mut Vec<u8>, from: usize) {
+    let crc = crc32fast::hash(&to[from..]);
     to.extend_from_slice(format!(" {crc:08x}\n").as_bytes());
 }
