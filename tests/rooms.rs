@@ -66,7 +66,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-cli",
         ],
     ),
-    ("warren-sim", &["warren-state", "warren-protocols"]),
+    (
+        "warren-sim",
+        &["warren-state", "warren-protocols", "warren-metering"],
+    ),
     (
         "warren-e2e",
         &[

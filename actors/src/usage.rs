@@ -112,7 +112,10 @@ impl Usage {
     /// Brings what changed to the disk; gives what there is to say of it, where that is news. `ended`: the daemon ends.
     pub(crate) fn write(&self, ended: bool) -> Option<UsageStatus> {
         let _one_at_a_time = lock(&self.writing);
-        let problem = self.begin_hour().and(self.write_changes(ended)).err();
+        let written = self.write_changes(ended);
+        let problem = written
+            .and_then(|()| if ended { Ok(()) } else { self.begin_hour() })
+            .err();
         let mut book = lock(&self.book);
         let now = UsageStatus {
             sequence: book.position().1,

@@ -160,7 +160,7 @@ async fn a_disk_that_refuses_costs_no_tunnel_and_no_entry() {
     ));
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {

@@ -1,7 +1,7 @@
 //! A dataplane on the model kernel, with faults that the test asks for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{
         Mutex, MutexGuard,
@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_dataplane::{Dataplane, Notice, Removal, Scope};
 use warren_state::{
-    Capabilities, Fault, FaultClass, LinkName, Observed, PlannedStep, Reading, RemovalReport, StepOutcome,
-    TunnelId, model::Model, outcome::Feature,
+    Capabilities, CounterRun, Fault, FaultClass, LinkName, Observed, PlannedStep, Reading, RemovalReport,
+    StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
 };
 
 /// How many of the next operations go wrong.
@@ -48,6 +48,10 @@ pub struct Kernel {
     pub looks: AtomicUsize,
     pub subscriptions: AtomicUsize,
     /// The MTU of the way to everybody.
+    /// By the number of the link.
+    carried: Mutex<BTreeMap<u32, Traffic>>,
+    counted: AtomicUsize,
+    counters_hang: AtomicBool,
     underlay_mtu: AtomicU32,
 }
 
@@ -64,6 +68,9 @@ impl Default for Kernel {
             looks: AtomicUsize::default(),
             subscriptions: AtomicUsize::default(),
             underlay_mtu: AtomicU32::new(1500),
+            carried: Mutex::default(),
+            counted: AtomicUsize::default(),
+            counters_hang: AtomicBool::default(),
         }
     }
 }
@@ -86,6 +93,29 @@ impl Kernel {
         if now != before {
             self.notify(now);
         }
+    }
+
+    /// The tunnel's links carry so much more; false when there is none.
+    pub fn carry(&self, tunnel: TunnelId, more: Traffic) -> bool {
+        let model = self.model();
+        let mut carried = self.carried.lock().unwrap();
+        let mut links = 0;
+        for (_, run) in model.runs_of(tunnel) {
+            let of_link = carried.entry(run.part).or_default();
+            *of_link = of_link.plus(more);
+            links += 1;
+        }
+        links > 0
+    }
+
+    /// How often counters were read.
+    pub fn counted(&self) -> usize {
+        self.counted.load(Ordering::SeqCst)
+    }
+
+    /// Reading them takes for ever, or not any more.
+    pub fn hang_counters(&self, hang: bool) {
+        self.counters_hang.store(hang, Ordering::SeqCst);
     }
 
     /// The uplink takes packets of another size.
@@ -213,8 +243,22 @@ impl Dataplane for Kernel {
         report
     }
 
-    async fn counters(&self, _scope: Scope) -> Result<Vec<Reading>, Fault> {
-        Ok(Vec::new())
+    async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
+        if self.counters_hang.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        self.counted.fetch_add(1, Ordering::SeqCst);
+        let model = self.model();
+        let carried = self.carried.lock().unwrap();
+        let read = |(tunnel, run): (TunnelId, CounterRun)| Reading {
+            tunnel,
+            run,
+            carried: carried.get(&run.part).copied().unwrap_or_default(),
+        };
+        Ok(match scope {
+            Scope::All => model.runs().map(read).collect(),
+            Scope::Tunnel { tunnel, .. } => model.runs_of(tunnel).map(read).collect(),
+        })
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -28,4 +28,5 @@ mod streams;
 mod switch;
 mod table;
 mod totals;
+mod usage;
 mod world;

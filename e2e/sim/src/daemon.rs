@@ -103,6 +103,7 @@ impl World {
             reads: 0,
         });
         let switch = self.disk.switch;
+        self.metering.start(self.now);
         self.append(vec![], vec![Change::NoTunnels, Change::Switch(switch)]);
         self.soon(Happening::AddressFound(run));
     }
@@ -129,6 +130,7 @@ impl World {
         if let Some(daemon) = self.daemon.take() {
             self.note(|| format!("crash: the daemon ({why})"));
             self.ops.clear();
+            self.metering.crash();
             for flow in self.flows_of_host() {
                 self.host_closes(flow);
             }
@@ -355,6 +357,7 @@ impl World {
             Effect::Finished => {
                 self.daemon = None;
                 self.ops.clear();
+                self.end_metering();
                 for flow in self.flows_of_host() {
                     self.host_closes(flow);
                 }

@@ -163,6 +163,9 @@ impl World {
                 self.answer(id, tunnel, provisioner, Input::Observed(answer));
             }
             Work::Apply { mut rest, mut report } => {
+                if report.steps.is_empty() {
+                    self.meter_before(tunnel, &rest);
+                }
                 if let Some(step) = rest.pop_front() {
                     let outcome = self.step(&step);
                     let failed = outcome.stops(&step);
@@ -175,6 +178,7 @@ impl World {
                     }
                 }
                 if rest.is_empty() {
+                    self.meter_after(tunnel, report.steps.iter().map(|(step, _)| step));
                     self.answer(id, tunnel, provisioner, Input::Applied(report));
                 } else {
                     self.ops.insert(
@@ -191,7 +195,11 @@ impl World {
                 }
             }
             Work::Remove(rules) => {
+                self.look(tunnel);
                 let report = self.remove(tunnel, &rules);
+                if report.failed.is_empty() {
+                    self.meter_removed(tunnel);
+                }
                 self.answer(id, tunnel, provisioner, Input::Removed(report));
             }
         }

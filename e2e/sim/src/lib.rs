@@ -23,6 +23,7 @@ mod script;
 mod services;
 mod sessions;
 mod trace;
+mod usage;
 mod watcher;
 mod world;
 

@@ -242,6 +242,7 @@ pub(crate) fn settle(world: &mut World) -> Result<(), Breach> {
     if world.breach.is_none() && !world.script.ends_without_peers && world.kernel != kernel {
         world.fail("no calm", "the kernel was changed after all was well".to_owned());
     }
+    world.check_usage();
     match world.breach.take() {
         Some(breach) => Err(breach),
         None => Ok(()),

@@ -26,6 +26,7 @@ use crate::{
     readers::{Reader, Seen},
     run::Stats,
     script::{Script, USERS},
+    usage::Metering,
     watcher::Watcher,
 };
 
@@ -122,6 +123,7 @@ pub(crate) struct World {
     /// The position that the readers were shown last.
     pub(crate) readers_at: Position,
     pub(crate) watcher: Option<Watcher>,
+    pub(crate) metering: Metering,
     /// The next start cannot read the switch.
     pub(crate) switch_is_lost: bool,
     pub(crate) crash_after: Option<u8>,
@@ -182,6 +184,7 @@ impl World {
             readers_saw: Seen::default(),
             readers_at: Position::default(),
             watcher: Watcher::of(seed),
+            metering: Metering::new(seed),
             switch_is_lost: false,
             crash_after: None,
             kill_at: None,
@@ -288,6 +291,7 @@ impl World {
                     }
                 }
             }
+            self.meter();
             self.check_always();
             self.check_readers();
         }

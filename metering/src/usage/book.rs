@@ -114,18 +114,14 @@ impl UsageBook {
         (now > present || now + 1 < present).then_some(now)
     }
 
-    /// What was carried until now is of the hours before this one. Accounts that were idle for so long, of tunnels that are not
+    /// What is on disk now was carried in the hours before this one: to be called when all of it is. Accounts that were idle for so long, of tunnels that are not
     /// there, are closed.
     pub fn begin_hour(&mut self, hour: u64, keep_ms: u64) {
-        let (next, on_disk) = (self.sequence + 1, self.on_disk);
+        let next = self.sequence + 1;
         let day = day_of(self.hour.0);
         for account in self.accounts.values_mut() {
-            if account.total != account.hour {
+            if account.told != account.hour {
                 account.named = day;
-            }
-            // What changed since the last batch belongs to the hour that is over.
-            if account.changed > on_disk {
-                account.rebuilt = next;
             }
         }
         self.roll((hour, next));
@@ -148,7 +144,7 @@ impl UsageBook {
     pub(super) fn roll(&mut self, hour: (u64, u64)) {
         self.hour = hour;
         for account in self.accounts.values_mut() {
-            account.hour = account.total;
+            account.hour = account.told;
         }
     }
 

@@ -33,7 +33,8 @@ pub(super) struct Name {
 }
 
 impl UsageBook {
-    /// The present hour's line, and the day whose file it is for, in days since 1970; none when nothing was carried in it.
+    /// The present hour's line, of what is on disk, and the day whose file it is for, in days since 1970; none when nothing was
+    /// carried in it.
     #[must_use]
     pub fn hour_line(&self) -> Option<(u64, Vec<u8>)> {
         let (hour, began) = self.hour;
@@ -42,14 +43,14 @@ impl UsageBook {
         for account in self
             .accounts
             .values()
-            .filter(|account| account.total != account.hour)
+            .filter(|account| account.told != account.hour)
         {
             let Traffic {
                 rx_bytes,
                 rx_packets,
                 tx_bytes,
                 tx_packets,
-            } = account.total.since(account.hour).unwrap_or_default();
+            } = account.told.since(account.hour).unwrap_or_default();
             rows.push((account.number, rx_bytes, rx_packets, tx_bytes, tx_packets));
             if account.named != day {
                 names.push(Name {

@@ -1,0 +1,203 @@
+//! What tunnels carried is counted to the byte, over removals, restarts, crashes and a disk that refuses.
+
+use std::{fs, time::Duration};
+
+use warren_actors::{StopMode, usage::TunnelUsage};
+use warren_metering::usage::figures::{By, Per, Question};
+use warren_state::{Pubkey, Traffic, TunnelId};
+
+use crate::{
+    journal::copy,
+    world::{World, id, link},
+};
+
+fn bytes(rx: u64, tx: u64) -> Traffic {
+    Traffic {
+        rx_bytes: rx,
+        rx_packets: 1,
+        tx_bytes: tx,
+        tx_packets: 2,
+    }
+}
+
+fn world() -> World {
+    let mut world = World::client();
+    world.settings.usage.interval = Duration::from_millis(100);
+    world
+}
+
+fn of(world: &World, tunnel: TunnelId) -> TunnelUsage {
+    world.handle().usage().of(tunnel).unwrap_or_default()
+}
+
+async fn counted(world: &World, tunnel: TunnelId, rx: u64) -> TunnelUsage {
+    let what = format!("{rx} bytes are counted");
+    world
+        .eventually(&what, || of(world, tunnel).carried.rx_bytes == rx)
+        .await;
+    of(world, tunnel)
+}
+
+#[tokio::test]
+async fn what_a_tunnel_carries_is_counted_and_told_with_its_rate() {
+    let world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 300));
+    let usage = counted(&world, id(0), 1_000).await;
+    assert_eq!((usage.carried, usage.gap_ms), (bytes(1_000, 300), 0));
+    let snapshot = world
+        .until("it is told", |snapshot| snapshot.usage.read_ms > 0)
+        .await;
+    assert_eq!(snapshot.usage.problem, None);
+    let question = Question {
+        per: Per::Owner,
+        ..Question::default()
+    };
+    let answer = world.handle().usage().ask(question).unwrap();
+    let owners: Vec<_> = answer
+        .figures
+        .iter()
+        .map(|((_, whose), figure)| (whose.owner, figure.carried.tx_bytes))
+        .collect();
+    assert_eq!(owners, [(Some(Pubkey([9; 32])), 300)]);
+}
+
+#[tokio::test]
+async fn what_was_carried_until_the_removal_is_counted_and_the_next_link_adds_to_it() {
+    let mut world = world();
+    // No sample comes by itself between the last bytes and the removal.
+    world.settings.usage.interval = Duration::from_secs(3_600);
+    let mut world = world.enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(5_000, 0));
+    world.handle().set_enabled(false).await.unwrap();
+    world.gone(0).await;
+    for (more, total) in [(7, 5_007), (3, 5_010)] {
+        world.handle().set_enabled(true).await.unwrap();
+        world.active(0).await;
+        assert!(world.kernel.carry(id(0), bytes(more, 0)));
+        world.handle().set_enabled(false).await.unwrap();
+        world.gone(0).await;
+        // The last sample is written when the daemon ends.
+        world.stop(StopMode::Detach).await;
+        world.start().await;
+        assert_eq!(of(&world, id(0)).carried.rx_bytes, total);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_is_not_held_up_by_counters_that_cannot_be_read() {
+    let world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.hang_counters(true);
+    world.handle().set_enabled(false).await.unwrap();
+    world.gone(0).await;
+    world.kernel.hang_counters(false);
+    world
+        .eventually("the time that nobody saw is declared", || {
+            of(&world, id(0)).gap_ms > 0
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing_and_a_crash_neither_where_the_link_is_still_there() {
+    let mut world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 0));
+    counted(&world, id(0), 1_000).await;
+    // As a kill at this moment would leave it.
+    let left = tempfile::tempdir().unwrap();
+    copy(world.directory.path(), left.path());
+    world.kernel.carry(id(0), bytes(200, 0));
+    world.stop(StopMode::Detach).await;
+    world.kernel.carry(id(0), bytes(30, 0));
+    world.start().await;
+    let usage = counted(&world, id(0), 1_230).await;
+    assert_eq!(usage.gap_ms, 0);
+    world.stop(StopMode::Detach).await;
+    world.directory = left;
+    world.start().await;
+    let usage = counted(&world, id(0), 1_230).await;
+    assert_eq!(usage.gap_ms, 0);
+}
+
+#[tokio::test]
+async fn a_link_that_others_take_away_is_a_gap_and_the_one_that_replaces_it_counts_on() {
+    let world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 0));
+    counted(&world, id(0), 1_000).await;
+    world.kernel.meddle(&link(), |model| model.delete_link(&link()));
+    world
+        .eventually("the gap is declared", || of(&world, id(0)).gap_ms > 0)
+        .await;
+    world.active(0).await;
+    world
+        .eventually("another link is there", || {
+            world.kernel.carry(id(0), bytes(50, 0))
+        })
+        .await;
+    counted(&world, id(0), 1_050).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_told_and_loses_nothing() {
+    let mut world = world();
+    let in_the_way = world.directory.path().join("usage");
+    fs::write(&in_the_way, "a file").unwrap();
+    world.ledger.add_user(0);
+    world.start().await;
+    world.handle().set_enabled(true).await.unwrap();
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 0));
+    counted(&world, id(0), 1_000).await;
+    world
+        .until("it is told", |snapshot| snapshot.usage.problem.is_some())
+        .await;
+    fs::remove_file(&in_the_way).unwrap();
+    world
+        .until("it is written again", |snapshot| snapshot.usage.problem.is_none())
+        .await;
+    world.stop(StopMode::Detach).await;
+    world.start().await;
+    let usage = counted(&world, id(0), 1_000).await;
+    assert_eq!(usage.gap_ms, 0);
+    let by_hour = Question {
+        by: Some(By::Hour),
+        ..Question::default()
+    };
+    let answer = world.handle().usage().ask(by_hour).unwrap();
+    let sum: u64 = answer
+        .figures
+        .values()
+        .map(|figure| figure.carried.rx_bytes)
+        .sum();
+    assert_eq!(sum, 1_000);
+}
+
+#[tokio::test]
+async fn a_quiet_daemon_changes_nothing_with_its_samples() {
+    let world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    let sampled = || world.kernel.counted();
+    let (before, position) = (sampled(), world.handle().read_since(warren_state::Sequence(0)).0);
+    world
+        .eventually("it is sampled often", || sampled() >= before + 10)
+        .await;
+    let (_, _, steps) = world.handle().read_since(position);
+    let steps = steps.unwrap();
+    let told = steps
+        .iter()
+        .flat_map(|step| &step.changes)
+        .filter(|change| matches!(change, warren_state::table::Change::Usage(_)))
+        .count();
+    // One may have been on its way.
+    assert!(told <= 1, "{told} changes");
+}
