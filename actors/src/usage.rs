@@ -109,6 +109,11 @@ impl Usage {
         lock(&self.book).expect(now, tunnel, payer(tables, tunnel));
     }
 
+    /// It is made, or is not.
+    pub(crate) fn made(&self, now: Monotonic, tunnel: TunnelId) {
+        lock(&self.book).made(now, tunnel);
+    }
+
     /// Brings what changed to the disk; gives what there is to say of it, where that is news. `ended`: the daemon ends.
     pub(crate) fn write(&self, ended: bool) -> Option<UsageStatus> {
         let _one_at_a_time = lock(&self.writing);

@@ -24,14 +24,16 @@ pub(crate) async fn apply(
             .any(|step| matches!(&step.action, Action::Link(action) if which(action)))
     };
     let takes_away = does(|action| matches!(action, LinkAction::Delete));
-    if does(|action| matches!(action, LinkAction::Create { .. })) {
+    let makes = does(|action| matches!(action, LinkAction::Create { .. }));
+    if makes {
         env.usage.expect(env.clock.now(), tunnel, &env.tables());
     }
     if takes_away {
         sampler::look(env, tunnel).await;
     }
     let report = carry_out(env, tunnel, steps, generation).await;
-    if takes_away {
+    env.usage.made(env.clock.now(), tunnel);
+    if makes || takes_away {
         sampler::look(env, tunnel).await;
     }
     report

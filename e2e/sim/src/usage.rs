@@ -186,7 +186,12 @@ impl World {
         tunnel: TunnelId,
         steps: impl IntoIterator<Item = &'a PlannedStep>,
     ) {
-        if does(steps, |action| matches!(action, LinkAction::Delete)) {
+        if let Some(book) = &mut self.metering.book {
+            book.made(self.now, tunnel);
+        }
+        if does(steps, |action| {
+            matches!(action, LinkAction::Create { .. } | LinkAction::Delete)
+        }) {
             self.look(tunnel);
         }
     }
@@ -210,8 +215,9 @@ impl World {
             self.metering.start(self.now);
         }
         self.metering.writing = None;
-        let readings = self.readings(None);
-        self.metering.take(self.now, self.now, None, readings);
+        // What was looked at at this very moment is not looked at again.
+        let (readings, later) = (self.readings(None), self.now + Duration::from_millis(1));
+        self.metering.take(later, later, None, readings);
         self.write_usage(false);
         let Some(batch) = self.metering.writing.take() else {
             return;

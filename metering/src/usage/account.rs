@@ -51,9 +51,9 @@ pub struct Account {
     /// What `told` was when the rate was found.
     #[serde(skip)]
     pub(super) read_at: Option<Monotonic>,
-    /// A part of it was about to be made then, and was not seen yet.
+    /// A part of it is being made, or was and was not looked for yet.
     #[serde(skip)]
-    pub(super) awaited: Option<Monotonic>,
+    pub(super) awaited: Option<Awaited>,
     /// The batch that its last change is in, or will be.
     #[serde(skip)]
     pub(super) changed: u64,
@@ -62,7 +62,7 @@ pub struct Account {
     pub(super) rebuilt: u64,
     /// The day in whose file its names stand.
     #[serde(skip)]
-    pub(super) named: u64,
+    pub(super) named: Option<u64>,
 }
 
 /// How far a run was counted.
@@ -76,6 +76,17 @@ pub(super) struct Counted {
     pub(super) gone: bool,
 }
 
+/// Parts that are being made, since the first that was not seen yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Awaited {
+    pub(super) since: Monotonic,
+    /// When the last was over, whatever came of it.
+    pub(super) until: Option<Monotonic>,
+    /// How many, and how many runs were seen since then that were not there before.
+    pub(super) parts: u32,
+    pub(super) seen: u32,
+}
+
 /// What a look at its counters did to an account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Counting {
@@ -84,6 +95,8 @@ pub(super) struct Counting {
     pub(super) rebuilt: bool,
     /// A run ended unseen.
     pub(super) lost: bool,
+    /// Runs that were never seen before.
+    pub(super) fresh: u32,
 }
 
 impl Account {
@@ -103,7 +116,7 @@ impl Account {
             awaited: None,
             changed: 0,
             rebuilt: 0,
-            named: 0,
+            named: None,
         }
     }
 
@@ -137,6 +150,7 @@ impl Account {
                         gone: false,
                     });
                     counting.rebuilt = true;
+                    counting.fresh += 1;
                     reading.carried
                 }
             };
@@ -155,6 +169,15 @@ impl Account {
             newest.last = carried;
             self.total = self.total.plus(gained);
         }
+    }
+
+    /// Since when a part may have been there that this look, which began then, does not show.
+    pub(super) fn overlooked(&mut self, begun: Monotonic, fresh: u32) -> Option<Monotonic> {
+        let awaited = self.awaited.as_mut()?;
+        awaited.seen += fresh;
+        let is_over = awaited.until.is_some_and(|until| until <= begun);
+        let over = self.awaited.take_if(|_| is_over)?;
+        (over.seen < over.parts).then_some(over.since)
     }
 
     /// Whether there is something of it, as far as was seen.

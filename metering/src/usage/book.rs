@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use warren_state::{Epoch, Monotonic, Reading, Traffic, TunnelId};
 
-use super::account::{Account, Number, Payer};
+use super::account::{Account, Awaited, Number, Payer};
 
 /// An hour in milliseconds.
 pub(super) const HOUR_MS: u64 = 3_600_000;
@@ -70,6 +70,9 @@ pub struct UsageBook {
 impl UsageBook {
     /// Takes what a look has shown. What it cannot know any more it gives as gaps.
     pub fn take(&mut self, look: &Look<'_>, payer: impl Fn(TunnelId) -> Payer) -> Vec<Gap> {
+        if self.hour.0 == 0 {
+            self.hour = (look.begun_ms / HOUR_MS, self.sequence + 1);
+        }
         let mut gaps = Vec::new();
         for of_one in look.readings.chunk_by(|a, b| a.tunnel == b.tunnel) {
             let tunnel = of_one[0].tunnel;
@@ -98,11 +101,27 @@ impl UsageBook {
         gaps
     }
 
-    /// A part of the tunnel is about to be made: if nothing of it is seen at the next look, it may have carried something.
+    /// A part of the tunnel is about to be made: if it was not seen at the first look after it was, it may have carried something.
     pub fn expect(&mut self, now: Monotonic, tunnel: TunnelId, payer: Payer) {
         let number = self.account_of(tunnel, payer);
         if let Some(account) = self.accounts.get_mut(&number) {
-            account.awaited.get_or_insert(now);
+            let awaited = account.awaited.get_or_insert(Awaited {
+                since: now,
+                until: None,
+                parts: 0,
+                seen: 0,
+            });
+            awaited.until = None;
+            awaited.parts += 1;
+        }
+    }
+
+    /// What was expected is made, or is not.
+    pub fn made(&mut self, now: Monotonic, tunnel: TunnelId) {
+        let number = self.current.get(&tunnel);
+        let account = number.and_then(|number| self.accounts.get_mut(number));
+        if let Some(awaited) = account.and_then(|account| account.awaited.as_mut()) {
+            awaited.until = Some(now);
         }
     }
 
@@ -121,7 +140,7 @@ impl UsageBook {
         let day = day_of(self.hour.0);
         for account in self.accounts.values_mut() {
             if account.told != account.hour {
-                account.named = day;
+                account.named = Some(day);
             }
         }
         self.roll((hour, next));
@@ -222,13 +241,17 @@ impl UsageBook {
             return;
         };
         // What was read later was counted already.
-        if account.read_at.is_some_and(|at| at > look.begun) {
+        if account.read_at.is_some_and(|at| at >= look.begun) {
             return;
         }
-        account.awaited = None;
-        let counting = account.count(readings);
+        let mut counting = account.count(readings);
+        let overlooked = account.overlooked(look.begun, counting.fresh);
         if counting.lost {
             gaps.push(declare(account, all_ms, look));
+        } else if let Some(since) = overlooked {
+            account.read_at = Some(since);
+            gaps.push(declare(account, all_ms, look));
+            counting.rebuilt = true;
         }
         if counting.rebuilt || !counting.gained.is_zero() {
             account.changed = next;
@@ -263,10 +286,10 @@ impl UsageBook {
         }
         account.rate = (0, 0);
         let was_there = account.is_there();
-        let awaited = account.awaited.take_if(|since| *since < look.begun);
+        let overlooked = account.overlooked(look.begun, 0);
         if was_there {
             account.count(&[]);
-        } else if let Some(since) = awaited {
+        } else if let Some(since) = overlooked {
             account.read_at = Some(since);
         } else {
             return;

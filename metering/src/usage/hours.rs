@@ -52,7 +52,7 @@ impl UsageBook {
                 tx_packets,
             } = account.told.since(account.hour).unwrap_or_default();
             rows.push((account.number, rx_bytes, rx_packets, tx_bytes, tx_packets));
-            if account.named != day {
+            if account.named != Some(day) {
                 names.push(Name {
                     number: account.number,
                     tunnel: account.tunnel,

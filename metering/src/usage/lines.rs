@@ -87,7 +87,7 @@ impl UsageBook {
             }
         }
         let lines = vec![text(&line)];
-        self.made(lines)
+        self.batch(lines)
     }
 
     /// Everything, in lines that belong together.
@@ -109,7 +109,7 @@ impl UsageBook {
             line.accounts = some.to_vec();
             lines.push(text(&line));
         }
-        self.made(lines)
+        self.batch(lines)
     }
 
     /// Takes a line that was written before.
@@ -172,7 +172,7 @@ impl UsageBook {
         }
     }
 
-    fn made(&mut self, lines: Vec<Vec<u8>>) -> Batch {
+    fn batch(&mut self, lines: Vec<Vec<u8>>) -> Batch {
         self.sequence += 1;
         Batch {
             sequence: self.sequence,

@@ -20,6 +20,7 @@ struct Host {
     links: Vec<Reading>,
     payer: Payer,
     gaps: Vec<Gap>,
+    looked_ms: u64,
 }
 
 impl Host {
@@ -66,7 +67,10 @@ impl Host {
         self.write(false);
     }
 
+    /// No two looks begin at the same moment.
     fn look(&mut self, of: Option<TunnelId>) {
+        self.now_ms += u64::from(self.now_ms == self.looked_ms);
+        self.looked_ms = self.now_ms;
         let readings: Vec<Reading> = self
             .links
             .iter()
@@ -287,7 +291,11 @@ fn a_link_that_was_made_and_gone_between_two_looks_is_a_gap() {
     host.sample();
     let (now, payer) = (host.now(), host.payer);
     host.book.expect(now, id(1), payer);
-    host.pass(3_000);
+    host.pass(1_000);
+    host.sample();
+    assert_eq!(host.gap_ms(), 0, "it is still being made");
+    host.book.made(host.now(), id(1));
+    host.pass(2_000);
     host.sample();
     assert_eq!(host.gap_ms(), 3_000);
     host.pass(5_000);
@@ -443,6 +451,7 @@ proptest! {
                     let (now, payer) = (host.now(), host.payer);
                     host.book.expect(now, id(tunnel), payer);
                     host.link(tunnel, incarnation, part);
+                    host.book.made(now, id(tunnel));
                 }
                 Turn::Make(..) => {}
                 Turn::Drop(part) => host.drop_link(part),
