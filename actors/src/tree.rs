@@ -14,8 +14,7 @@ use crate::{
     handle::Handle,
     health, hooks, journal, log,
     probes::{client_ip, latency, liveness, monitor, watcher},
-    recorders,
-    sampler,
+    recorders, sampler,
     settings::Settings,
     status, streams,
     supervision::{

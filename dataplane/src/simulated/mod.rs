@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Backend, Capabilities, CounterRun, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, Reading,
-    RemovalReport, StepOutcome, Traffic, TunnelId,
+    Backend, Capabilities, CounterRun, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep,
+    Reading, RemovalReport, StepOutcome, Traffic, TunnelId,
     model::Model,
     outcome::{Feature, MissingFeature},
 };

@@ -12,12 +12,10 @@ use tokio::{
     task::{AbortHandle, yield_now},
     time::{sleep, timeout},
 };
-use warren_dataplane::{
-    Dataplane, Notice, Prepared, Publisher, Removal, Scope, select,
-};
+use warren_dataplane::{Dataplane, Notice, Prepared, Publisher, Removal, Scope, select};
 use warren_state::{
-    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, Reading, RemovalReport,
-    StepOutcome,
+    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, Reading,
+    RemovalReport, StepOutcome,
 };
 
 use crate::world::*;
