@@ -25,7 +25,6 @@ pub struct Usage {
     book: Mutex<UsageBook>,
     files: Arc<UsageFiles>,
     settings: UsageSettings,
-    epoch: Epoch,
     /// One write at a time.
     writing: Mutex<()>,
     status: Mutex<UsageStatus>,
@@ -67,24 +66,26 @@ pub(crate) struct Looked {
 }
 
 impl Usage {
-    /// Goes on from what is on disk. What cannot be read is set aside, and told.
+    /// Goes on from what is on disk, and has a first batch there before anything is made. What cannot be read is set aside, and told.
     pub(crate) fn open(files: Arc<UsageFiles>, settings: UsageSettings, epoch: Epoch) -> Self {
         let mut book = UsageBook::default();
         let read = files.read(|line| {
             let _not_ours = book.read_back(line);
         });
-        let status = UsageStatus {
-            problem: read.err().map(|error| chain(&error)),
-            ..UsageStatus::default()
-        };
-        Self {
+        if let Err(error) = read {
+            tracing::warn!(error = %chain(&error), "what tunnels carried until now is lost: it cannot be read, and was set aside");
+        }
+        book.begin(epoch, Clock::unix_ms());
+        let usage = Self {
             book: Mutex::new(book),
             files,
             settings,
-            epoch,
             writing: Mutex::new(()),
-            status: Mutex::new(status),
-        }
+            status: Mutex::default(),
+        };
+        // A disk that refuses is told when the sampler writes.
+        let _tried_again = usage.write_changes(false);
+        usage
     }
 
     pub(crate) fn settings(&self) -> UsageSettings {
@@ -205,9 +206,9 @@ impl Usage {
         let batch = {
             let mut book = lock(&self.book);
             if everything {
-                book.everything(self.epoch, ended)
+                book.everything(ended)
             } else {
-                book.changes(self.epoch, ended)
+                book.changes(ended)
             }
         };
         let written = match &batch.lines[..] {

@@ -103,7 +103,7 @@ impl World {
             reads: 0,
         });
         let switch = self.disk.switch;
-        self.metering.start(self.now);
+        self.metering.start(Epoch(run), self.now);
         self.append(vec![], vec![Change::NoTunnels, Change::Switch(switch)]);
         self.soon(Happening::AddressFound(run));
     }

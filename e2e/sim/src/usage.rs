@@ -55,14 +55,22 @@ impl Metering {
         }
     }
 
-    /// A daemon starts: its book is what is on disk.
-    pub(crate) fn start(&mut self, now: Monotonic) {
+    /// A daemon starts: its book is what is on disk, and it says there that it has started, where the disk takes it.
+    pub(crate) fn start(&mut self, epoch: Epoch, now: Monotonic) {
         let mut book = UsageBook::default();
         for line in &self.log {
             assert!(
                 book.read_back(line).is_ok(),
                 "a line that was written is read back"
             );
+        }
+        book.begin(epoch, wall(now));
+        let first = book.everything(false);
+        if self.log.is_empty() || !self.chance.one_in(4) {
+            book.written(first.sequence);
+            self.log = first.lines;
+        } else {
+            book.not_written();
         }
         (self.book, self.next) = (Some(book), now);
     }
@@ -99,13 +107,13 @@ impl Metering {
         self.gaps.extend(gaps.unwrap_or_default());
     }
 
-    fn write(&mut self, epoch: Epoch, ended: bool) {
+    fn write(&mut self, ended: bool) {
         let everything = self.log.is_empty() || self.chance.one_in(8);
         self.writing = self.book.as_mut().map(|book| {
             if everything {
-                book.everything(epoch, ended)
+                book.everything(ended)
             } else {
-                book.changes(epoch, ended)
+                book.changes(ended)
             }
         });
     }
@@ -212,7 +220,7 @@ impl World {
     /// Every byte is counted once, or was carried in a gap; and the hours have what the totals have.
     pub(crate) fn check_usage(&mut self) {
         if self.metering.book.is_none() {
-            self.metering.start(self.now);
+            self.metering.start(Epoch(self.disk.epoch), self.now);
         }
         self.metering.writing = None;
         // What was looked at at this very moment is not looked at again.
@@ -274,7 +282,7 @@ impl World {
     fn write_usage(&mut self, ended: bool) {
         // One write at a time: what it did not take is in the next.
         if self.metering.writing.is_none() {
-            self.metering.write(Epoch(self.disk.epoch), ended);
+            self.metering.write(ended);
         }
     }
 

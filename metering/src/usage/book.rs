@@ -61,13 +61,25 @@ pub struct UsageBook {
     pub(super) unseen_ms: u64,
     /// An earlier daemon ended without a last batch, and it was not looked at what became of its links yet.
     pub(super) is_unsure: bool,
-    /// The start of the daemon that made the last batch.
+    /// The start of the daemon that goes on with it, or made the last batch that was read back.
     pub(super) epoch: Epoch,
     /// A figure has changed.
     pub(super) moved: bool,
 }
 
 impl UsageBook {
+    /// A daemon goes on with what was read back. The first batch is to be on disk before it makes anything: whatever ends it, the next
+    /// one knows that there was one.
+    pub fn begin(&mut self, epoch: Epoch, unix_ms: u64) {
+        if self.sequence == 0 {
+            self.read_ms = unix_ms;
+        } else {
+            // One between them never wrote.
+            self.is_unsure |= epoch.0 > self.epoch.0 + 1;
+        }
+        self.epoch = epoch;
+    }
+
     /// Takes what a look has shown. What it cannot know any more it gives as gaps.
     pub fn take(&mut self, look: &Look<'_>, payer: impl Fn(TunnelId) -> Payer) -> Vec<Gap> {
         if self.hour.0 == 0 {
@@ -133,8 +145,8 @@ impl UsageBook {
         (now > present || now + 1 < present).then_some(now)
     }
 
-    /// What is on disk now was carried in the hours before this one: to be called when all of it is. Accounts that were idle for so long, of tunnels that are not
-    /// there, are closed.
+    /// What is on disk now was carried in the hours before this one: to be called when all of it is. Accounts that were idle for so
+    /// long, of tunnels that are not there, are closed.
     pub fn begin_hour(&mut self, hour: u64, keep_ms: u64) {
         let next = self.sequence + 1;
         let day = day_of(self.hour.0);

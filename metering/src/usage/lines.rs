@@ -65,8 +65,8 @@ pub struct Batch {
 
 impl UsageBook {
     /// What changed since the last batch that is on disk, in one line. `ended`: the daemon ends, and this is all that it knows.
-    pub fn changes(&mut self, epoch: Epoch, ended: bool) -> Batch {
-        let mut line = self.line(epoch, ended);
+    pub fn changes(&mut self, ended: bool) -> Batch {
+        let mut line = self.line(ended);
         line.hour = Some(self.hour).filter(|hour| hour.1 > self.on_disk);
         for account in self
             .accounts
@@ -91,8 +91,8 @@ impl UsageBook {
     }
 
     /// Everything, in lines that belong together.
-    pub fn everything(&mut self, epoch: Epoch, ended: bool) -> Batch {
-        let mut first = self.line(epoch, ended);
+    pub fn everything(&mut self, ended: bool) -> Batch {
+        let mut first = self.line(ended);
         first.begin = Some(Begin {
             next: self.next,
             hour: self.hour,
@@ -105,7 +105,7 @@ impl UsageBook {
         let mut lines = vec![text(&first)];
         let accounts: Vec<&Account> = self.accounts.values().collect();
         for some in accounts.chunks(IN_A_LINE) {
-            let mut line = self.line(epoch, ended);
+            let mut line = self.line(ended);
             line.accounts = some.to_vec();
             lines.push(text(&line));
         }
@@ -158,10 +158,10 @@ impl UsageBook {
         Ok(())
     }
 
-    fn line<'a>(&self, epoch: Epoch, ended: bool) -> Line<&'a Account> {
+    fn line<'a>(&self, ended: bool) -> Line<&'a Account> {
         Line {
             usage: self.sequence + 1,
-            epoch,
+            epoch: self.epoch,
             read_ms: self.read_ms,
             hour: None,
             begin: None,

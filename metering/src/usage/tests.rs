@@ -8,7 +8,6 @@ use super::{
     figures::{Adding, By, Per, Question},
 };
 
-const EPOCH: Epoch = Epoch(1);
 const HOUR: u64 = 3_600_000;
 
 /// A host with links that carry, a daemon with a book, and what is on disk.
@@ -21,14 +20,18 @@ struct Host {
     payer: Payer,
     gaps: Vec<Gap>,
     looked_ms: u64,
+    /// How often a daemon was started.
+    starts: u64,
 }
 
 impl Host {
     fn new() -> Self {
-        Self {
+        let mut host = Self {
             now_ms: 1_000_000 * HOUR,
             ..Self::default()
-        }
+        };
+        host.crash();
+        host
     }
 
     fn link(&mut self, tunnel: u8, incarnation: u64, part: u32) {
@@ -90,16 +93,24 @@ impl Host {
     }
 
     fn write(&mut self, ended: bool) {
-        let batch = self.book.changes(EPOCH, ended);
+        let batch = self.book.changes(ended);
         self.disk.extend(batch.lines);
         self.book.written(batch.sequence);
     }
 
+    /// The daemon is gone, and another one starts.
     fn crash(&mut self) {
+        self.crash_before_the_first_batch();
+        self.write(false);
+    }
+
+    fn crash_before_the_first_batch(&mut self) {
         self.book = UsageBook::default();
         for line in &self.disk {
             self.book.read_back(line).expect("it was written");
         }
+        self.starts += 1;
+        self.book.begin(Epoch(self.starts), self.now_ms);
     }
 
     fn total(&self) -> u64 {
@@ -261,6 +272,26 @@ fn an_ordered_end_leaves_no_gap() {
 }
 
 #[test]
+fn a_daemon_that_ends_before_its_first_look_may_have_made_links() {
+    let ends: [fn(&mut Host); 2] = [Host::crash, Host::crash_before_the_first_batch];
+    for end in ends {
+        let mut host = Host::new();
+        host.sample();
+        host.write(true);
+        end(&mut host);
+        host.pass(5_000);
+        host.crash();
+        host.sample();
+        assert_eq!(host.book.unseen_ms(), 5_000);
+    }
+    let mut host = Host::new();
+    host.pass(5_000);
+    host.crash();
+    host.sample();
+    assert_eq!(host.book.unseen_ms(), 5_000, "the first that ever was");
+}
+
+#[test]
 fn a_link_that_did_not_outlive_the_daemon_is_a_gap_from_the_last_sample_on() {
     let mut host = Host::new();
     host.link(1, 1, 7);
@@ -386,7 +417,7 @@ fn accounts_of_tunnels_that_are_long_gone_are_closed_and_the_owners_total_stays(
     let now = host.book.is_over(host.now_ms).expect("another hour");
     host.book.begin_hour(now, 35 * 24 * HOUR);
     assert_eq!(host.book.accounts().count(), 0);
-    host.disk = host.book.everything(EPOCH, false).lines;
+    host.disk = host.book.everything(false).lines;
     host.crash();
     let question = Question {
         per: Per::Owner,
@@ -469,7 +500,7 @@ proptest! {
                 Turn::Look(tunnel) => host.look(Some(id(tunnel))),
                 Turn::LookUnwritten => host.look(None),
                 Turn::Everything => {
-                    let all = host.book.everything(EPOCH, false);
+                    let all = host.book.everything(false);
                     host.book.written(all.sequence);
                     host.disk = all.lines;
                 }
