@@ -10,7 +10,8 @@ use tokio::{
 };
 use warren_dataplane::Scope;
 use warren_state::{
-    TunnelId,
+    Monotonic, TunnelId,
+    event::Event,
     random::{Random, SplitMix64},
     table::Change,
 };
@@ -34,8 +35,12 @@ pub(crate) const SPEC: Spec = Spec {
 const READ: Duration = Duration::from_secs(4);
 /// A removal does not wait longer than this for the last look: what it missed is a gap.
 const LAST_LOOK: Duration = Duration::from_millis(200);
+/// A removal does not wait longer than this for the disk: what is on it later is told later.
+const SETTLE: Duration = Duration::from_millis(500);
 /// How long the last sample may take.
 const FLUSH: Duration = Duration::from_secs(2);
+/// So many samples are told at once.
+const TOLD_AT_ONCE: usize = 64;
 
 pub(crate) struct Sampler;
 
@@ -51,6 +56,8 @@ pub(crate) struct State {
     random: SplitMix64,
     /// The last write; a disk that hangs holds up no look.
     writing: Option<JoinHandle<()>>,
+    /// When samples are told again.
+    tell_at: Monotonic,
     watch: Watch,
 }
 
@@ -70,6 +77,7 @@ impl Actor for Sampler {
         myself.cast(SamplerMessage::Sample)?;
         Ok(State {
             random: SplitMix64::new(env.settings.seed ^ env.epoch.0.rotate_left(17)),
+            tell_at: env.clock.now() + env.settings.usage.told_every,
             env,
             writing: None,
             watch,
@@ -128,10 +136,17 @@ impl State {
         {
             return;
         }
-        let env = self.env.clone();
+        let (env, now) = (self.env.clone(), self.env.clock.now());
+        let tells = ended || now >= self.tell_at;
+        if tells {
+            self.tell_at = now + self.env.settings.usage.told_every;
+        }
         self.writing = Some(spawn_blocking(move || {
             if let Some(status) = env.usage.write(ended) {
                 env.table.append(vec![], vec![Change::Usage(Arc::new(status))]);
+            }
+            if tells {
+                tell(&env);
             }
         }));
     }
@@ -159,6 +174,26 @@ pub(crate) fn removed(env: &Arc<Env>, tunnel: TunnelId) {
     let nothing = looked(env.clock, env.clock.now(), Some(tunnel), Ok(vec![]));
     if let Ok(mut looked) = nothing {
         env.usage.take(&mut looked, &env.tables());
+    }
+}
+
+/// What a tunnel has carried until its end survives a power cut.
+pub(crate) async fn settle(env: &Arc<Env>, tunnel: TunnelId) {
+    let _late = timeout(SETTLE, env.usage.settle(tunnel)).await;
+}
+
+/// What there is to tell of a tunnel that is being removed, or is gone.
+pub(crate) fn tell_of(env: &Arc<Env>, tunnel: TunnelId, is_gone: bool) {
+    if let Some(sample) = env.usage.sample_of(tunnel, is_gone) {
+        let samples = vec![sample];
+        env.table.append(vec![Event::UsageSampled { samples }], vec![]);
+    }
+}
+
+fn tell(env: &Arc<Env>) {
+    for some in env.usage.samples().chunks(TOLD_AT_ONCE) {
+        let samples = some.to_vec();
+        env.table.append(vec![Event::UsageSampled { samples }], vec![]);
     }
 }
 

@@ -93,6 +93,8 @@ pub struct RecordSettings {
 pub struct UsageSettings {
     /// From one look at all counters to the next, about.
     pub interval: Duration,
+    /// From one event about what tunnels carried to the next; each tunnel's end is told at once.
+    pub told_every: Duration,
     /// How long hours that are over are kept.
     pub keep: Duration,
     /// How much they take on disk at most, in bytes: then the oldest go earlier.
@@ -228,6 +230,7 @@ impl Default for UsageSettings {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(5),
+            told_every: Duration::from_secs(60),
             keep: Duration::from_secs(35 * 86_400),
             bytes: 512 << 20,
         }

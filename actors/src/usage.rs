@@ -6,12 +6,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::task::spawn_blocking;
 use warren_metering::usage::{
     Gap, Look, Payer, UsageBook,
     figures::{Adding, Figures, Question},
 };
 use warren_state::{
     Epoch, Fault, Monotonic, Reading, Traffic, TunnelId,
+    event::UsageSample,
     table::{Tables, UsageStatus},
 };
 use warren_store::{StoreError, UsageFiles, usage::KeepHours};
@@ -27,6 +29,8 @@ pub struct Usage {
     settings: UsageSettings,
     /// One write at a time.
     writing: Mutex<()>,
+    /// Whoever waits for one finds that it was done for many.
+    waiting: tokio::sync::Mutex<()>,
     status: Mutex<UsageStatus>,
 }
 
@@ -80,7 +84,8 @@ impl Usage {
             book: Mutex::new(book),
             files,
             settings,
-            writing: Mutex::new(()),
+            writing: Mutex::default(),
+            waiting: tokio::sync::Mutex::default(),
             status: Mutex::default(),
         };
         // A disk that refuses is told when the sampler writes.
@@ -132,6 +137,34 @@ impl Usage {
         let moved = book.has_moved() || before.problem != now.problem;
         *before = now.clone();
         moved.then_some(now)
+    }
+
+    /// Has on disk what the tunnel has carried.
+    pub(crate) async fn settle(self: &Arc<Self>, tunnel: TunnelId) {
+        let is_on_disk = || lock(&self.book).is_on_disk(tunnel);
+        if is_on_disk() {
+            return;
+        }
+        let _one_at_a_time = self.waiting.lock().await;
+        if !is_on_disk() {
+            let usage = self.clone();
+            let write = move || {
+                let _one_at_a_time = lock(&usage.writing);
+                usage.write_changes(false)
+            };
+            // A disk that refuses is told when the sampler writes.
+            let _tried_again = spawn_blocking(write).await;
+        }
+    }
+
+    /// What is new since this was asked for last.
+    pub(crate) fn samples(&self) -> Vec<UsageSample> {
+        lock(&self.book).samples()
+    }
+
+    /// What is new of a tunnel that is being removed; when it is gone, how it ended.
+    pub(crate) fn sample_of(&self, tunnel: TunnelId, is_gone: bool) -> Option<UsageSample> {
+        lock(&self.book).sample_of(tunnel, is_gone)
     }
 
     /// What is known of a tunnel.

@@ -9,12 +9,14 @@
 //! * [`lines`] writes what changed, cumulative, and reads it back.
 //! * [`hours`] has what was carried in each hour that is over.
 //! * [`figures`] answers questions.
+//! * [`samples`] is what is told of it as it happens.
 
 pub mod account;
 pub mod book;
 pub mod figures;
 pub mod hours;
 pub mod lines;
+pub mod samples;
 
 pub use account::{Account, Number, Payer};
 pub use book::{Gap, Look, UsageBook};

@@ -45,6 +45,7 @@ pub(crate) async fn remove(env: &Arc<Env>, tunnel: TunnelId, rules: BTreeSet<Rul
     let report = env.dataplane.remove(Removal::Tunnel { tunnel, rules }).await;
     if report.failed.is_empty() {
         sampler::removed(env, tunnel);
+        sampler::settle(env, tunnel).await;
     }
     report
 }

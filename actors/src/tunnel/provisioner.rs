@@ -11,8 +11,8 @@ use tokio::{
 };
 use warren_dataplane::Scope;
 use warren_state::{
-    BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
-    StepOutcome, TunnelId,
+    BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, ServiceClass,
+    SessionStatus, StepOutcome, TunnelId,
     event::Event,
     lifecycle::{self, Effect, Input, Lifecycle, MulticastRun, SessionNumber, SessionUpdate, Telling},
     restart::History,
@@ -24,6 +24,7 @@ use warren_state::{
 use crate::{
     env::Env,
     errors::late,
+    sampler,
     supervision::{beside::beside, driver::Driver, spec::ChildSpec},
     tunnel::{
         multicast::{self, MulticastMessage},
@@ -345,7 +346,21 @@ impl State {
             .and_then(|report| Some(report.spec.as_ref()?.kind.class()))
             .or(self.class);
         changes.extend(change);
+        self.tell_what_was_carried(&events);
         self.env.table.append_by(self.driver.number(), events, changes);
+    }
+
+    /// Whoever hears of a tunnel's end knows by then what it carried.
+    fn tell_what_was_carried(&self, events: &[Event]) {
+        for event in events {
+            if let Event::PhaseChanged {
+                to: to @ (Phase::Draining | Phase::Removed),
+                ..
+            } = event
+            {
+                sampler::tell_of(&self.env, self.tunnel, *to == Phase::Removed);
+            }
+        }
     }
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {

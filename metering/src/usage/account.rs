@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use warren_state::{CounterRun, Monotonic, Pubkey, Reading, Traffic, TunnelId};
 
+use super::samples::Told;
+
 /// Runs that an account remembers; of those that are over the oldest go.
 const RUNS: usize = 4;
 
@@ -35,10 +37,19 @@ pub struct Account {
     /// What it was when the present hour began.
     pub hour: Traffic,
     /// For how long what was carried may be missing, in milliseconds.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub gap_ms: u64,
+    /// What the tunnel had carried before, for others.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) base: Traffic,
+    /// What was told of it, surely.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) settled: Told,
+    /// What was told of it last.
+    #[serde(skip)]
+    pub(super) sampled: Told,
     /// When it was read last beside the looks at all tunnels, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub read_ms: u64,
     /// How far each run was counted, the newest last.
     pub(super) runs: Vec<Counted>,
@@ -100,7 +111,7 @@ pub(super) struct Counting {
 }
 
 impl Account {
-    pub(super) fn new(number: Number, tunnel: TunnelId, payer: Payer) -> Self {
+    pub(super) fn new(number: Number, tunnel: TunnelId, payer: Payer, base: Traffic) -> Self {
         Self {
             number,
             tunnel,
@@ -108,6 +119,9 @@ impl Account {
             total: Traffic::default(),
             hour: Traffic::default(),
             gap_ms: 0,
+            base,
+            settled: Told::default(),
+            sampled: Told::default(),
             read_ms: 0,
             runs: Vec::new(),
             told: Traffic::default(),
@@ -218,7 +232,6 @@ impl Account {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

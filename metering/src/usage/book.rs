@@ -48,6 +48,8 @@ pub struct UsageBook {
     pub(super) current: BTreeMap<TunnelId, Number>,
     /// Accounts that were closed, by payer: totals and gaps.
     pub(super) closed: BTreeMap<Payer, (Traffic, u64)>,
+    /// What tunnels that no account is open of had carried.
+    pub(super) bases: BTreeMap<TunnelId, Traffic>,
     pub(super) next: Number,
     /// The present hour, in hours since 1970, and the batch that began it.
     pub(super) hour: (u64, u64),
@@ -65,6 +67,8 @@ pub struct UsageBook {
     pub(super) epoch: Epoch,
     /// A figure has changed.
     pub(super) moved: bool,
+    /// The disk refused the last batch.
+    pub(super) is_refused: bool,
 }
 
 impl UsageBook {
@@ -181,7 +185,7 @@ impl UsageBook {
 
     /// The batch up to this one is on disk.
     pub fn written(&mut self, sequence: u64) {
-        self.on_disk = sequence;
+        (self.on_disk, self.is_refused) = (sequence, false);
         for account in self.accounts.values_mut() {
             if account.changed <= sequence {
                 account.told = account.total;
@@ -191,6 +195,7 @@ impl UsageBook {
 
     /// The last batch could not be written. Until one is, what was counted is told although a power cut would take it away.
     pub fn not_written(&mut self) {
+        self.is_refused = true;
         for account in self.accounts.values_mut() {
             account.told = account.total;
         }
@@ -199,6 +204,13 @@ impl UsageBook {
     /// Whether any figure has changed since the last time that this was asked.
     pub fn has_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
+    }
+
+    /// Whether all that the tunnel carried, as far as it was seen, survives a power cut.
+    #[must_use]
+    pub fn is_on_disk(&self, tunnel: TunnelId) -> bool {
+        self.of(tunnel)
+            .is_none_or(|account| account.told == account.total)
     }
 
     /// When all tunnels were looked at last, in milliseconds since 1970; 0 when they never were.
@@ -361,7 +373,15 @@ impl UsageBook {
 
     fn open(&mut self, tunnel: TunnelId, payer: Payer) -> Number {
         self.next += 1;
-        let mut account = Account::new(self.next, tunnel, payer);
+        let before = self
+            .current
+            .get(&tunnel)
+            .and_then(|number| self.accounts.get(number));
+        let base = match before {
+            Some(before) => before.base.plus(before.total),
+            None => self.bases.remove(&tunnel).unwrap_or_default(),
+        };
+        let mut account = Account::new(self.next, tunnel, payer, base);
         (account.changed, account.rebuilt) = (self.sequence + 1, self.sequence + 1);
         self.accounts.insert(self.next, account);
         self.current.insert(tunnel, self.next);
@@ -374,6 +394,8 @@ impl UsageBook {
         };
         if self.current.get(&account.tunnel) == Some(&number) {
             self.current.remove(&account.tunnel);
+            self.bases
+                .insert(account.tunnel, account.base.plus(account.total));
         }
         let (total, gap_ms) = self.closed.entry(account.payer).or_default();
         (*total, *gap_ms) = (total.plus(account.total), *gap_ms + account.gap_ms);

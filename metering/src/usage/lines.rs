@@ -52,6 +52,8 @@ struct Begin {
     next: Number,
     hour: (u64, u64),
     closed: Vec<(Payer, Traffic, u64)>,
+    #[serde(default)]
+    bases: Vec<(TunnelId, Traffic)>,
 }
 
 /// A batch for the disk.
@@ -101,6 +103,7 @@ impl UsageBook {
                 .iter()
                 .map(|(payer, (total, gap))| (*payer, *total, *gap))
                 .collect(),
+            bases: self.bases.iter().map(|(tunnel, base)| (*tunnel, *base)).collect(),
         });
         let mut lines = vec![text(&first)];
         let accounts: Vec<&Account> = self.accounts.values().collect();
@@ -127,6 +130,7 @@ impl UsageBook {
                     .into_iter()
                     .map(|(payer, total, gap)| (payer, (total, gap)))
                     .collect(),
+                bases: begin.bases.into_iter().collect(),
                 ..Self::default()
             };
         }
@@ -148,7 +152,8 @@ impl UsageBook {
             }
         }
         for mut account in line.accounts {
-            account.told = account.total;
+            (account.told, account.sampled) = (account.total, account.settled);
+            self.bases.remove(&account.tunnel);
             self.next = self.next.max(account.number);
             let (number, tunnel): (Number, TunnelId) = (account.number, account.tunnel);
             let newest = self.current.entry(tunnel).or_insert(number);
