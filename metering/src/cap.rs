@@ -13,6 +13,7 @@ mod account;
 mod decide;
 mod device;
 mod limit;
+pub mod remote;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -1,0 +1,730 @@
+//! When what is reported and asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    time::Duration,
+};
+
+use warren_state::{
+    Deadline, Monotonic,
+    backoff::{Backoff, Jitter, Waits},
+    random::Random,
+};
+
+use super::{
+    record::{
+        Batch, Failure, MOST_OCTETS, MOST_RECORDS, Record, Reported, Settings, Spent, State, Synced, Taken,
+        Used,
+    },
+    tally::Tally,
+};
+use crate::cap::{Cap, DeviceId, UnixSeconds, Window, Word};
+
+/// So many questions at a time; one while the authority does not answer.
+const MOST_SYNCS: usize = 16;
+/// How often those are looked for that are not used any more.
+const CLEANUP: Duration = Duration::from_secs(300);
+/// One that was not used for so long is forgotten, or for as long as an answer counts, if that is longer.
+const IDLE: Duration = Duration::from_secs(3600);
+/// After a call that failed. What was asked of one that failed is not asked again sooner either.
+const WAITS: Waits = Waits {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+    jitter: Jitter::UP_TO_HALF_OFF,
+};
+/// However long another end asks to be left alone.
+const LONGEST_ASKED_FOR: Duration = Duration::from_secs(3600);
+/// Answers of many are not asked for again all at once.
+const SPREAD: Jitter = Jitter::up_to(20);
+
+/// What happens to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// What was used, at this time: of all that is known at the first call, later of those whose tunnels are there.
+    Usage(UnixSeconds, Vec<Used>),
+    /// A batch came to its end.
+    Reported(u64, Reported),
+    /// A question came to its end.
+    Synced(DeviceId, Synced),
+    /// The deadline has passed.
+    Timeout,
+    /// Report what is left, and then no more.
+    Stop,
+}
+
+/// What the shell does, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Puts these on disk, each in the place of the one before. A batch is sent only after that.
+    Keep(Vec<Tally>),
+    /// Sends a batch, within a deadline.
+    Report(Batch),
+    /// Asks how one stands, within a deadline, and what is known of these sources. Nobody else's end ends it.
+    Sync(DeviceId, Vec<String>),
+    /// One stands so.
+    Say(DeviceId, Word),
+    /// Nothing is sent any more.
+    Stopped,
+}
+
+/// How it goes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Status {
+    /// Whose use is followed.
+    pub devices: usize,
+    /// Of those: how many the authority has never said anything of.
+    pub unsynced: usize,
+    /// Octets that were not acknowledged.
+    pub owed: u64,
+    /// Why the authority does not answer, or does not take something.
+    pub problem: Option<String>,
+    /// Calls that failed, ever.
+    pub failures: u64,
+}
+
+/// Reports to an authority and asks it.
+#[derive(Debug)]
+pub struct Remote {
+    settings: Settings,
+    source: String,
+    devices: BTreeMap<DeviceId, Device>,
+    /// Up to where all was counted of those who are not used now.
+    idle: BTreeMap<DeviceId, u64>,
+    /// Nothing was ever counted: what is there was used before there were caps.
+    is_first: bool,
+    clock: (Monotonic, UnixSeconds),
+    flight: Option<Flight>,
+    batches: u64,
+    /// When the next round begins.
+    report_at: Option<Monotonic>,
+    /// The last one that was looked at in this round; none between rounds.
+    round: Option<Round>,
+    /// Who is asked about when.
+    due: BTreeSet<(Monotonic, DeviceId)>,
+    asking: usize,
+    backoff: Backoff,
+    /// Nothing is sent before.
+    pause: Option<Monotonic>,
+    cleanup_at: Option<Monotonic>,
+    stopping: Stopping,
+    problem: Option<String>,
+    failures: u64,
+}
+
+#[derive(Debug)]
+struct Device {
+    tally: Tally,
+    window: Span,
+    limit: i64,
+    country: Option<String>,
+    platform: Option<String>,
+    is_synced: bool,
+    is_asking: bool,
+    next: Option<Monotonic>,
+    used_at: Monotonic,
+    failures: u32,
+    is_changed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Span {
+    from: UnixSeconds,
+    until: UnixSeconds,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+struct Flight {
+    number: u64,
+    records: BTreeMap<DeviceId, Record>,
+}
+
+#[derive(Debug, Default)]
+struct Round {
+    after: Option<DeviceId>,
+    taken: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stopping {
+    No,
+    Yes,
+    Done,
+}
+
+impl Remote {
+    /// One whose counters are named by this source, which no other start of any installation has. `kept` is what is on disk;
+    /// nothing at all where nothing was ever kept.
+    #[must_use]
+    pub fn new(settings: Settings, source: String, kept: Option<Vec<Tally>>, now: Monotonic) -> Self {
+        let is_first = kept.is_none();
+        let mut devices = BTreeMap::new();
+        let mut idle = BTreeMap::new();
+        for tally in kept.unwrap_or_default() {
+            if tally.owed() > 0 {
+                devices.insert(tally.device.clone(), Device::new(tally, now));
+            } else {
+                idle.insert(tally.device, tally.counted);
+            }
+        }
+        Self {
+            settings,
+            source,
+            report_at: (!devices.is_empty()).then_some(now),
+            devices,
+            idle,
+            is_first,
+            clock: (now, UnixSeconds(0)),
+            flight: None,
+            batches: 0,
+            round: None,
+            due: BTreeSet::new(),
+            asking: 0,
+            backoff: Backoff::until_success(WAITS),
+            pause: None,
+            cleanup_at: Some(now + CLEANUP),
+            stopping: Stopping::No,
+            problem: None,
+            failures: 0,
+        }
+    }
+
+    /// Takes one input and says what is to be done, in order.
+    pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Usage(at, used) => self.usage(now, at, used, &mut effects),
+            Input::Reported(number, reported) => self.reported(now, number, reported, random, &mut effects),
+            Input::Synced(device, synced) => self.synced(now, &device, synced, random, &mut effects),
+            Input::Timeout => self.clean_up(now),
+            Input::Stop => self.stop(&mut effects),
+        }
+        self.go_on(now, &mut effects);
+        effects
+    }
+
+    /// When it wants to be called again.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        if self.stopping != Stopping::No {
+            return None;
+        }
+        let report = self.report_at.filter(|_| self.flight.is_none());
+        let report = report.map(|at| {
+            (
+                self.pause.map_or(at, |pause| at.max(pause)),
+                "report of what was used",
+            )
+        });
+        let ask = (self.asking < self.most_syncs())
+            .then(|| self.next_question())
+            .flatten()
+            .map(|at| {
+                (
+                    self.pause.map_or(at, |pause| at.max(pause)),
+                    "question of how one stands",
+                )
+            });
+        let cleanup = self.cleanup_at.map(|at| (at, "cleanup of who is idle"));
+        let next = [report, ask, cleanup]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at);
+        next.map(|(at, name)| Deadline { at, name })
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            devices: self.devices.len(),
+            unsynced: self.devices.values().filter(|device| !device.is_synced).count(),
+            owed: self.devices.values().map(|device| device.tally.owed()).sum(),
+            problem: self.problem.clone(),
+            failures: self.failures,
+        }
+    }
+
+    fn usage(&mut self, now: Monotonic, at: UnixSeconds, used: Vec<Used>, effects: &mut Vec<Effect>) {
+        self.clock = (now, at);
+        for Used { device, total } in used {
+            if self.is_first {
+                let tally = Tally {
+                    counted: total,
+                    ..Tally::new(device.clone())
+                };
+                let device = self
+                    .devices
+                    .entry(device.clone())
+                    .or_insert_with(|| Device::new(tally, now));
+                device.is_changed = true;
+            }
+            self.count(now, at, device, total);
+        }
+        if std::mem::take(&mut self.is_first) || self.stopping == Stopping::Done {
+            // From now on what is not there was never counted; and after the end the next start reports it.
+            self.keep_changed(effects);
+        }
+    }
+
+    fn count(&mut self, now: Monotonic, at: UnixSeconds, id: DeviceId, total: u64) {
+        let idle = self.idle.remove(&id);
+        let device = self.devices.entry(id.clone()).or_insert_with(|| {
+            Device::new(
+                Tally {
+                    counted: idle.unwrap_or_default(),
+                    ..Tally::new(id.clone())
+                },
+                now,
+            )
+        });
+        if device.window.roll(at)
+            && let Some(next) = device.next.take()
+        {
+            self.due.remove(&(next, id.clone()));
+        }
+        device.is_changed |= device.tally.count(total, &self.source, device.window.from);
+        device.used_at = now;
+        if device.next.is_none() && !device.is_asking {
+            device.next = Some(now);
+            self.due.insert((now, id));
+        }
+        if device.tally.owed() > 0 && self.report_at.is_none() {
+            self.report_at = Some(now + self.settings.batch_interval);
+        }
+    }
+
+    fn reported(
+        &mut self,
+        now: Monotonic,
+        number: u64,
+        reported: Reported,
+        random: &mut dyn Random,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(flight) = self.flight.take_if(|flight| flight.number == number) else {
+            return;
+        };
+        match reported {
+            Reported::Answered(answers) => {
+                self.well();
+                self.answered(now, &flight, answers, random, effects);
+            }
+            Reported::Failed(failure) => {
+                self.failed(now, failure, random);
+                self.round = None;
+                self.report_at = self.pause;
+                if self.stopping == Stopping::Yes {
+                    self.end(effects);
+                }
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: Monotonic,
+        flight: &Flight,
+        answers: Vec<Taken>,
+        random: &mut dyn Random,
+        effects: &mut Vec<Effect>,
+    ) {
+        let all = answers.is_empty();
+        let mut kept = Vec::new();
+        for (id, record) in &flight.records {
+            let of_it = || {
+                answers
+                    .iter()
+                    .filter(|answer| answer.is_of(id, &record.source, record.sequence))
+            };
+            let taken = all || of_it().any(|answer| answer.refused.is_none());
+            if let Some(refused) = of_it()
+                .find_map(|answer| answer.refused.as_ref())
+                .filter(|_| !taken)
+            {
+                self.problem = Some(format!("{id}: {refused}"));
+            }
+            let Some(device) = self.devices.get_mut(id) else {
+                continue;
+            };
+            device.tally.answer(&record.source, record.window, taken);
+            device.tally.settle((&self.source, device.window.from));
+            if taken {
+                kept.push(device.tally.clone());
+                device.is_changed = false;
+            }
+            if let Some(round) = &mut self.round {
+                round.taken += usize::from(taken);
+            }
+            let state = of_it().find_map(|answer| answer.state.clone()).filter(|_| taken);
+            if let Some(state) = state {
+                self.stands(now, id, state, random, effects);
+            }
+        }
+        if !kept.is_empty() {
+            effects.insert(0, Effect::Keep(kept));
+        }
+    }
+
+    fn synced(
+        &mut self,
+        now: Monotonic,
+        id: &DeviceId,
+        synced: Synced,
+        random: &mut dyn Random,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        if !std::mem::take(&mut device.is_asking) {
+            return;
+        }
+        self.asking -= 1;
+        match synced {
+            Synced::Answered(state) => {
+                self.well();
+                self.stands(now, id, state, random, effects);
+            }
+            Synced::Failed(failure) => {
+                device.failures = device.failures.saturating_add(1);
+                let again = now
+                    + WAITS
+                        .after(device.failures, random)
+                        .max(self.settings.batch_interval / 4);
+                self.ask_at(id, again);
+                self.failed(now, failure, random);
+            }
+        }
+    }
+
+    /// The authority says how one stands.
+    fn stands(
+        &mut self,
+        now: Monotonic,
+        id: &DeviceId,
+        state: State,
+        random: &mut dyn Random,
+        effects: &mut Vec<Effect>,
+    ) {
+        let wall = self.wall(now);
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        let word = device.hear(&state, wall);
+        effects.push(Effect::Say(id.clone(), word));
+        let ttl = SPREAD.of(self.settings.cache_ttl, random);
+        // A window that is over there by our clock, and not by theirs, will be over there soon.
+        let is_late = state.until != UnixSeconds(0) && state.until <= wall;
+        let ttl = if is_late {
+            ttl.min(self.settings.batch_interval)
+        } else {
+            ttl
+        };
+        self.ask_at(id, now + ttl);
+    }
+
+    fn ask_at(&mut self, id: &DeviceId, at: Monotonic) {
+        let Some(device) = self.devices.get_mut(id) else {
+            return;
+        };
+        if let Some(before) = device.next.replace(at) {
+            self.due.remove(&(before, id.clone()));
+        }
+        self.due.insert((at, id.clone()));
+    }
+
+    fn well(&mut self) {
+        self.backoff.forget();
+        (self.pause, self.problem) = (None, None);
+    }
+
+    fn failed(&mut self, now: Monotonic, failure: Failure, random: &mut dyn Random) {
+        self.failures += 1;
+        let usual = self.backoff.fail(random);
+        let wait = failure
+            .wait
+            .map_or(usual, |asked| asked.min(LONGEST_ASKED_FOR).max(usual));
+        self.pause = Some(now + wait);
+        self.problem = Some(failure.detail);
+    }
+
+    fn stop(&mut self, effects: &mut Vec<Effect>) {
+        match self.stopping {
+            Stopping::No => {
+                self.stopping = Stopping::Yes;
+                self.keep_changed(effects);
+                if self.flight.is_none() {
+                    self.round = Some(Round::default());
+                }
+            }
+            Stopping::Yes => {}
+            Stopping::Done => effects.push(Effect::Stopped),
+        }
+    }
+
+    fn end(&mut self, effects: &mut Vec<Effect>) {
+        self.stopping = Stopping::Done;
+        self.keep_changed(effects);
+        effects.push(Effect::Stopped);
+    }
+
+    fn go_on(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        if self.stopping != Stopping::Done && self.flight.is_none() {
+            self.report(now, effects);
+        }
+        if self.stopping == Stopping::No {
+            self.ask(now, effects);
+        }
+    }
+
+    fn report(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        let paused = self.pause.is_some_and(|pause| now < pause) && self.stopping == Stopping::No;
+        if self.round.is_none() && !paused && self.report_at.is_some_and(|at| now >= at) {
+            self.round = Some(Round::default());
+        }
+        if self.stopping == Stopping::Yes && self.round.is_none() {
+            self.round = Some(Round::default());
+        }
+        let Some(mut round) = self.round.take() else {
+            return;
+        };
+        let (records, tallies) = self.next_batch(&mut round);
+        if !records.is_empty() {
+            self.batches += 1;
+            let batch = Batch {
+                number: self.batches,
+                records: records.values().cloned().collect(),
+            };
+            self.flight = Some(Flight {
+                number: self.batches,
+                records,
+            });
+            self.round = Some(round);
+            effects.extend([Effect::Keep(tallies), Effect::Report(batch)]);
+            return;
+        }
+        let owes = self.devices.values().any(|device| device.tally.owed() > 0);
+        match self.stopping {
+            // Each device has one record in a round: the others of its counters come in the next one.
+            Stopping::Yes if owes && round.taken > 0 => {
+                self.round = Some(Round::default());
+                self.report(now, effects);
+            }
+            Stopping::Yes => self.end(effects),
+            Stopping::No | Stopping::Done => {
+                self.report_at = owes.then(|| now + self.settings.batch_interval);
+            }
+        }
+    }
+
+    fn next_batch(&mut self, round: &mut Round) -> (BTreeMap<DeviceId, Record>, Vec<Tally>) {
+        let (mut records, mut tallies, mut weight) = (BTreeMap::new(), Vec::new(), 0);
+        let from = round.after.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let is_last_chance = self.stopping == Stopping::Yes;
+        for (id, device) in self.devices.range_mut((from, Bound::Unbounded)) {
+            // What is asked of one just now does not know whether to know this.
+            if device.is_asking && !is_last_chance {
+                continue;
+            }
+            let Some(record) = device.record(&self.settings) else {
+                continue;
+            };
+            if records.len() == MOST_RECORDS
+                || (!records.is_empty() && weight + record.weight() > MOST_OCTETS)
+            {
+                break;
+            }
+            weight += record.weight();
+            tallies.push(device.tally.clone());
+            device.is_changed = false;
+            round.after = Some(id.clone());
+            records.insert(id.clone(), record);
+        }
+        (records, tallies)
+    }
+
+    fn ask(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        if self.pause.is_some_and(|pause| now < pause) {
+            return;
+        }
+        while self.asking < self.most_syncs() {
+            let Some((at, id)) = self.questions().find(|(at, _)| *at <= now).cloned() else {
+                return;
+            };
+            self.due.remove(&(at, id.clone()));
+            let Some(device) = self.devices.get_mut(&id) else {
+                continue;
+            };
+            device.next = None;
+            // Nobody uses it: it is asked about when somebody does.
+            if now.since(device.used_at) > self.settings.cache_ttl {
+                continue;
+            }
+            device.is_asking = true;
+            self.asking += 1;
+            effects.push(Effect::Sync(id, device.tally.sources()));
+        }
+    }
+
+    /// Those that may be asked about: not while a record of them is on its way.
+    fn questions(&self) -> impl Iterator<Item = &(Monotonic, DeviceId)> {
+        let in_flight = |id: &DeviceId| {
+            self.flight
+                .as_ref()
+                .is_some_and(|flight| flight.records.contains_key(id))
+        };
+        self.due.iter().filter(move |(_, id)| !in_flight(id))
+    }
+
+    fn next_question(&self) -> Option<Monotonic> {
+        self.questions().next().map(|(at, _)| *at)
+    }
+
+    fn most_syncs(&self) -> usize {
+        if self.backoff.failures() > 0 {
+            1
+        } else {
+            MOST_SYNCS
+        }
+    }
+
+    /// Who is not used any more and owes nothing is forgotten, but for how far all was counted.
+    fn clean_up(&mut self, now: Monotonic) {
+        if self.cleanup_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.cleanup_at = Some(now + CLEANUP);
+        let longest = self.settings.cache_ttl.max(IDLE);
+        let is_idle = |device: &Device| {
+            device.tally.owed() == 0
+                && !device.is_asking
+                && !device.is_changed
+                && now.since(device.used_at) > longest
+        };
+        let idle = self.devices.extract_if(.., |_, device| is_idle(device));
+        let idle: Vec<Device> = idle.map(|(_, device)| device).collect();
+        for device in idle {
+            if let Some(next) = device.next {
+                self.due.remove(&(next, device.tally.device.clone()));
+            }
+            self.idle.insert(device.tally.device, device.tally.counted);
+        }
+    }
+
+    fn keep_changed(&mut self, effects: &mut Vec<Effect>) {
+        let changed = self
+            .devices
+            .values_mut()
+            .filter_map(|device| std::mem::take(&mut device.is_changed).then(|| device.tally.clone()));
+        effects.push(Effect::Keep(changed.collect()));
+    }
+
+    fn wall(&self, now: Monotonic) -> UnixSeconds {
+        let (then, wall) = self.clock;
+        let since = i64::try_from(now.since(then).as_secs()).unwrap_or(i64::MAX);
+        UnixSeconds(wall.0.saturating_add(since))
+    }
+}
+
+impl Device {
+    fn new(tally: Tally, now: Monotonic) -> Self {
+        Self {
+            tally,
+            window: Span::default(),
+            limit: 0,
+            country: None,
+            platform: None,
+            is_synced: false,
+            is_asking: false,
+            next: None,
+            used_at: now,
+            failures: 0,
+            is_changed: false,
+        }
+    }
+
+    fn record(&mut self, settings: &Settings) -> Option<Record> {
+        let counter = self.tally.freeze()?.clone();
+        Some(Record {
+            device: self.tally.device.clone(),
+            country: self.country.clone().unwrap_or_else(|| settings.country.clone()),
+            platform: self.platform.clone().unwrap_or_else(|| settings.platform.clone()),
+            limit: self.limit,
+            window: counter.window,
+            sequence: counter.sequence,
+            total: counter.sent.unwrap_or(counter.total),
+            delta: counter.delta(),
+            source: counter.source,
+        })
+    }
+
+    /// Takes how it stands, and says it in our own words.
+    fn hear(&mut self, state: &State, wall: UnixSeconds) -> Word {
+        self.is_synced = true;
+        self.failures = 0;
+        self.limit = state.limit;
+        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        self.country = said(&state.country).or_else(|| self.country.take());
+        self.platform = said(&state.platform).or_else(|| self.platform.take());
+        self.window.hear(state, wall);
+        if let Some(seen) = &state.seen {
+            self.tally.heal(seen);
+        }
+        let window = match state.until {
+            UnixSeconds(0) => Window::Endless,
+            until => Window::Until(until),
+        };
+        let cap = Cap {
+            limit: state.limit,
+            window,
+        };
+        match state.used {
+            Spent::Octets(used) => Word {
+                cap,
+                used,
+                seen: self
+                    .tally
+                    .counted
+                    .saturating_sub(self.tally.unseen(self.window.from, state.seen.as_deref())),
+            },
+            Spent::TooMuch(too_much) => Word {
+                cap,
+                used: if too_much { cap.octets().unwrap_or(0) } else { 0 },
+                seen: self.tally.counted,
+            },
+        }
+    }
+}
+
+impl Span {
+    /// Goes on to the next window where this one has ended. Gives whether it has.
+    fn roll(&mut self, now: UnixSeconds) -> bool {
+        let is_over = self.until != UnixSeconds(0) && self.until <= now;
+        if is_over {
+            *self = Self {
+                from: self.until,
+                until: UnixSeconds(0),
+            };
+        }
+        is_over
+    }
+
+    fn hear(&mut self, state: &State, now: UnixSeconds) {
+        self.roll(now);
+        if state.until != UnixSeconds(0) && state.until <= now {
+            // Over by our clock: what is used from now on is of the next one.
+            self.from = self.from.max(state.until);
+            return;
+        }
+        *self = Self {
+            from: if state.seen.is_some() {
+                state.from
+            } else {
+                self.from
+            },
+            until: state.until,
+        };
+    }
+}
