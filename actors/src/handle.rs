@@ -9,7 +9,7 @@ use tokio::{
 use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::Fetcher;
 use warren_state::{
-    Epoch, Exclusion, LearnedRoutes, Plan, Pubkey, Sequence, TunnelId,
+    Epoch, Exclusion, LearnedRoutes, Plan, Position, Pubkey, Sequence, TunnelId,
     address::{Unusable, is_public, may_pin},
     journal::{Gap, JournalEntry},
     table::{Entry, Tables},
@@ -21,6 +21,7 @@ use crate::{
     recorders,
     settings::{ClientSettings, RoleSettings},
     snapshot::Snapshot,
+    status,
     streams::hub::Streams,
     supervision::{
         clock::Clock,
@@ -53,6 +54,17 @@ impl Handle {
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.env.published.subscribe()
+    }
+
+    /// Waits until what is published is what was true at this position, or what came after it. It is told to readers of streams before
+    /// the next publication is due; a position of another start, or one that was not reached, is not waited for.
+    pub async fn published_up_to(&self, position: Position) {
+        let now = self.env.table.position();
+        let is_reached =
+            (position.node, position.epoch) == (now.node, now.epoch) && position.sequence <= now.sequence;
+        if is_reached && self.snapshot().sequence < position.sequence {
+            status::flush(self.env.clone()).await;
+        }
     }
 
     /// Sets the enable switch. On return it is on disk and handed to the reconciler. A level: of several calls the last

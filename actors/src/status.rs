@@ -234,7 +234,7 @@ impl State {
 }
 
 /// Publishes what was not published yet, if status is running.
-fn flush(env: Arc<Env>) -> Task<()> {
+pub(crate) fn flush(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();
         if env.mailboxes.send(StatusMessage::Flush(done)) {

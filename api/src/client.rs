@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, http:
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, task::AbortHandle, time::timeout};
-use warren_state::Pubkey;
+use warren_state::{Position, Pubkey};
 
 use crate::v3;
 
@@ -168,7 +168,16 @@ impl Client {
     /// # Errors
     /// When there is no answer, or it is an error, or not what was expected.
     pub async fn status(&self) -> Result<v3::Status, ClientError> {
-        let mut status: v3::Status = self.read("/v3/status").await?;
+        self.status_since(None).await
+    }
+
+    /// The same, as it was at this position of a stream, or later.
+    ///
+    /// # Errors
+    /// As for [`Client::status`].
+    pub async fn status_since(&self, told: Option<Position>) -> Result<v3::Status, ClientError> {
+        let told = told.map_or_else(String::new, |position| format!("?at_least={position}"));
+        let mut status: v3::Status = self.read(&format!("/v3/status{told}")).await?;
         while let Some(after) = status.tunnels_next.take() {
             let page: v3::TunnelPage = self
                 .read(&format!("/v3/tunnels?limit={}&after={after}", v3::HIGHEST_LIMIT))

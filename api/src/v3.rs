@@ -29,7 +29,9 @@ pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
 pub use routes::{Liveness, RouteState, Routes};
 pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
-pub use streams::{ConnectionsQuery, EventsQuery, ReaderBehind, StatusStreamQuery, StreamsState};
+pub use streams::{
+    ConnectionsQuery, EventsQuery, ReaderBehind, StatusQuery, StatusStreamQuery, StreamsState,
+};
 
 /// Goes up when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;

@@ -66,6 +66,8 @@ impl Engine for Published {
             .unwrap_or_default()
     }
 
+    async fn published_up_to(&self, _position: Position) {}
+
     fn recent(&self, _tunnel: TunnelId, _most: usize) -> Vec<Arc<JournalEntry>> {
         Vec::new()
     }

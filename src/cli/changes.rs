@@ -6,7 +6,9 @@ use tokio::time::{sleep, timeout};
 use warren_api::{
     client::Client,
     follow::{Follower, Heard},
+    sse::Frame,
 };
+use warren_state::Position;
 
 /// From one look to the next where the daemon tells nobody of changes: it is of an older version.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -16,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Follows what changes of the daemon's state, where the daemon tells.
 pub struct Changes {
     follower: Option<Follower>,
+    told: Option<Position>,
 }
 
 impl Changes {
@@ -23,7 +26,13 @@ impl Changes {
     pub fn of(client: &Client) -> Self {
         Self {
             follower: Some(Follower::new(client.clone(), "/v3/events?topics=state")),
+            told: None,
         }
+    }
+
+    /// The position of what was told last: a look has to be at that, or later.
+    pub fn told(&self) -> Option<Position> {
+        self.told
     }
 
     /// Waits until something may have changed since the last time, for so long at most. The first time it may have.
@@ -37,12 +46,20 @@ impl Changes {
             Ok(Err(_without_streams)) => self.follower = None,
             // The look says it better; what comes next is the next attempt.
             Ok(Ok(Heard::Lost { .. })) => {}
-            Ok(Ok(Heard::Frame(_))) => {
+            Ok(Ok(Heard::Frame(frame))) => {
+                let mut told = position(&frame);
                 // What came with it is seen by the same look.
-                while let Ok(Ok(Heard::Frame(_))) = timeout(Duration::ZERO, follower.next()).await {}
+                while let Ok(Ok(Heard::Frame(frame))) = timeout(Duration::ZERO, follower.next()).await {
+                    told = position(&frame).or(told);
+                }
+                self.told = told.or(self.told);
             }
         }
     }
+}
+
+fn position(frame: &Frame) -> Option<Position> {
+    frame.id.as_deref()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -54,6 +71,8 @@ mod tests {
         net::{UnixListener, UnixStream},
         time::Instant,
     };
+
+    use warren_state::Sequence;
 
     use super::*;
 
@@ -69,6 +88,13 @@ mod tests {
         stream
     }
 
+    fn at(sequence: u64) -> Position {
+        Position {
+            sequence: Sequence(sequence),
+            ..Position::default()
+        }
+    }
+
     fn daemon(directory: &Path) -> (UnixListener, Changes) {
         let path = directory.join("w.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -79,18 +105,27 @@ mod tests {
     async fn a_frame_wakes_whoever_waits_and_no_clock() {
         let directory = tempfile::tempdir().unwrap();
         let (listener, mut changes) = daemon(directory.path());
-        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nevent: snapshot\nid: 1\ndata: {}\n\n";
-        let (mut stream, ()) = tokio::join!(answered(&listener, head), changes.next(PATIENCE));
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nevent: snapshot\nid: {}\ndata: {{}}\n\n",
+            at(1)
+        );
+        let (mut stream, ()) = tokio::join!(answered(&listener, &head), changes.next(PATIENCE));
+        assert_eq!(changes.told(), Some(at(1)));
         // It is only looked at again when something comes, or after a second.
         let begun = Instant::now();
         changes.next(PATIENCE).await;
         assert!(begun.elapsed() > PAUSE, "nothing came: {:?}", begun.elapsed());
         stream
-            .write_all(b"event: change\nid: 2\ndata: {}\n\n")
+            .write_all(format!("event: change\nid: {}\ndata: {{}}\n\n", at(2)).as_bytes())
             .await
             .unwrap();
         let frame = timeout(PATIENCE, changes.next(PATIENCE)).await;
         assert!(frame.is_ok() && changes.follower.is_some());
+        assert_eq!(
+            changes.told(),
+            Some(at(2)),
+            "and says up to where a look must reach"
+        );
     }
 
     #[tokio::test]

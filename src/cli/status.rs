@@ -9,7 +9,7 @@ use warren_api::{
     v3,
     word::Word,
 };
-use warren_state::SessionStatus;
+use warren_state::{Position, SessionStatus};
 
 use super::{
     command::LedgerFlags,
@@ -140,18 +140,20 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
         let seen: Seen = client.read("/v2/status").await?;
         return output::json(&document(&seen, Name::called()));
     }
-    let shown = look(client).await?;
+    let shown = look(client, None).await?;
     let code = output::text(&shown.table())?;
     shown.notes().iter().for_each(|note| output::note(note));
     Ok(code)
 }
 
-async fn look(client: &Client) -> Result<Shown, ClientError> {
-    let (seen, name) = (client.read("/v2/status").await?, Name::called());
+/// What is there, as it was at this position or later.
+async fn look(client: &Client, told: Option<Position>) -> Result<Shown, ClientError> {
+    let name = Name::called();
     let status = match name.is_reference() {
         true => None,
-        false => client.status().await.ok(),
+        false => client.status_since(told).await.ok(),
     };
+    let seen = client.read("/v2/status").await?;
     Ok(Shown { seen, name, status })
 }
 

@@ -9,16 +9,20 @@ use warren_actors::{
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
 use warren_state::{
-    Fault, LearnedRoutes, Observed, Plan, Pubkey, TunnelId, desired::ManualRequest, journal::JournalEntry,
+    Fault, LearnedRoutes, Observed, Plan, Position, Pubkey, TunnelId, desired::ManualRequest,
+    journal::JournalEntry,
 };
 use warren_store::journal::Journal;
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`recent`](Engine::recent) are used by status:
-/// they never wait.
+/// they never wait. Whoever names a position is waited for, with [`published_up_to`](Engine::published_up_to).
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// The state as it was published last.
     fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// Waits until the published state is that of this position, or a later one, where the daemon has come to it.
+    async fn published_up_to(&self, position: Position);
 
     /// What happened to a tunnel last: at most so many, the newest first.
     fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>>;
@@ -70,6 +74,10 @@ pub trait Engine: Send + Sync + 'static {
 impl Engine for Handle {
     fn snapshot(&self) -> Arc<Snapshot> {
         Handle::snapshot(self)
+    }
+
+    async fn published_up_to(&self, position: Position) {
+        Handle::published_up_to(self, position).await;
     }
 
     fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {

@@ -1,15 +1,19 @@
-//! The reads. They look at the published snapshot and never wait for an actor; only the plan observes the dataplane.
+//! The reads. They look at the published snapshot and wait for no actor, except for one who names a position; only the plan observes the
+//! dataplane.
 
 use std::time::Duration;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use warren_actors::PlanError;
-use warren_api::{compat::ConfigReply, v3::Health};
+use warren_api::{
+    compat::ConfigReply,
+    v3::{Health, StatusQuery},
+};
 
 use super::{Api, error, json, raw_json, v3};
 
@@ -71,8 +75,19 @@ pub async fn readyz(State(api): State<Api>) -> Response {
     health(missing.is_empty(), missing)
 }
 
-/// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
-pub async fn v3_status(State(api): State<Api>) -> Response {
+/// Everything, with the first 100 tunnels; `/v3/tunnels` has them all. Whoever follows a stream names the position of what they were told,
+/// and is shown that or what came after it.
+pub async fn v3_status(
+    State(api): State<Api>,
+    query: Result<Query<StatusQuery>, QueryRejection>,
+) -> Response {
+    match query {
+        Ok(Query(StatusQuery {
+            at_least: Some(position),
+        })) => api.engine.published_up_to(position).await,
+        Ok(Query(StatusQuery { at_least: None })) => {}
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, rejection.body_text()),
+    }
     json(StatusCode::OK, &v3::status(&api.engine.snapshot(), &api))
 }
 

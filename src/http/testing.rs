@@ -58,6 +58,8 @@ pub struct FakeDaemon {
     /// What was asked for past the ledger, and whether that fails.
     pub manual: Arc<Mutex<Manual>>,
     pub ledger: Fetcher,
+    /// The positions up to which the state was asked for.
+    pub asked_up_to: Arc<Mutex<Vec<Position>>>,
     /// What can be followed, from the first time that somebody does.
     pub alone: Arc<OnceLock<Alone>>,
     /// What is on disk, from the first time that somebody reads it.
@@ -125,6 +127,7 @@ impl FakeDaemon {
             observations: Arc::default(),
             manual: Arc::default(),
             ledger: Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
+            asked_up_to: Arc::default(),
             alone: Arc::default(),
             kept: Arc::default(),
         }
@@ -135,6 +138,10 @@ impl FakeDaemon {
 impl Engine for FakeDaemon {
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.lock().unwrap())
+    }
+
+    async fn published_up_to(&self, position: Position) {
+        self.asked_up_to.lock().unwrap().push(position);
     }
 
     fn recent(&self, asked: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {

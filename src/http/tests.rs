@@ -24,7 +24,7 @@ use warren_state::{
     },
 };
 
-use super::testing::{CLIENT, FakeDaemon, connected, key, observed, raw, route, serve};
+use super::testing::{CLIENT, FakeDaemon, connected, key, observed, raw, route, serve, start};
 use crate::http::{metrics, server::Limits, testing::api};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,6 +178,23 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
             "{request}: {answer}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_is_waited_for_up_to_the_position_that_a_reader_names() {
+    let daemon = FakeDaemon::new(Snapshot::default());
+    let asked = Arc::clone(&daemon.asked_up_to);
+    let served = serve(daemon).await;
+    served.client.status().await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [], "nobody else waits");
+    served.client.status_since(Some(start())).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [start()]);
+    let nonsense = served.client.get("/v3/status?at_least=yesterday").await.unwrap();
+    assert_eq!(nonsense.status, 400);
+    assert!(
+        String::from_utf8_lossy(&nonsense.body).contains("yesterday"),
+        "{nonsense:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

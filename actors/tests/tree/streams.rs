@@ -182,6 +182,40 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_reader_was_told_is_published_once_they_ask_however_rarely_that_is_due() {
+    let mut world = World::client();
+    world.settings.publish_interval = Duration::from_secs(3600);
+    let world = world.enabled().await;
+    let mut events = Follower::of(&world, Sort::Events, None);
+    events.frame().await.expect("the state");
+    world.ledger.add_user(0);
+    let mut was_older = false;
+    while phase(&events.state) != Some("active") {
+        events.frame().await.expect("more");
+        let at = events.at.expect("a position");
+        was_older |= world.handle().snapshot().sequence < at.sequence;
+        timeout(PATIENCE, world.handle().published_up_to(at))
+            .await
+            .expect("in time");
+        assert!(world.handle().snapshot().sequence >= at.sequence);
+    }
+    assert!(was_older, "or there is nothing to wait for");
+    // Nobody waits for what has not come about, here or elsewhere.
+    let at = events.at.expect("a position");
+    for position in [
+        Position {
+            sequence: Sequence(u64::MAX),
+            ..at
+        },
+        Position::default(),
+    ] {
+        timeout(PATIENCE, world.handle().published_up_to(position))
+            .await
+            .expect("at once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lives_of_tunnels_are_told_to_the_end() {
     let world = World::client().enabled().await;
     let mut lives = Follower::of(&world, Sort::Status, None);

@@ -36,8 +36,9 @@ pub mod reads {
     #[utoipa::path(get, path = "/v3/health", params(v3::HealthQuery), responses((status = 200, body = v3::HealthReply), (status = 400, description = "health is not asked for that", body = compat::Outcome)))]
     pub fn v3_health() {}
 
-    /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
-    #[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
+    /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all. Whoever follows a stream names the position of what they were told,
+    /// and is shown that or what came after it.
+    #[utoipa::path(get, path = "/v3/status", params(v3::StatusQuery), responses((status = 200, body = v3::Status), (status = 400, description = "the query makes no sense", body = compat::Outcome)))]
     pub fn v3_status() {}
 
     /// What would be done now: observes, plans, and changes nothing.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use warren_state::Position;
 
 /// What `/v3/events` is asked for.
 #[derive(Deserialize, IntoParams, Default)]
@@ -26,6 +27,17 @@ pub struct EventsQuery {
 pub struct ConnectionsQuery {
     /// What comes after this position, as an `id` has it.
     pub since: Option<String>,
+}
+
+/// What `/v3/status` is asked for.
+#[derive(Deserialize, IntoParams, Default)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StatusQuery {
+    /// A position of a stream, as an `id` has it: what was true there is shown, or what came after it. What is published otherwise may be a
+    /// little older than what streams have told. A position of another start is not waited for.
+    #[param(value_type = Option<String>)]
+    pub at_least: Option<Position>,
 }
 
 /// What `/v3/status/stream` is asked for: nothing.

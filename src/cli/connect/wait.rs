@@ -1,4 +1,4 @@
-//! Waiting for the daemon. It is asked whenever it changes something, and goes on being waited for over a restart of it.
+//! Waiting for the daemon. It is asked whenever it told of a change, for what is true by then, and goes on being waited for over a restart of it.
 
 use std::{future::Future, time::Duration};
 
@@ -8,7 +8,7 @@ use warren_api::{
     v3::{Refused, Status, Tunnel},
     word::Word,
 };
-use warren_state::{Phase, Pubkey, SessionCause};
+use warren_state::{Phase, Position, Pubkey, SessionCause};
 
 use super::{
     roles::{ByGroup, Roles},
@@ -53,8 +53,9 @@ pub async fn for_tunnel(
     limit: Limit,
 ) -> Result<Tunnel, Failure> {
     let user = user.to_string();
-    until(daemon, steps, "tunnel", limit, || async {
-        tunnel_state(&daemon.status().await?, &user, slot)
+    until(daemon, steps, "tunnel", limit, |told| {
+        let user = &user;
+        async move { tunnel_state(&daemon.status_since(told).await?, user, slot) }
     })
     .await
 }
@@ -70,8 +71,8 @@ pub async fn for_removal(
     slot: u64,
     limit: Limit,
 ) -> Result<(), Failure> {
-    until(daemon, steps, "tunnel", limit, || async {
-        removal_state(&daemon.status().await?, users, slot)
+    until(daemon, steps, "tunnel", limit, |told| async move {
+        removal_state(&daemon.status_since(told).await?, users, slot)
     })
     .await
 }
@@ -87,8 +88,8 @@ pub async fn for_groups(
     slot: u64,
     limit: Limit,
 ) -> Result<(), Failure> {
-    until(daemon, steps, "groups", limit, || async {
-        let status = daemon.status().await?;
+    until(daemon, steps, "groups", limit, |told| async move {
+        let status = daemon.status_since(told).await?;
         if is_behind(&status, slot) {
             return Ok(unseen(&status, slot));
         }
@@ -102,14 +103,14 @@ async fn until<T, L>(
     steps: &Steps,
     step: &'static str,
     limit: Limit,
-    look: impl Fn() -> L,
+    look: impl Fn(Option<Position>) -> L,
 ) -> Result<T, Failure>
 where
     L: Future<Output = Result<State<T>, Failure>>,
 {
     let mut changes = Changes::of(daemon);
     loop {
-        let last = match look().await {
+        let last = match look(changes.told()).await {
             Ok(State::There(found)) => return Ok(found),
             Ok(State::Hangs { on, advice }) => Failure::not_yet(on, advice),
             Err(failure) if failure.code == crate::UNREACHABLE => failure,

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the daemon does not answer the first time, or answers what makes no sense.
 pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
-    let first = look(client).await?;
+    let first = look(client, None).await?;
     let mut screen = Screen::begin(as_json)?;
     let mut changes = Changes::of(client);
     let mut interrupted = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -38,7 +38,7 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
             _ = interrupted.0.recv() => return Ok(OK),
             _ = interrupted.1.recv() => return Ok(OK),
         }
-        let goes_on = match look(client).await {
+        let goes_on = match look(client, changes.told()).await {
             Ok(shown) => screen.show(&shown)?,
             Err(error) if error.is_unreachable() => screen.gone(&error.to_string())?,
             Err(error) => return Err(error.into()),
