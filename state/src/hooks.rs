@@ -90,6 +90,11 @@ pub enum HookFailure {
     NotStarted,
     /// It is not run, because others could have put something else in its place.
     Refused,
+    /// It is not run, because there are more hooks than that.
+    TooMany {
+        /// So many are run at most: those that were there first, and of new ones the first by name.
+        most: usize,
+    },
 }
 
 /// How a run ended.
@@ -127,6 +132,8 @@ pub enum HookEffect {
 pub struct Hooks {
     settings: HookSettings,
     hooks: BTreeMap<String, Hook>,
+    /// Those that there is no room for.
+    left_out: BTreeSet<String>,
     /// Why none is run.
     problem: Option<String>,
     /// No more is taken: the daemon ends.
@@ -167,6 +174,7 @@ impl Hooks {
         Self {
             settings,
             hooks: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             problem: None,
             is_last: false,
         }
@@ -182,16 +190,39 @@ impl Hooks {
                 let is_news = before.as_ref() != Some(&problem);
                 let told = is_news.then_some(HookEffect::Tell(Event::HooksRefused { detail: problem }));
                 self.keep(&BTreeSet::new());
+                self.left_out.clear();
                 return told.into_iter().collect();
             }
         };
         self.keep(&names);
+        let mut left_out = BTreeSet::new();
         for name in names {
             if self.hooks.len() < self.settings.most || self.hooks.contains_key(&name) {
                 self.hooks.entry(name).or_default().is_gone = false;
+            } else {
+                left_out.insert(name);
             }
         }
-        Vec::new()
+        self.leave_out(left_out).into_iter().collect()
+    }
+
+    /// Told of the first of them, whenever there is another one.
+    fn leave_out(&mut self, names: BTreeSet<String>) -> Option<HookEffect> {
+        let is_news = !names.is_subset(&self.left_out);
+        self.left_out = names;
+        let hook = self.left_out.first().filter(|_| is_news)?.clone();
+        let others = self.left_out.len() - 1;
+        Some(HookEffect::Tell(Event::HookFailed {
+            hook,
+            failure: self.too_many(),
+            detail: (others > 0).then(|| format!("nor are {others} others")),
+        }))
+    }
+
+    fn too_many(&self) -> HookFailure {
+        HookFailure::TooMany {
+            most: self.settings.most,
+        }
     }
 
     /// Drops those that are not among these; one that runs comes to its end first.
@@ -309,12 +340,16 @@ impl Hooks {
             running: hook.is_running(),
             ..hook.standing.clone()
         };
+        let not_run = || HookStanding {
+            failing: Some(self.too_many()),
+            ..HookStanding::default()
+        };
+        let left_out = self.left_out.iter().take(self.settings.most);
+        let run = self.hooks.iter().map(|(name, hook)| (name.clone(), of(hook)));
         HooksStanding {
             problem: self.problem.clone(),
-            hooks: self
-                .hooks
-                .iter()
-                .map(|(name, hook)| (name.clone(), of(hook)))
+            hooks: run
+                .chain(left_out.map(|name| (name.clone(), not_run())))
                 .collect(),
         }
     }
@@ -430,6 +465,7 @@ impl std::fmt::Display for HookFailure {
             Self::Refused => {
                 f.write_str("it is not run, because others than root and the daemon's user could change it")
             }
+            Self::TooMany { most } => write!(f, "it is not run: there are more than {most} hooks"),
         }
     }
 }

@@ -142,6 +142,7 @@ fn of_hooks_and_health() -> Vec<Event> {
         HookFailure::Deadline { seconds: 10 },
         HookFailure::NotStarted,
         HookFailure::Refused,
+        HookFailure::TooMany { most: 32 },
     ];
     let failed = failures.into_iter().map(|failure| Event::HookFailed {
         hook: "failover".to_owned(),

@@ -248,3 +248,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn those_that_there_is_no_room_for_are_told_shown_and_run_once_there_is() {
+    let mut hooks = Hooks::new(HookSettings {
+        most: 2,
+        ..HookSettings::default()
+    });
+    let names = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(hooks.found(names(&["b", "c"])), []);
+    let effects = hooks.found(names(&["a", "b", "c", "d"]));
+    let failure = HookFailure::TooMany { most: 2 };
+    let expected = Event::HookFailed {
+        hook: "a".to_owned(),
+        failure: failure.clone(),
+        detail: Some("nor are 1 others".to_owned()),
+    };
+    assert_eq!(told(&effects), [&expected]);
+    assert_eq!(hooks.found(names(&["a", "b", "c", "d"])), [], "it is told once");
+    hooks.take(&switched(1));
+    assert_eq!(
+        run(&hooks.go_on(at(0))),
+        [(1, 0), (1, 0)],
+        "those that were there first"
+    );
+    let standing = hooks.standing();
+    let not_run: Vec<&String> = standing
+        .hooks
+        .iter()
+        .filter(|(_, hook)| hook.failing.as_ref() == Some(&failure))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(not_run, ["a", "d"]);
+    for name in ["b", "c"] {
+        hooks.ended(at(1), name, well());
+    }
+    assert_eq!(
+        hooks.found(names(&["a", "c", "d"])).len(),
+        0,
+        "one less is no news"
+    );
+    hooks.take(&switched(2));
+    assert_eq!(run(&hooks.go_on(at(2))), [(2, 0), (2, 0)]);
+    assert_eq!(hooks.standing().hooks["a"].failing, None);
+}
