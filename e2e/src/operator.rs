@@ -53,6 +53,7 @@ pub struct Operator {
     program_id: Pubkey,
     home: PathBuf,
     name: &'static str,
+    program: PathBuf,
 }
 
 /// How a command ended.
@@ -96,6 +97,7 @@ impl Operator {
             program_id: site.network.program_id,
             home,
             name: "warren",
+            program: sibling("warren")?,
         })
     }
 
@@ -119,6 +121,12 @@ impl Operator {
     #[must_use]
     pub fn who_types(self, name: &'static str) -> Self {
         Self { name, ..self }
+    }
+
+    /// The same with another build of the program.
+    #[must_use]
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program, ..self }
     }
 
     /// Gives a pass.
@@ -172,7 +180,7 @@ impl Operator {
     pub fn start(&self, arguments: &[impl AsRef<OsStr>]) -> Result<Running> {
         let mut child = self
             .namespace
-            .command(sibling("warren")?)
+            .command(&self.program)
             .arg0(self.name)
             .arg("--sock-file")
             .arg(&self.socket)

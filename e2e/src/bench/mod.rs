@@ -2,6 +2,7 @@
 
 mod activation;
 mod changes;
+mod connect;
 mod edge;
 mod latency;
 mod liveness;
@@ -63,6 +64,8 @@ enum Figure {
     ActivationPushed,
     /// The same where only polling tells of changes.
     ActivationPolled,
+    /// `warren connect` and `warren disconnect`, from start to end.
+    Connect,
     /// Bytes and requests of one poll of a client host.
     Poll,
     /// A reconcile pass with nothing to do, 10,000 users.
@@ -139,6 +142,7 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::All => bail!("one figure at a time"),
         Figure::ActivationPushed => activation::pushed(stage),
         Figure::ActivationPolled => activation::polled(stage),
+        Figure::Connect => connect::measure(stage),
         Figure::Poll => polls::measure(stage),
         Figure::NoOpPass => programs::no_op_pass(stage),
         Figure::Gateway => programs::gateway(stage),
