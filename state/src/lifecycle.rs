@@ -166,8 +166,8 @@ pub enum Input {
         /// The reason, in words for people.
         reason: RetireReason,
     },
-    /// What the liveness sessions found out about the hosts behind learned routes; see [`Effect::WatchRoutes`].
-    Liveness(Vec<(Ipv4Net, Usability)>),
+    /// What the liveness sessions found out for this incarnation about the hosts behind learned routes; see [`Effect::WatchRoutes`].
+    Liveness(Incarnation, Vec<(Ipv4Net, Usability)>),
     /// The daemon goes away and the tunnel stays: close the session, touch nothing.
     Detach,
     /// The deadline of [`Lifecycle::poll_timeout`] has passed.
@@ -295,6 +295,8 @@ pub struct WatchedRoute {
     pub source: Ipv4Addr,
     /// Whether the route waits for the host.
     pub mode: LivenessMode,
+    /// The incarnation that learned it: what an earlier one was told of the host does not count for it.
+    pub incarnation: Incarnation,
 }
 
 /// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.

@@ -233,7 +233,7 @@ fn starts(input: &lifecycle::Input) -> bool {
         | Input::Applied(_)
         | Input::Removed(_)
         | Input::Session(..)
-        | Input::Liveness(_)
+        | Input::Liveness(..)
         | Input::Recheck
         | Input::Detach
         | Input::Timeout => false,

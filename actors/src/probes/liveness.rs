@@ -12,7 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use warren_protocols::liveness::{self as protocol, Output};
 pub use warren_state::liveness::{EndTotals, LivenessStatus};
 use warren_state::{
-    LinkName, TunnelId,
+    Incarnation, LinkName, TunnelId,
     event::{PeerChange, PeerNews, PeerState},
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
@@ -284,7 +284,8 @@ impl State {
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
-        let mut verdicts: BTreeMap<TunnelId, Vec<(ipnet::Ipv4Net, Usability)>> = BTreeMap::new();
+        let mut verdicts: BTreeMap<(TunnelId, Incarnation), Vec<(ipnet::Ipv4Net, Usability)>> =
+            BTreeMap::new();
         for output in outputs {
             match output {
                 // What cannot be sent is lost, as on the way: it is sent again.
@@ -304,9 +305,15 @@ impl State {
                     self.status.ends.entry((link, source)).or_default().write_errors +=
                         u64::from(sent.is_err());
                 }
-                Output::Verdict { link, dst, usability } => {
+                Output::Verdict {
+                    link,
+                    incarnation,
+                    dst,
+                    usability,
+                } => {
                     if let Some(tunnel) = self.links.get(&link) {
-                        verdicts.entry(*tunnel).or_default().push((dst, usability));
+                        let of = (*tunnel, incarnation);
+                        verdicts.entry(of).or_default().push((dst, usability));
                     }
                 }
                 Output::Changed {
@@ -320,8 +327,8 @@ impl State {
                 } => self.note((link, source), peer, (from, to), reason, took),
             }
         }
-        for (tunnel, verdicts) in verdicts {
-            let input = Box::new(Input::Liveness(verdicts));
+        for ((tunnel, incarnation), verdicts) in verdicts {
+            let input = Box::new(Input::Liveness(incarnation, verdicts));
             let _restarting = self.env.mailboxes.send(TunnelsMessage::Deliver(tunnel, input));
         }
     }

@@ -224,7 +224,7 @@ impl State {
             | Input::Session(..)
             | Input::Recheck
             | Input::Retire { .. }
-            | Input::Liveness(_)
+            | Input::Liveness(..)
             | Input::Detach
             | Input::Timeout => {}
         }

@@ -11,8 +11,9 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Core, Edit, Exclusion, LinkAction, LinkName, LivenessMode, ObservedLink, ObservedTunnel,
-    Owners, Part, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Core, Edit, Exclusion, Incarnation, LinkAction, LinkName, LivenessMode, ObservedLink,
+    ObservedTunnel, Owners, Part, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec,
+    View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate, Usability},
@@ -338,15 +339,20 @@ impl World {
                     broken = Some(format!("{}: {update:?}", short(*tunnel)));
                 }
             }
-            // Of a route that no session of this one has taught: one that went with an earlier incarnation.
+            // Of all that this one has learned, as it was for an earlier incarnation, and of a route that no session of it has taught.
             let unknown = Ipv4Net::from(Ipv4Addr::new(240, 0, 0, 1));
+            let known: Vec<Ipv4Net> = provisioner.services.watched().collect();
             for usability in [Usability::Usable, Usability::Unusable] {
-                let input = Input::Liveness(vec![(unknown, usability)]);
-                let effects = provisioner
-                    .machine
-                    .handle(now, input, self.machine_chance.source());
-                if !effects.is_empty() || provisioner.machine.report() != before {
-                    broken = Some(format!("{}: {usability:?}", short(*tunnel)));
+                let late = known.iter().map(|dst| (*dst, usability)).collect();
+                let late = Input::Liveness(Incarnation(0), late);
+                let strange = Input::Liveness(before.incarnation, vec![(unknown, usability)]);
+                for input in [late, strange] {
+                    let effects = provisioner
+                        .machine
+                        .handle(now, input, self.machine_chance.source());
+                    if !effects.is_empty() || provisioner.machine.report() != before {
+                        broken = Some(format!("{}: {usability:?}", short(*tunnel)));
+                    }
                 }
             }
             if let Some(machine) = provisioner

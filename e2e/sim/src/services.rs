@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use warren_state::{
-    Action, Edit, LivenessMode, Part, PlannedStep, RouteProtocol, TunnelId, TunnelSpec,
+    Action, Edit, Incarnation, LivenessMode, Part, PlannedStep, RouteProtocol, TunnelId, TunnelSpec,
     invariant::Invariant,
     lifecycle::{Input, MulticastRun, Usability, WatchedRoute},
 };
@@ -22,6 +22,13 @@ pub(crate) struct Services {
     watched: BTreeMap<Ipv4Net, WatchedRoute>,
     /// Those that may be in the kernel, by the last verdict told.
     usable: BTreeSet<Ipv4Net>,
+}
+
+impl Services {
+    /// The routes whose hosts are watched.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = Ipv4Net> {
+        self.watched.keys().copied()
+    }
 }
 
 impl World {
@@ -95,17 +102,22 @@ impl World {
                 Usability::Usable
             }
         };
-        let verdicts: Vec<_> = watched.map(|dst| (dst, usability(&dst))).collect();
+        let mut verdicts: BTreeMap<Incarnation, Vec<(Ipv4Net, Usability)>> = BTreeMap::new();
+        for dst in watched {
+            let incarnation = provisioner.services.watched[&dst].incarnation;
+            let found = usability(&dst);
+            verdicts.entry(incarnation).or_default().push((dst, found));
+        }
         if let Some(provisioner) = self.provisioner_mut(tunnel) {
-            for (dst, usability) in &verdicts {
+            for (dst, usability) in verdicts.values().flatten() {
                 match usability {
                     Usability::Usable => provisioner.services.usable.insert(*dst),
                     Usability::Unusable => provisioner.services.usable.remove(dst),
                 };
             }
         }
-        if !verdicts.is_empty() {
-            self.tell_provisioner(tunnel, Input::Liveness(verdicts));
+        for (incarnation, verdicts) in verdicts {
+            self.tell_provisioner(tunnel, Input::Liveness(incarnation, verdicts));
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
         Input::Observed(Err(_))
         | Input::Removed(_)
         | Input::Session(..)
-        | Input::Liveness(_)
+        | Input::Liveness(..)
         | Input::Recheck
         | Input::Retire { .. }
         | Input::Detach

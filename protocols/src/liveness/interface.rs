@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use warren_state::{
-    LinkName,
+    Incarnation, LinkName,
     lifecycle::{Usability, WatchedRoute},
 };
 
@@ -94,6 +94,8 @@ pub enum Output {
     Verdict {
         /// The link that the route goes over.
         link: LinkName,
+        /// The tunnel's incarnation that asked.
+        incarnation: Incarnation,
         /// The prefix that the route leads to.
         dst: Ipv4Net,
         /// Whether it may be there.

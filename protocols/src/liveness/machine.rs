@@ -150,12 +150,15 @@ impl Liveness {
             link,
             source,
             mode,
+            incarnation,
         } = route;
         let key = (link.clone(), dst.network());
-        let fits = |session: &LivenessSession| session.source == source && session.mode == mode;
+        let fits = |session: &LivenessSession| {
+            (session.source, session.mode, session.incarnation) == (source, mode, incarnation)
+        };
         let routes = match self.take(&key) {
             Some(session) if fits(&session) => return self.join(key, session, dst, cx),
-            // From another address, or with another meaning, it is another session.
+            // From another address, with another meaning or for another incarnation, it is another session.
             Some(session) => session.routes,
             None => BTreeSet::new(),
         };
@@ -164,7 +167,7 @@ impl Liveness {
             link,
             source,
             dst.network(),
-            mode,
+            (mode, incarnation),
             cx.now,
             &self.settings,
             cx.random,
@@ -178,11 +181,7 @@ impl Liveness {
             && let Some(usability) = session.verdict
         {
             self.judged(&session, usability, 1);
-            cx.outputs.push(Output::Verdict {
-                link: key.0.clone(),
-                dst,
-                usability,
-            });
+            cx.outputs.push(verdict_on(&session, dst, usability));
         }
         self.settle(key, session, cx);
     }
@@ -327,6 +326,7 @@ impl Liveness {
 fn verdict_on(session: &LivenessSession, dst: Ipv4Net, usability: Usability) -> Output {
     Output::Verdict {
         link: session.link.clone(),
+        incarnation: session.incarnation,
         dst,
         usability,
     }

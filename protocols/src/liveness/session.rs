@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use warren_state::{
-    LinkName, LivenessMode, Monotonic,
+    Incarnation, LinkName, LivenessMode, Monotonic,
     backoff::{Jitter, Waits},
     lifecycle::Usability,
     random::Random,
@@ -20,6 +20,8 @@ pub(super) struct LivenessSession {
     pub(super) source: Ipv4Addr,
     pub(super) peer: Ipv4Addr,
     pub(super) mode: LivenessMode,
+    /// The tunnel's incarnation that verdicts are for.
+    pub(super) incarnation: Incarnation,
     pub(super) routes: BTreeSet<Ipv4Net>,
     pub(super) state: SessionState,
     pub(super) reason: DownReason,
@@ -57,7 +59,7 @@ impl LivenessSession {
         link: LinkName,
         source: Ipv4Addr,
         peer: Ipv4Addr,
-        mode: LivenessMode,
+        (mode, incarnation): (LivenessMode, Incarnation),
         now: Monotonic,
         settings: &LivenessSettings,
         random: &mut dyn Random,
@@ -72,6 +74,7 @@ impl LivenessSession {
             source,
             peer,
             mode,
+            incarnation,
             routes: BTreeSet::new(),
             state: SessionState::Down,
             reason: DownReason::None,

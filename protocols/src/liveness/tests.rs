@@ -10,7 +10,7 @@ use std::{
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use warren_state::{
-    Core, LinkName, LivenessMode, Monotonic,
+    Core, Incarnation, LinkName, LivenessMode, Monotonic,
     lifecycle::{Usability, WatchedRoute},
     random::{Random, SplitMix64},
 };
@@ -34,6 +34,7 @@ fn route(dst: Ipv4Net, source: Ipv4Addr, mode: LivenessMode) -> WatchedRoute {
         link: link(),
         source,
         mode,
+        incarnation: Incarnation(1),
     }
 }
 
@@ -46,6 +47,7 @@ struct Host {
     machine: Liveness,
     address: Ipv4Addr,
     random: SplitMix64,
+    judged_for: Option<Incarnation>,
     verdicts: BTreeMap<Ipv4Net, Usability>,
     sent: Vec<(Monotonic, Ipv4Addr)>,
 }
@@ -58,6 +60,7 @@ impl Host {
             address,
             random: SplitMix64::new(seed),
             verdicts: BTreeMap::new(),
+            judged_for: None,
             sent: Vec::new(),
         }
     }
@@ -76,7 +79,13 @@ impl Host {
                     self.sent.push((now, destination));
                     packets.push((destination, bytes));
                 }
-                Output::Verdict { dst, usability, .. } => {
+                Output::Verdict {
+                    dst,
+                    usability,
+                    incarnation,
+                    ..
+                } => {
+                    self.judged_for = Some(incarnation);
                     assert_ne!(
                         self.verdicts.insert(dst, usability),
                         Some(usability),
@@ -473,6 +482,37 @@ fn routes_that_begin_at_one_address_share_a_session_and_each_hears_its_verdict()
 }
 
 #[test]
+fn another_incarnation_is_another_session_that_finds_out_for_itself() {
+    let mut wire = Wire::new(11, [ACTIVE, ACTIVE]);
+    wire.run(secs(5));
+    assert_eq!(wire.hosts[0].verdict(), Some(Usability::Usable));
+    wire.hosts[0].verdicts.clear();
+    // What went and came between two looks at what is to be watched is only seen by its number.
+    let again = WatchedRoute {
+        incarnation: Incarnation(2),
+        ..route(host(B), A, LivenessMode::Active)
+    };
+    wire.give(
+        0,
+        Input::Watch {
+            added: vec![again],
+            removed: vec![],
+        },
+    );
+    assert_eq!(
+        (wire.hosts[0].verdict(), wire.hosts[0].verdicts.len()),
+        (None, 0),
+        "nothing is known for it"
+    );
+    wire.run(secs(20));
+    assert_eq!(
+        (wire.hosts[0].machine.len(), wire.hosts[0].verdicts.get(&host(B))),
+        (1, Some(&Usability::Usable))
+    );
+    assert_eq!(wire.hosts[0].judged_for, Some(Incarnation(2)));
+}
+
+#[test]
 fn a_route_with_another_source_gets_another_session_and_a_link_that_goes_takes_its_sessions_along() {
     let mut machine = Liveness::new(LivenessSettings::default());
     let mut random = SplitMix64::new(1);
@@ -513,7 +553,7 @@ fn the_states_follow_the_table() {
                 link(),
                 A,
                 B,
-                LivenessMode::Active,
+                (LivenessMode::Active, Incarnation(1)),
                 now,
                 &settings,
                 &mut SplitMix64::new(3),

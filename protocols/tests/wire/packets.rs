@@ -8,7 +8,8 @@ use warren_protocols::multicast::{
     codec::{HEARTBEAT_PORT, Ipv4Packet, PIM_PROTOCOL, UDP_PROTOCOL, UdpDatagram},
 };
 use warren_state::{
-    Core, LinkName, LivenessMode, Monotonic, MulticastSpec, lifecycle::WatchedRoute, random::SplitMix64,
+    Core, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec, lifecycle::WatchedRoute,
+    random::SplitMix64,
 };
 
 /// A packet, and what tshark is to make of it.
@@ -56,6 +57,7 @@ fn liveness() -> Vec<Sample> {
         link: link.clone(),
         source: OURS,
         mode: LivenessMode::Active,
+        incarnation: Incarnation(1),
     };
     let mut sent = Vec::new();
     let mut give = |at, input: liveness::Input<'_>| {

@@ -12,7 +12,7 @@ use super::{
     Effect, MulticastRun, Usability, WatchedRoute,
     machine::{Context, Lifecycle},
 };
-use crate::{InstallSpec, LinkName, LivenessMode, rib::Touched};
+use crate::{Incarnation, InstallSpec, LinkName, LivenessMode, rib::Touched};
 
 /// How the hosts behind learned routes are probed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +20,7 @@ struct Probe {
     link: LinkName,
     source: Ipv4Addr,
     mode: LivenessMode,
+    incarnation: Incarnation,
 }
 
 /// What was last asked for.
@@ -80,6 +81,10 @@ impl Lifecycle {
 
     /// Costs what was touched: the table that a session taught us may be large, and its messages small.
     fn follow_watched(&mut self, cx: &mut Context<'_>) {
+        let probe = self.services.probe.as_ref();
+        if probe.is_some_and(|probe| probe.incarnation != self.incarnation) {
+            self.rib.touch_all();
+        }
         let (added, removed) = match self.rib.take_touched() {
             Touched::All => self.watch_all_anew(),
             Touched::Some(touched) if touched.is_empty() => return,
@@ -146,12 +151,13 @@ impl Lifecycle {
             link: spec.link.name.clone(),
             source,
             mode: liveness?,
+            incarnation: self.incarnation,
         })
     }
 
-    /// What the liveness sessions found out.
-    pub(super) fn note_liveness(&mut self, verdicts: Vec<(Ipv4Net, Usability)>) {
-        if let Some(spec) = &self.spec {
+    /// What the liveness sessions found out for an incarnation.
+    pub(super) fn note_liveness(&mut self, incarnation: Incarnation, verdicts: Vec<(Ipv4Net, Usability)>) {
+        if let Some(spec) = self.spec.as_ref().filter(|_| incarnation == self.incarnation) {
             self.rib.judge(spec, verdicts);
         }
     }
@@ -159,12 +165,18 @@ impl Lifecycle {
 
 impl Probe {
     fn of(&self, dst: Ipv4Net) -> WatchedRoute {
-        let Self { link, source, mode } = self;
+        let Self {
+            link,
+            source,
+            mode,
+            incarnation,
+        } = self;
         WatchedRoute {
             dst,
             link: link.clone(),
             source: *source,
             mode: *mode,
+            incarnation: *incarnation,
         }
     }
 }

@@ -40,7 +40,7 @@ impl Lifecycle {
             | Input::Applied(_)
             | Input::Removed(_)
             | Input::Session(..)
-            | Input::Liveness(_)
+            | Input::Liveness(..)
             | Input::Recheck
             | Input::Timeout => State::Pending,
         }
@@ -54,7 +54,7 @@ impl Lifecycle {
             }
             Input::Assign(assignment) => self.assign_later(assignment, &mut state.build, cx),
             Input::Session(number, update) => self.hear(number, update, cx),
-            Input::Liveness(verdicts) => self.note_liveness(verdicts),
+            Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Recheck => self.todo.recheck = true,
             Input::Retire { link, reason } => self.note_retirement(link, reason, cx),
             Input::Detach => return self.detach(state.build.phase(), cx),
@@ -73,7 +73,7 @@ impl Lifecycle {
             Input::Applied(report) => return self.applied(state, &report, cx),
             Input::Assign(assignment) => self.assign_later(assignment, &mut state.build, cx),
             Input::Session(number, update) => self.hear(number, update, cx),
-            Input::Liveness(verdicts) => self.note_liveness(verdicts),
+            Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Recheck => self.todo.recheck = true,
             Input::Retire { link, reason } => self.note_retirement(link, reason, cx),
             Input::Detach => return self.detach(state.build.phase(), cx),
@@ -97,7 +97,7 @@ impl Lifecycle {
             }
             Input::Detach => return self.detach(state.phase(), cx),
             Input::Session(number, update) => self.hear(number, update, cx),
-            Input::Liveness(verdicts) => self.note_liveness(verdicts),
+            Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Recheck => self.todo.recheck = true,
             Input::Timeout => {
                 self.pass_time(cx);
@@ -118,7 +118,7 @@ impl Lifecycle {
             Input::Detach => return self.detach(Phase::Failed, cx),
             Input::Recheck => return self.recheck_failed(state, cx),
             Input::Session(number, update) => self.hear(number, update, cx),
-            Input::Liveness(verdicts) => self.note_liveness(verdicts),
+            Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Timeout => {
                 self.pass_time(cx);
                 self.pass_move(&mut state.build, cx);
@@ -136,7 +136,7 @@ impl Lifecycle {
             Input::Removed(_) => return self.compensated(state, cx),
             Input::Assign(assignment) => self.assign_later(assignment, &mut state.build, cx),
             Input::Session(number, update) => self.hear(number, update, cx),
-            Input::Liveness(verdicts) => self.note_liveness(verdicts),
+            Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Retire { link, reason } => self.note_retirement(link, reason, cx),
             Input::Detach => return self.detach(state.build.phase(), cx),
             Input::Timeout => {
@@ -161,7 +161,7 @@ impl Lifecycle {
                 self.report_overdue(&mut state.overdue_at, Phase::Draining, cx);
             }
             Input::Session(..)
-            | Input::Liveness(_)
+            | Input::Liveness(..)
             | Input::Recheck
             | Input::Observed(_)
             | Input::Applied(_) => {}
@@ -178,7 +178,7 @@ impl Lifecycle {
             Input::Timeout if cx.now >= state.failure.retry_at => return self.remove(state.removal, cx),
             Input::Timeout
             | Input::Session(..)
-            | Input::Liveness(_)
+            | Input::Liveness(..)
             | Input::Recheck
             | Input::Observed(_)
             | Input::Applied(_)
@@ -195,7 +195,7 @@ fn in_ended(state: Ended, input: &Input) -> State {
         | Input::Applied(_)
         | Input::Removed(_)
         | Input::Session(..)
-        | Input::Liveness(_)
+        | Input::Liveness(..)
         | Input::Recheck
         | Input::Retire { .. }
         | Input::Detach

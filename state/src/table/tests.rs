@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use super::*;
 use crate::{
-    Action, ApplyReport, Fault, FaultClass, Generation, LastApplied, LinkAction, LinkName, LivenessMode,
-    Notice, PlannedStep, Pubkey, StepOutcome, Switch, TunnelId,
+    Action, ApplyReport, Fault, FaultClass, Generation, Incarnation, LastApplied, LinkAction, LinkName,
+    LivenessMode, Notice, PlannedStep, Pubkey, StepOutcome, Switch, TunnelId,
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
@@ -76,6 +76,7 @@ fn route(number: u8) -> WatchedRoute {
         link,
         source: Ipv4Addr::LOCALHOST,
         mode,
+        incarnation: Incarnation(u64::from(number / 8)),
     }
 }
 

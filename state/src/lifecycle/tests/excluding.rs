@@ -158,13 +158,13 @@ fn nobody_is_probed_for_an_excluded_route_and_one_that_comes_back_waits_for_its_
             .collect::<Vec<_>>()
     };
     assert_eq!(watched(&bench), [OTHER]);
-    bench.give(Input::Liveness(vec![(net(OTHER), Usability::Usable)]));
+    bench.verdicts(vec![(net(OTHER), Usability::Usable)]);
     bench.run();
     bench.assign(active(&[]));
     bench.run();
     assert_eq!(watched(&bench), [OTHER, ONE]);
     assert_eq!(bench.routes_in_kernel(), [OTHER]);
-    bench.give(Input::Liveness(vec![(net(ONE), Usability::Usable)]));
+    bench.verdicts(vec![(net(ONE), Usability::Usable)]);
     bench.run();
     assert_eq!(bench.routes_in_kernel(), [ONE, OTHER]);
     bench.assign(active(&["198.18.1.0"]));

@@ -105,6 +105,11 @@ impl Bench {
         self.give(Input::Session(number, update))
     }
 
+    /// What was found out for the incarnation that is there.
+    fn verdicts(&mut self, verdicts: Vec<(Ipv4Net, Usability)>) -> Vec<Effect> {
+        self.give(Input::Liveness(self.machine.report().incarnation, verdicts))
+    }
+
     fn routes(&mut self, announced: &[&str], withdrawn: &[&str]) -> Vec<Effect> {
         let nets = |texts: &[&str]| texts.iter().map(|text| net(text)).collect::<Vec<Ipv4Net>>();
         self.session(SessionUpdate::Routes {

@@ -1,6 +1,6 @@
 //! Multicast services and liveness sessions as the machine asks for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{InstallSpec, LivenessMode, Route, RouteProtocol, ServiceKind, TableId};
@@ -206,7 +206,7 @@ fn watched(bench: &Bench) -> Vec<(Vec<String>, Vec<String>)> {
 }
 
 fn verdict(bench: &mut Bench, dst: &str, usability: Usability) {
-    bench.give(Input::Liveness(vec![(net(dst), usability)]));
+    bench.verdicts(vec![(net(dst), usability)]);
     bench.run();
 }
 
@@ -284,29 +284,84 @@ fn a_liveness_session_ends_with_its_route_and_with_the_bgp_session() {
 /// What is known of a host is known of it through one incarnation: the next one finds out for itself.
 #[test]
 fn a_late_verdict_of_an_earlier_incarnation_counts_neither_at_once_nor_for_a_route_that_comes() {
-    for late in [Usability::Usable, Usability::Unusable] {
+    for usability in [Usability::Usable, Usability::Unusable] {
         let mut bench = probed(LivenessMode::Active, false);
         let (first, spec) = (
             bench.machine.report().incarnation,
             bench.machine.report().spec.unwrap(),
         );
         bench.retire();
-        bench.give(Input::Liveness(vec![(net("198.18.0.0/32"), late)]));
+        let late = || Input::Liveness(first, vec![(net("198.18.0.0/32"), usability)]);
+        bench.give(late());
         // Meanwhile it is asked for again.
         bench.assign(spec);
         bench.run();
         bench.session(SessionUpdate::Status(SessionStatus::Up, None));
         let report = bench.machine.report();
         assert!(report.incarnation > first, "{report:?}");
-        let effects = bench.give(Input::Liveness(vec![(net("198.18.0.0/32"), late)]));
-        assert_eq!((effects, bench.machine.report()), (vec![], report), "{late:?}");
+        let effects = bench.give(late());
+        assert_eq!(
+            (effects, bench.machine.report()),
+            (vec![], report),
+            "{usability:?}"
+        );
+        // The session of the new one teaches the same route.
         bench.routes(&["198.18.0.0/32"], &[]);
         bench.session(SessionUpdate::Synced);
         bench.run();
-        assert!(bench.routes_in_kernel().is_empty(), "{late:?}: it is waited for");
+        let report = bench.machine.report();
+        assert_eq!(
+            (bench.give(late()), bench.machine.report()),
+            (vec![], report),
+            "{usability:?}"
+        );
+        assert!(
+            bench.routes_in_kernel().is_empty(),
+            "{usability:?}: it is waited for"
+        );
         verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
-        assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"], "{late:?}");
+        assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"], "{usability:?}");
+        // Nor does it take away what the new one has found out.
+        bench.give(late());
+        bench.run();
+        assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"], "{usability:?}");
     }
+}
+
+/// Whoever watches keeps apart what is found out for one incarnation and for the next by what they are asked for.
+#[test]
+fn what_is_watched_is_asked_for_anew_with_the_link_that_takes_the_place_of_one_that_is_gone() {
+    let mut bench = probed(LivenessMode::Active, false);
+    verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
+    let first = bench.machine.report().incarnation;
+    bench.log.clear();
+    bench.model.delete_link(&name("t0"));
+    bench.give(Input::Recheck);
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.routes(&["198.18.0.0/32", "198.18.1.0/32"], &[]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    let second = bench.machine.report().incarnation;
+    assert!(second > first);
+    let asked: BTreeMap<Ipv4Net, Incarnation> = bench
+        .log
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::WatchRoutes { added, .. } => Some(added),
+            _ => None,
+        })
+        .flatten()
+        .map(|route| (route.dst, route.incarnation))
+        .collect();
+    assert_eq!(
+        asked,
+        ["198.18.0.0/32", "198.18.1.0/32"]
+            .map(|dst| (net(dst), second))
+            .into()
+    );
+    verdict(&mut bench, "198.18.1.0/32", Usability::Usable);
+    assert!(bench.routes_in_kernel().contains(&"198.18.1.0/32".to_owned()));
 }
 
 #[test]
@@ -379,7 +434,7 @@ fn the_work_for_an_update_does_not_grow_with_the_table() {
                 .filter(|effect| matches!(effect, Effect::WatchRoutes { added, .. } if added.len() == 1))
                 .count();
             assert_eq!(watched, 1, "{effects:?}");
-            bench.give(Input::Liveness(vec![(prefix(n), Usability::Usable)]));
+            bench.verdicts(vec![(prefix(n), Usability::Usable)]);
             bench.run();
         }
         assert_eq!(bench.machine.report().learned_routes, ROUTES as usize);

@@ -59,6 +59,7 @@ fn news_of_an_earlier_session_change_nothing() {
 #[test]
 fn no_late_signal_of_whatever_kind_changes_anything() {
     let old = SessionNumber(1);
+    let first = Bench::active().machine.report().incarnation;
     let session = |update| Input::Session(old, update);
     let routes = SessionUpdate::Routes {
         announced: vec![net("198.18.7.0/24")],
@@ -76,10 +77,13 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
             session(routes.clone()),
             session(SessionUpdate::Synced),
             session(SessionUpdate::Closed),
-            Input::Liveness(vec![
-                (net("198.18.7.0/24"), Usability::Usable),
-                (net("198.18.7.0/24"), Usability::Unusable),
-            ]),
+            Input::Liveness(
+                first,
+                vec![
+                    (net("198.18.7.0/24"), Usability::Usable),
+                    (net("198.18.7.0/24"), Usability::Unusable),
+                ],
+            ),
             Input::Observed(Err(fault.clone())),
             Input::Applied(ApplyReport {
                 generation: Generation(1),
@@ -93,7 +97,6 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
     };
     // A tunnel that was taken down and built again: another incarnation, with another session.
     let mut bench = Bench::active();
-    let first = bench.machine.report().incarnation;
     bench.retire();
     bench.assign(spec(1, "t0"));
     bench.run();
@@ -116,7 +119,7 @@ fn no_late_signal_of_whatever_kind_changes_anything() {
     for late in kinds().into_iter().filter(|late| {
         matches!(
             late,
-            Input::Session(..) | Input::Applied(_) | Input::Observed(_) | Input::Liveness(_)
+            Input::Session(..) | Input::Applied(_) | Input::Observed(_) | Input::Liveness(..)
         )
     }) {
         assert_eq!(bench.give(late.clone()), [], "{late:?}");

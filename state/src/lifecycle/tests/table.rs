@@ -143,7 +143,7 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
         "session" => bench.session(SessionUpdate::Status(SessionStatus::Down, None)),
         "routes" => bench.routes(&["198.18.7.0/24"], &[]),
         "late session" => bench.give(Input::Session(SessionNumber(999), SessionUpdate::Closed)),
-        "liveness" => bench.give(Input::Liveness(vec![(net("198.18.0.0/24"), Usability::Unusable)])),
+        "liveness" => bench.verdicts(vec![(net("198.18.0.0/24"), Usability::Unusable)]),
         "recheck" => bench.give(Input::Recheck),
         "later recheck" => {
             bench.now = bench.now + Duration::from_secs(1);
