@@ -15,6 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use memchr::memmem;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -261,7 +262,7 @@ async fn read(mut stream: UnixStream, events: u64) -> anyhow::Result<Saw> {
         let came = now();
         kept.extend_from_slice(&octets[..read]);
         let mut from = 0;
-        while let Some(length) = find(&kept[from..], b"\n\n") {
+        while let Some(length) = memmem::find(&kept[from..], b"\n\n") {
             saw.take(&kept[from..from + length], came, &mut last);
             from += length + 2;
         }
@@ -292,7 +293,7 @@ impl Saw {
 
 /// The number at the end of what follows a word, behind the last of these octets.
 fn number_after(frame: &[u8], word: &[u8], behind: u8) -> Option<u64> {
-    let rest = &frame[find(frame, word)? + word.len() - 1..];
+    let rest = &frame[memmem::find(frame, word)? + word.len() - 1..];
     let end = rest[1..]
         .iter()
         .position(|octet| !matches!(octet, b'0'..=b'9' | b'a'..=b'f' | b'.'))?
@@ -302,8 +303,4 @@ fn number_after(frame: &[u8], word: &[u8], behind: u8) -> Option<u64> {
         .rposition(|octet| *octet == behind || !octet.is_ascii_hexdigit())?
         + 1;
     std::str::from_utf8(&rest[digits..end]).ok()?.parse().ok()
-}
-
-fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    text.windows(word.len()).position(|part| part == word)
 }

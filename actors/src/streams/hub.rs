@@ -19,6 +19,7 @@ use super::{
     pseudonym::Pseudonyms,
     readers::{Readers, StreamsStanding},
     snapshots::Snapshots,
+    stream::Together,
 };
 use crate::{
     lock::lock,
@@ -34,6 +35,10 @@ const AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(4);
 /// With many readers it is longer: by so much for each.
 const PAUSE_EACH: Duration = Duration::from_micros(40);
+/// With so many again as long: what waking them costs does not grow with them then.
+const MANY: u32 = 1_000;
+/// However many they are.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Nobody has read for so long: what is new is not followed any more.
 const ASLEEP: Duration = Duration::from_secs(60);
 
@@ -50,6 +55,7 @@ pub struct Streams {
     pub(super) news: watch::Sender<News>,
     pub(super) readers: Readers,
     pub(super) snapshots: Snapshots,
+    pub(super) together: Together,
     /// Somebody reads.
     pub(crate) waker: Wakeup,
     /// Since when nobody does.
@@ -92,6 +98,7 @@ impl Streams {
             news: watch::Sender::default(),
             readers: Readers::default(),
             snapshots: Snapshots::default(),
+            together: Together::default(),
             waker: Wakeup::default(),
             left: Mutex::new(None),
         }
@@ -174,7 +181,9 @@ impl Streams {
     /// The time to wait before readers are woken again.
     pub(crate) fn pause(&self) -> Duration {
         let readers = u32::try_from(self.readers.len()).unwrap_or(u32::MAX);
-        PAUSE.max(PAUSE_EACH.saturating_mul(readers))
+        let each = PAUSE_EACH.saturating_mul(readers);
+        let of_many = each.saturating_mul(readers) / MANY;
+        PAUSE.max(each.saturating_add(of_many)).min(LONGEST_PAUSE)
     }
 
     /// Looks after readers; says whether nobody has read for so long that what is new need not be followed.

@@ -1,11 +1,18 @@
 //! One reader's stream, as bytes.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep_until},
+};
 use warren_state::{
-    Position, Sequence,
+    Monotonic, Position, Sequence,
     stream::{Feed, Frame, Next, Reader, Text, heartbeat},
 };
 
@@ -29,7 +36,13 @@ pub struct Stream {
     /// A state that is given once the past up to it was told.
     at_hand: Option<(Sequence, Text)>,
     ready: VecDeque<Bytes>,
+    /// The next heartbeat is not before this.
+    timer: Option<Pin<Box<Sleep>>>,
 }
+
+/// What was put together last. Most readers ask for everything and are at the same place: what the first of them is given serves the others.
+#[derive(Default)]
+pub(super) struct Together(Mutex<Option<(Vec<Arc<Frame>>, Bytes)>>);
 
 impl Streams {
     /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
@@ -78,6 +91,7 @@ impl Stream {
             news,
             at_hand: None,
             ready: VecDeque::new(),
+            timer: None,
         }
     }
 
@@ -97,7 +111,7 @@ impl Stream {
             let over = self.news.borrow_and_update().over;
             match self.step(over)? {
                 Next::Text(text) => self.ready.push_back(shared(text)),
-                Next::Frames(frames) => self.ready.extend(together(&frames)),
+                Next::Frames(frames) => self.ready.extend(self.streams.together.of(frames)),
                 Next::State => self.give_state().await?,
                 Next::History(after) => self.tell_history(after).await?,
                 Next::Heartbeat(after) => {
@@ -105,15 +119,22 @@ impl Stream {
                     self.ready
                         .push_back(shared(heartbeat(position, after, Clock::unix_ms())));
                 }
-                Next::Wait(until) => {
-                    let until = self.streams.clock.instant(until);
-                    tokio::select! {
-                        _ = self.news.changed() => {}
-                        () = tokio::time::sleep_until(until) => {}
-                    }
-                }
+                Next::Wait(until) => self.wait(until).await,
                 Next::Over => return None,
             }
+        }
+    }
+
+    async fn wait(&mut self, until: Monotonic) {
+        let until = self.streams.clock.instant(until);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        // Each frame moves it on. To set it anew for each costs more than to look once too early.
+        if timer.is_elapsed() || timer.deadline() > until {
+            timer.as_mut().reset(until);
+        }
+        tokio::select! {
+            _ = self.news.changed() => {}
+            () = timer => {}
         }
     }
 
@@ -175,18 +196,27 @@ fn shared(text: Text) -> Bytes {
     Bytes::from_owner(text)
 }
 
-/// One alone is sent as it is; several are put together.
-fn together(frames: &[Arc<Frame>]) -> Option<Bytes> {
-    match frames {
-        [] => None,
-        [one] => Some(shared(one.text.clone())),
-        several => {
-            let length = several.iter().map(|frame| frame.text.len()).sum();
-            let mut all = Vec::with_capacity(length);
-            several
-                .iter()
-                .for_each(|frame| all.extend_from_slice(&frame.text));
-            Some(all.into())
+impl Together {
+    /// One alone is sent as it is; several are put together.
+    fn of(&self, frames: Vec<Arc<Frame>>) -> Option<Bytes> {
+        match &frames[..] {
+            [] => None,
+            [one] => Some(shared(one.text.clone())),
+            several => {
+                let mut last = lock(&self.0);
+                if let Some((of, bytes)) = &*last
+                    && of.len() == several.len()
+                    && of.iter().zip(several).all(|(one, other)| Arc::ptr_eq(one, other))
+                {
+                    return Some(bytes.clone());
+                }
+                let bytes = Bytes::from(several.iter().fold(Vec::new(), |mut all, frame| {
+                    all.extend_from_slice(&frame.text);
+                    all
+                }));
+                *last = Some((frames, bytes.clone()));
+                Some(bytes)
+            }
         }
     }
 }

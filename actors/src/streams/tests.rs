@@ -74,6 +74,36 @@ async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
         second.iter().all(|bytes| bytes.as_ptr() == second[0].as_ptr()),
         "one text for all"
     );
+    // What comes at once is put together once, too; not for who asked for less.
+    let mut some = alone.streams.open(
+        Asked {
+            sort: Sort::Events,
+            filter: Filter::parse(Some("switch"), None).unwrap(),
+            since: None,
+            ends: false,
+            uid: None,
+        },
+        Box::new(|| ()),
+    );
+    next(&mut some).await;
+    let stale = Event::ViewStale { age_seconds: 1 };
+    alone.append(
+        vec![Event::Switched { enabled: true }, stale, Event::StoreMended],
+        vec![],
+    );
+    let mut third = Vec::new();
+    for reader in &mut readers {
+        third.push(next(reader).await);
+    }
+    let texts = String::from_utf8_lossy(&third[0]);
+    assert_eq!(texts.matches("event: event\n").count(), 3, "{texts}");
+    assert!(
+        third.iter().all(|bytes| bytes.as_ptr() == third[0].as_ptr()),
+        "one text for all"
+    );
+    let less = next(&mut some).await;
+    assert!(texts.starts_with(&*String::from_utf8_lossy(&less)) && less.len() < third[0].len());
+    drop(some);
     let standing = alone.streams.standing();
     assert_eq!(
         (
@@ -88,7 +118,7 @@ async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
     let totals = standing.totals[&("events", "all")];
     assert_eq!(
         (totals.opened, totals.readers, totals.frames),
-        (3, 0, 3),
+        (3, 0, 12),
         "{standing:?}"
     );
 }
