@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -14,6 +15,7 @@ use serde_json::Value;
 use warren_e2e::{
     daemon::{Daemon, sibling},
     observe::{await_gone, await_working, link_index},
+    proxy::Fault,
     readers::Proxy,
     site::{Connection, LINK, Site},
     wait::{Ask, until},
@@ -38,6 +40,14 @@ pub const ALL: &[Scenario] = &[
     (
         "a_watched_status_is_a_block_for_each_change_over_a_restart",
         watched,
+    ),
+    (
+        "a_watched_status_is_painted_over_on_a_terminal_and_never_cleared",
+        watched_on_a_terminal,
+    ),
+    (
+        "whoever_waits_for_a_daemon_to_be_enabled_waits_on_over_a_restart_of_it",
+        waited,
     ),
     ("curl_reads_the_state_and_what_changes", by_curl),
 ];
@@ -102,7 +112,11 @@ impl Reading {
         Self::start(command, daemon, name)
     }
 
-    fn start(mut command: Command, daemon: &Daemon, name: &str) -> Result<Self> {
+    fn start(command: Command, daemon: &Daemon, name: &str) -> Result<Self> {
+        Self::start_with(command, daemon, name, Stdio::null())
+    }
+
+    fn start_with(mut command: Command, daemon: &Daemon, name: &str, stdin: Stdio) -> Result<Self> {
         let place = |what: &str| daemon.state_directory().with_file_name(format!("{name}.{what}"));
         let (out, err) = (place("out"), place("err"));
         let stdout = File::create(&out)?;
@@ -113,7 +127,7 @@ impl Reading {
             (File::create(&err)?, err)
         };
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr)
             .spawn()
@@ -338,6 +352,96 @@ fn watched(site: &mut Site<'_>) -> Result<()> {
     let blocks: Vec<&str> = said.split("\n\n").collect();
     ensure!(blocks.len() < 40, "a block for each change, and no other: {said}");
     Ok(())
+}
+
+/// `script` gives the program a terminal, and writes down all that comes over it.
+fn watched_on_a_terminal(site: &mut Site<'_>) -> Result<()> {
+    let mut daemon = site.start_daemon()?;
+    let typed = format!(
+        "exec {} --sock-file {} status --watch",
+        sibling("warren")?.display(),
+        daemon.socket().display()
+    );
+    let mut command = site.client().namespace.command("script");
+    command.args(["-qefc", &typed, "/dev/null"]);
+    let mut status = Reading::start_with(command, &daemon, "terminal", Stdio::piped())?;
+    status.await_line("disconnected")?;
+    await_readers(&daemon, 1)?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    status.await_line("BGP Session Up")?;
+    daemon.terminate()?;
+    status.await_line("warrend does not answer")?;
+    let mut keys = status.child.stdin.take().context("no keyboard")?;
+    keys.write_all(b"\x03")?;
+    status.await_end()?;
+    let said = status.said();
+    let (before, shown) = said.split_once(BEGIN).context("it takes no page of its own")?;
+    let (shown, left) = shown.split_once(END).context("it leaves the page as it was")?;
+    ensure!(before.is_empty(), "{before:?}");
+    ensure!(
+        left.contains("BGP Session Up"),
+        "what was shown last stays to be read: {left:?}"
+    );
+    let frames: Vec<&str> = shown.split(HOME).skip(1).collect();
+    ensure!(frames.len() >= 3, "it is drawn anew when it changes: {shown:?}");
+    for frame in frames {
+        is_painted_over(frame).with_context(|| format!("{frame:?}"))?;
+    }
+    Ok(())
+}
+
+/// The terminal's other page, without a cursor and without lines that go on in the next one; and back.
+const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const END: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// To the first line.
+const HOME: &str = "\x1b[1;1H";
+
+/// Each line is written over the one in its place; what is left of that, and what is below the last one, goes afterwards.
+fn is_painted_over(frame: &str) -> Result<()> {
+    let lines = frame.strip_suffix("\x1b[J").context("more is cleared, or less")?;
+    for (number, line) in lines.split("\x1b[K").enumerate() {
+        let place = if number == 0 {
+            String::new()
+        } else {
+            format!("\x1b[{};1H", number + 1)
+        };
+        let text = line.strip_prefix(&place).or(line.is_empty().then_some(""));
+        let text = text.with_context(|| format!("line {number} is elsewhere"))?;
+        ensure!(!text.contains('\x1b'), "{text:?}");
+    }
+    Ok(())
+}
+
+fn waited(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    proxy.set(Fault::Down);
+    let connection = site.connect(0, UserType::IBRL)?;
+    let mut config = site.daemon_config();
+    config.rpc = proxy.rpc;
+    let mut daemon = site.start_daemon_with(config)?;
+    let words = ["enable", "--wait", "90s", "--json"];
+    let mut enable = Reading::warren(site, &daemon, "enable", &words)?;
+    until("it is enabled", SOON, || {
+        let status = daemon.json("/v2/status")?;
+        let enabled = &status["reconciler_enabled"];
+        Ok(Ask::holds(*enabled == true, || status.to_string()))
+    })?;
+    daemon.kill()?;
+    daemon.resume()?;
+    // It follows the one that is there now, which does not know yet what to do.
+    await_readers(&daemon, 1)?;
+    ensure!(
+        enable.child.try_wait()?.is_none(),
+        "{}{}",
+        enable.said(),
+        enable.told()
+    );
+    proxy.set(Fault::None);
+    enable.await_end()?;
+    let said: Value = serde_json::from_str(enable.said().trim())?;
+    ensure!(said["enabled"] == true && said["converged"] == true, "{said}");
+    await_working(site, &daemon, &connection, SOON)
 }
 
 fn by_curl(site: &mut Site<'_>) -> Result<()> {
