@@ -991,7 +991,7 @@ complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Prove that each entry is there, that starts and stops are pairs, and sum up what was used (exit code 1 where that cannot be proven)'
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l against -d 'Compare with what a receiver says it has: a URL that answers with `{"data": [{"subject": …, "value": …}]}`' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l against -d 'Compare with what a receiver says it has: a URL that answers with `{"data": [{"subject": …, "value": …}]}`, as OpenMeter does to a query of a meter that is grouped by subject (/api/v1/meters/METER/query?groupBy=subject)' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l figure -d 'Which figure that is' -r -f -a "bytes\t'Octets in both directions'
 rx-bytes\t'Octets that came'
 tx-bytes\t'Octets that left'

@@ -35,7 +35,8 @@ pub enum MeterCommand {
         /// Read only that file.
         #[arg(long)]
         alone: bool,
-        /// Compare with what a receiver says it has: a URL that answers with `{"data": [{"subject": …, "value": …}]}`.
+        /// Compare with what a receiver says it has: a URL that answers with `{"data": [{"subject": …, "value": …}]}`, as OpenMeter does
+        /// to a query of a meter that is grouped by subject (/api/v1/meters/METER/query?groupBy=subject).
         #[arg(long, value_name = "URL")]
         against: Option<String>,
         /// Which figure that is.
@@ -70,7 +71,7 @@ struct Verified<'a> {
     differences: Option<&'a [Difference]>,
 }
 
-/// What a receiver answers.
+/// What a receiver answers: OpenMeter's `MeterQueryResult`.
 #[derive(Deserialize)]
 struct Meter {
     data: Vec<Row>,
@@ -78,7 +79,8 @@ struct Meter {
 
 #[derive(Deserialize)]
 struct Row {
-    subject: String,
+    /// None where what is asked for is not grouped by it.
+    subject: Option<String>,
     value: Value,
 }
 
@@ -175,9 +177,17 @@ fn figures(body: &[u8]) -> anyhow::Result<BTreeMap<String, u64>> {
     let meter: Meter = serde_json::from_slice(body)
         .context("the receiver does not answer with {\"data\": [{\"subject\": …, \"value\": …}]}")?;
     let mut sums = BTreeMap::new();
-    for Row { subject, value } in meter.data {
-        let Some(number) = whole(&value) else {
-            bail!("what the receiver has of {subject} is no whole number: {value}");
+    for row in meter.data {
+        let Some(subject) = row.subject else {
+            bail!(
+                "the receiver does not say whose its figures are: ask for them by subject (groupBy=subject)"
+            );
+        };
+        let Some(number) = whole(&row.value) else {
+            bail!(
+                "what the receiver has of {subject} is no whole number: {}",
+                row.value
+            );
         };
         let sum: &mut u64 = sums.entry(subject).or_default();
         *sum = sum.saturating_add(number);
@@ -187,14 +197,14 @@ fn figures(body: &[u8]) -> anyhow::Result<BTreeMap<String, u64>> {
 
 /// A whole number, also where it is written as one with a point or as text.
 fn whole(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.as_u64().or_else(|| {
-            let text = number.to_string();
-            text.strip_suffix(".0")?.parse().ok()
-        }),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let is_whole = fraction.bytes().all(|digit| digit == b'0');
+    whole.parse().ok().filter(|_| is_whole)
 }
 
 fn in_words(verified: &Verified<'_>) -> String {
@@ -290,8 +300,17 @@ mod tests {
         let body = br#"{"data":[{"subject":"a","value":5},{"subject":"a","value":7.0},{"subject":"b","value":"9"}]}"#;
         let expected = BTreeMap::from([("a".to_owned(), 12), ("b".to_owned(), 9)]);
         assert_eq!(figures(body).unwrap(), expected);
+        // As OpenMeter answers.
+        let openmeter = br#"{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","data":[
+            {"subject":"a","customerId":null,"windowStart":"2026-01-01T00:00:00Z","windowEnd":"2026-01-02T00:00:00Z","value":12,"groupBy":{}},
+            {"subject":"b","windowStart":"2026-01-01T00:00:00Z","windowEnd":"2026-01-02T00:00:00Z","value":9,"groupBy":{"device":null}}]}"#;
+        assert_eq!(figures(openmeter).unwrap(), expected);
+        let of_all = br#"{"data":[{"subject":null,"windowStart":"2026-01-01T00:00:00Z","windowEnd":"2026-01-02T00:00:00Z","value":21,"groupBy":{}}]}"#;
+        let refusal = figures(of_all).unwrap_err().to_string();
+        assert!(refusal.contains("groupBy=subject"), "{refusal}");
         for wrong in [
             r#"{"data":[{"subject":"a","value":1.5}]}"#,
+            r#"{"data":[{"subject":"a","value":"1e3"}]}"#,
             r#"{"data":[{"subject":"a","value":-1}]}"#,
             "{}",
             "[]",

@@ -101,7 +101,11 @@ async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
         third.iter().all(|bytes| bytes.as_ptr() == third[0].as_ptr()),
         "one text for all"
     );
-    let less = next(&mut some).await;
+    // The state that it was given may be an older one, made for the others, and what changed since then follows that.
+    let mut less = next(&mut some).await;
+    if !texts.starts_with(&*String::from_utf8_lossy(&less)) {
+        less = next(&mut some).await;
+    }
     assert!(texts.starts_with(&*String::from_utf8_lossy(&less)) && less.len() < third[0].len());
     drop(some);
     let standing = alone.streams.standing();
