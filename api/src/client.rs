@@ -6,12 +6,19 @@ use std::{
     io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, http::request};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Frame, Incoming, SizeHint},
+    header,
+    http::request,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, task::AbortHandle, time::timeout};
@@ -222,6 +229,19 @@ impl Client {
         }
     }
 
+    /// Passes a request of somebody else on, with this process's own rights, and the answer as it comes, however long that goes on.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn pass_on(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, ClientError> {
+        let answer = timeout(self.patience, self.put(request)).await;
+        let (response, connection) = answer.unwrap_or_else(|_elapsed| Err(self.slow()))?;
+        Ok(response.map(|incoming| Body {
+            incoming,
+            _connection: connection,
+        }))
+    }
+
     async fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
         let exchange = timeout(self.patience, self.exchange(method, target, body));
         exchange.await.unwrap_or_else(|_elapsed| Err(self.slow()))
@@ -274,13 +294,6 @@ impl Client {
         request: request::Builder,
         body: Option<String>,
     ) -> Result<(Response<Incoming>, Connection), ClientError> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|error| self.unreachable(error))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.broken(&error))?;
-        let connection = Connection(tokio::spawn(connection).abort_handle());
         let mut request = request.header(header::HOST, "warrend");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -288,6 +301,20 @@ impl Client {
         let request = request
             .body(Full::<Bytes>::from(body.unwrap_or_default()))
             .map_err(|error| self.broken(&error))?;
+        self.put(request).await
+    }
+
+    async fn put(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.broken(&error))?;
+        let connection = Connection(tokio::spawn(connection).abort_handle());
         let response = sender
             .send_request(request)
             .await
@@ -338,6 +365,26 @@ impl Body {
             }
         }
         Ok(None)
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.incoming).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
     }
 }
 

@@ -3,9 +3,13 @@
 pub mod client;
 pub mod compat;
 pub mod follow;
+pub mod notes;
 pub mod openapi;
+pub mod phrases;
+pub mod picture;
 pub mod replica;
 pub mod sse;
+pub mod standing;
 pub mod v3;
 pub mod version;
 pub mod word;

@@ -29,6 +29,7 @@ use paths::{control, devices, journal, latency, manual, reads, recording, routes
         serve,
         reads::v3_status,
         reads::v3_plan,
+        reads::v3_picture,
         routes::v3_routes,
         reads::tunnels,
         reads::v3_tunnel,

@@ -5,6 +5,7 @@ mod health;
 mod journal;
 mod latency;
 mod page;
+mod picture;
 mod routes;
 mod standing;
 mod streams;
@@ -27,6 +28,7 @@ pub use health::{HealthCondition, HealthQuery, HealthReply, HookState, HooksStat
 pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
+pub use picture::{Path, PathStep, Picture, PictureQuery, Problem, StepKind, StepState};
 pub use routes::{Liveness, RouteState, Routes};
 pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
 pub use streams::{

@@ -214,6 +214,8 @@ pub enum Command {
     },
     /// Show what happened, and with --follow what happens from then on.
     Events(Events),
+    /// Serve the live page to a browser on this host as long as this runs, and print the link that opens it once.
+    Web,
     /// Look for what keeps tunnels from working, and say how to fix it.
     Doctor,
     /// Print the rules that this host's firewall needs for its tunnels; nothing is changed.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use warren_api::{client::Client, v3, word::Word};
-use warren_state::{FaultClass, Phase, event::Event, lifecycle::steps_in_words};
+use warren_api::{client::Client, standing, v3, word::Word};
+use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
-use super::{notes, output, standing};
+use super::{notes, output};
 
 /// Events that are shown for one tunnel.
 const SHOWN: usize = 8;
@@ -149,7 +149,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         ));
         lines.push(format!(
             "  {}; {}",
-            advice(&failure.class),
+            notes::advice(&failure.class),
             notes::retry(tunnel.attempts, failure.retry_in_seconds)
         ));
     }
@@ -294,21 +294,6 @@ fn meaning(phase: &Word<Phase>) -> &'static str {
         Some(Phase::Removed) => "it is gone",
         Some(Phase::Failed) => "a step failed",
         None => "a phase that this version of warren does not know",
-    }
-}
-
-fn advice(class: &Word<FaultClass>) -> &'static str {
-    match class.known() {
-        Some(FaultClass::Transient) => "the same attempt may succeed later",
-        Some(FaultClass::Conflict) => {
-            "something that is not warren's is in the way and is not touched: an operator must remove or rename it"
-        }
-        Some(FaultClass::Permanent) => {
-            "the request itself is wrong, or the daemon may not make it: see `warren doctor`"
-        }
-        Some(FaultClass::Gone) => "what it was working on went away",
-        Some(FaultClass::Unsupported) => "this dataplane cannot do it",
-        None => "this version of warren does not know this class of failure",
     }
 }
 

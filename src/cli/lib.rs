@@ -25,10 +25,10 @@ mod plan;
 mod routes;
 #[cfg(test)]
 mod samples;
-mod standing;
 mod status;
 mod switch;
 pub mod version;
+mod web;
 
 use std::process::ExitCode;
 
@@ -154,6 +154,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Plan => plan::run(&client, as_json).await,
         Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
         Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
+        Command::Web => web::run(&client, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,

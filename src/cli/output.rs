@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
+pub use warren_api::phrases::{count, span};
 
 use super::name::{self, Name};
 
@@ -81,12 +82,6 @@ pub fn complain(error: &str) {
 /// Tells, beside the result, of something that is not as it should be.
 pub fn note(text: &str) {
     let _unwritable = writeln!(io::stderr().lock(), "note: {}", tame(text));
-}
-
-/// A number with the word that goes with it.
-#[must_use]
-pub fn count(count: usize, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 /// A table of text, as the name that this process was called by wants it.
@@ -171,18 +166,6 @@ pub fn date(unix_seconds: u64) -> String {
     }
 }
 
-/// A span for people: whole seconds from a second on.
-#[must_use]
-pub fn span(seconds: f64) -> String {
-    let bounded = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let rounded = if bounded.as_secs() > 0 {
-        bounded.as_secs() * 1000
-    } else {
-        u64::from(bounded.subsec_millis())
-    };
-    humantime::format_duration(std::time::Duration::from_millis(rounded)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,12 +201,5 @@ mod tests {
     fn dates_are_written_as_the_reference_writes_them() {
         assert_eq!(date(1_760_464_781), "2025-10-14 17:59:41 UTC");
         assert_eq!(date(u64::MAX), u64::MAX.to_string());
-    }
-
-    #[test]
-    fn spans_are_whole_seconds_from_a_second_on() {
-        assert_eq!(span(65.7), "1m 5s");
-        assert_eq!(span(0.25), "250ms");
-        assert_eq!(span(f64::NAN), "0s");
     }
 }

@@ -24,6 +24,7 @@ pub mod streams;
 pub(crate) mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod ui;
 pub mod v3;
 
 use std::sync::Arc;
@@ -87,6 +88,7 @@ fn routes_of(api: Api) -> Router {
         .route("/openapi.json", get(description))
         .route("/v3/status", get(reads::v3_status))
         .route("/v3/plan", get(reads::v3_plan))
+        .route("/v3/picture", get(v3::picture::picture))
         .route("/v3/routes", get(routes::v3_routes))
         .route("/v3/devices", get(devices::v3_devices))
         .route("/v3/tunnels", get(v3::page::tunnels))
@@ -97,6 +99,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/events", get(streams::events))
         .route("/v3/connections/events", get(streams::connections))
         .route("/v3/status/stream", get(streams::status))
+        .merge(ui::routes())
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

@@ -3,6 +3,7 @@
 mod answers;
 mod applied;
 pub mod page;
+pub mod picture;
 mod standing;
 
 pub use answers::{not_ready, plan, status, told, tunnel};

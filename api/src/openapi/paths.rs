@@ -41,6 +41,11 @@ pub mod reads {
     #[utoipa::path(get, path = "/v3/status", params(v3::StatusQuery), responses((status = 200, body = v3::Status), (status = 400, description = "the query makes no sense", body = compat::Outcome)))]
     pub fn v3_status() {}
 
+    /// What is wrong first, with what can be done about it, and how far each tunnel's way goes from the ledger to its traffic.
+    #[utoipa::path(get, path = "/v3/picture", params(v3::PictureQuery), responses((status = 200, body = v3::Picture),
+    (status = 400, description = "the query makes no sense", body = compat::Outcome), (status = 404, body = compat::Outcome)))]
+    pub fn v3_picture() {}
+
     /// What would be done now: observes, plans, and changes nothing.
     #[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
     pub fn v3_plan() {}

@@ -1,16 +1,18 @@
 //! How sessions and multicast services stand, in words.
 
-use warren_api::v3::{Bgp, Multicast, Notification};
-
-use super::output;
+use crate::{
+    phrases,
+    v3::{Bgp, Multicast, Notification},
+};
 
 /// What a session counted, why it ended last, and what it did not take.
+#[must_use]
 pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
     let times = |count: u64, one: &str, more: &str| {
-        output::count(usize::try_from(count).unwrap_or(usize::MAX), one, more)
+        phrases::count(usize::try_from(count).unwrap_or(usize::MAX), one, more)
     };
     let hold = bgp.hold_time_seconds.map(|seconds| match seconds {
-        seconds if seconds > 0.0 => format!("; silence ends it after {}", output::span(seconds)),
+        seconds if seconds > 0.0 => format!("; silence ends it after {}", phrases::span(seconds)),
         _ => "; silence does not end it".to_owned(),
     });
     let mut lines = vec![format!(
@@ -42,6 +44,7 @@ pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
 }
 
 /// What is joined and announced, and how sending goes.
+#[must_use]
 pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
     let groups = |total: usize, first: &[String], what: &str| {
         let more = if first.len() < total { ", …" } else { "" };
@@ -50,7 +53,7 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
         } else {
             format!(" ({}{more})", first.join(", "))
         };
-        format!("{} {what}{named}", output::count(total, "group", "groups"))
+        format!("{} {what}{named}", phrases::count(total, "group", "groups"))
     };
     let Multicast {
         hellos,
@@ -83,6 +86,7 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
 }
 
 /// That nothing leaves, and why.
+#[must_use]
 pub fn failing(multicast: &Multicast) -> Option<String> {
     multicast.failing.as_deref().map(|reason| {
         format!("multicast messages cannot leave: {reason}; each is tried again when it is due")
@@ -114,7 +118,7 @@ fn ended(now_unix_ms: u64, last: &Notification, is_theirs: bool) -> String {
 }
 
 fn since(now_unix_ms: u64, unix_ms: u64) -> String {
-    output::span(std::time::Duration::from_millis(now_unix_ms.saturating_sub(unix_ms)).as_secs_f64())
+    phrases::span(std::time::Duration::from_millis(now_unix_ms.saturating_sub(unix_ms)).as_secs_f64())
 }
 
 /// What an operator can make of it.

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { age, bytes, count, percent, rate, short } from "../src/model/format.ts";
+import { freshness, groups } from "../src/model/groups.ts";
+import { Growth, Series } from "../src/model/series.ts";
+import { Keys, matches, seen, sums } from "../src/model/table.ts";
+import { filtered, Timeline } from "../src/model/timeline.ts";
+import { carriedBy } from "../src/model/traffic.ts";
+import type { Happening } from "../src/types.ts";
+
+test("ages are told in two units at most", () => {
+  const cases: [number, string][] = [[-5, "0 s"], [900, "0 s"], [59_000, "59 s"], [60_000, "1 m"], [65_000, "1 m 5 s"], [3_600_000 * 26, "1 d 2 h"]];
+  for (const [ms, said] of cases) assert.equal(age(ms), said);
+});
+
+test("numbers are told with three digits and their unit", () => {
+  assert.equal(rate(0), "0 bit/s");
+  assert.equal(rate(1234), "1.23 kbit/s");
+  assert.equal(rate(5e9), "5.00 Gbit/s");
+  assert.equal(bytes(123_456_789), "123 MB");
+  assert.equal(bytes(Number.NaN), "0 B");
+  assert.equal(percent(0.4), "0.4 %");
+  assert.equal(count(1, "row", "rows"), "1 row");
+  assert.equal(short("4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi"), "4vJ9JU…kLKi");
+});
+
+test("a group is OK for 10 s, stale for a minute, and then dead", () => {
+  const now = 1_000_000;
+  assert.equal(freshness(null, now), "unknown");
+  assert.equal(freshness(now - 10_000, now), "ok");
+  assert.equal(freshness(now - 10_001, now), "stale");
+  assert.equal(freshness(now - 60_000, now), "stale");
+  assert.equal(freshness(now - 60_001, now), "dead");
+});
+
+test("a group that is sent to and received is one row with both", () => {
+  const multicast = { joined: ["233.0.0.2", "233.0.0.1"], announced: ["233.0.0.1"], last_said_unix_ms: 7 };
+  const rows = groups({ id: "a", name: "doublezero1", multicast });
+  assert.deepEqual(rows.map((row) => [row.group, row.sends, row.receives, row.lastSeen]), [
+    ["233.0.0.1", true, true, 7],
+    ["233.0.0.2", false, true, null],
+  ]);
+  assert.deepEqual(groups({ id: "a" }), []);
+});
+
+test("of many rows those are drawn that can be seen, and a few beyond", () => {
+  assert.deepEqual(seen(10_000, 32, 0, 320), { first: 0, last: 18 });
+  assert.deepEqual(seen(10_000, 32, 32_000, 320), { first: 992, last: 1018 });
+  assert.deepEqual(seen(10_000, 32, 320_000, 320), { first: 9992, last: 10_000 });
+  assert.deepEqual(seen(3, 32, 5000, 320), { first: 3, last: 3 }, "a list that became short");
+});
+
+test("tunnels are found by key, address, link, session and phase, and summed by phase", () => {
+  const tunnels = {
+    AbCd: { phase: "active", remote: "192.0.2.7", link: "dz7", session: "BGP Session Up" },
+    efgh: { phase: "active", remote: "192.0.2.8" },
+    ijkl: { phase: "failed" },
+  };
+  const found = (query: string, phase = "") => Object.entries(tunnels).filter(([id, one]) => matches(id, one, query, phase)).map(([id]) => id);
+  assert.deepEqual(found("abcd"), ["AbCd"]);
+  assert.deepEqual(found("192.0.2"), ["AbCd", "efgh"]);
+  assert.deepEqual(found("session up"), ["AbCd"]);
+  assert.deepEqual(found("", "failed"), ["ijkl"]);
+  assert.deepEqual(found("192", "failed"), []);
+  assert.deepEqual(sums(tunnels), [["active", 2], ["failed", 1]]);
+});
+
+test("keys are sorted, and sorted anew when one comes or goes only", () => {
+  const keys = new Keys();
+  keys.begin({ b: {}, a: {} });
+  const before = keys.get();
+  keys.patched({ a: { phase: "active" }, z: null });
+  assert.equal(keys.get(), before, "nothing came or went");
+  keys.patched({ c: {}, b: null });
+  assert.deepEqual(keys.get(), ["a", "c"]);
+});
+
+test("a rate is what grew in a second, and a counter that was set back has none", () => {
+  const growth = new Growth();
+  assert.equal(growth.perSecond(1000, 100), null);
+  assert.equal(growth.perSecond(3000, 300), 100);
+  assert.equal(growth.perSecond(4000, 10), null);
+  assert.equal(growth.perSecond(5000, 20), 10);
+  assert.equal(growth.perSecond(5000, 30), null, "no time went by");
+});
+
+test("a series keeps so many values in order of time", () => {
+  const series = new Series(2);
+  [1, 2, 3, 3].forEach((second) => series.add(second * 1000, second));
+  assert.deepEqual(series.times, [2, 3]);
+  assert.equal(series.last(), 3);
+});
+
+test("what happened is kept once, the newest first, over starts of the daemon", () => {
+  const happening = (epoch: number, sequence: number, more: Partial<Happening> = {}): Happening => {
+    return { epoch, sequence, unix_ms: 0, kind: "switched", level: "info", text: "enabled", ...more };
+  };
+  const timeline = new Timeline(3);
+  assert.ok(timeline.add([happening(1, 7), happening(1, 8)]));
+  assert.ok(!timeline.add([happening(1, 8)]));
+  timeline.add([happening(2, 1, { level: "warn", text: "gone wrong", tunnel: "a" }), happening(2, 2, { level: "debug" })]);
+  assert.deepEqual(timeline.entries.map((one) => `${one.epoch}.${one.sequence}`), ["2.2", "2.1", "1.8"]);
+  const found = (level: string, text = "", tunnel = "") => filtered(timeline.entries, { level, text, tunnel }).map((one) => one.sequence);
+  assert.deepEqual(found("debug"), [2, 1, 8]);
+  assert.deepEqual(found("info"), [1, 8]);
+  assert.deepEqual(found("info", "WRONG"), [1]);
+  assert.deepEqual(found("debug", "switched", "a"), [1]);
+});
+
+test("of usage what is there is shown, and nothing where it is not known", () => {
+  assert.deepEqual(carriedBy(null), []);
+  assert.deepEqual(carriedBy({ tunnels: [{ tunnel: "a", rx_bytes: 1, tx_bytes: 2 }, { tunnel: "b" }] }), [["a", { received: 1, sent: 2 }]]);
+});
