@@ -1,6 +1,7 @@
 //! The devnet: a real ledger, hosts in network namespaces, real BGP daemons, and `warrend` between them.
 
 pub mod bgp;
+pub mod browser;
 pub mod capture;
 pub mod cli;
 pub mod controller;

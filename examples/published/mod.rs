@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -26,7 +26,14 @@ use warren_state::{
 };
 
 /// A daemon whose state is what was published last.
-pub struct Published(pub Mutex<Arc<Snapshot>>, Fetcher, pub Alone);
+pub struct Published(pub Mutex<Arc<Snapshot>>, Fetcher, pub Alone, OnceLock<Kept>);
+
+/// An empty journal, from the first time that somebody reads it.
+struct Kept(
+    Arc<warren_store::journal::Journal>,
+    warren_store::Store,
+    tempfile::TempDir,
+);
 
 impl Published {
     /// Needs the runtime: what can be followed goes on in it.
@@ -35,6 +42,7 @@ impl Published {
             Mutex::new(Arc::new(snapshot)),
             Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
             Alone::start(Position::default()),
+            OnceLock::new(),
         )
     }
 }
@@ -117,7 +125,13 @@ impl Engine for Published {
     }
 
     fn journal(&self) -> &Arc<warren_store::journal::Journal> {
-        unreachable!("nobody asks for it here")
+        let kept = self.3.get_or_init(|| {
+            let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
+            let store = warren_store::Store::open(directory.path());
+            let (store, _) = store.unwrap_or_else(|error| panic!("no store: {error}"));
+            Kept(store.journal().clone(), store, directory)
+        });
+        &kept.0
     }
 
     fn streams(&self) -> &Arc<Streams> {

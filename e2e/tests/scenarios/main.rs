@@ -20,6 +20,7 @@ mod manual;
 mod multicast;
 mod operator;
 mod owner;
+mod page;
 mod proof;
 mod readers;
 mod recording;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         (sample(latency::CAPTURED, 0), latency::missing()),
         (sample(readers::PYTHON, 0), readers::without_python()),
         (sample(readers::BROWSER, 0), readers::without_browser()),
+        (sample(page::BROWSER, 0), warren_e2e::browser::missing()),
     ];
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {

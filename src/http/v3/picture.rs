@@ -47,10 +47,7 @@ mod tests {
     use warren_actors::Snapshot;
 
     use super::*;
-    use crate::http::{
-        testing::{FakeDaemon, serve},
-        tests::connected,
-    };
+    use crate::http::testing::{FakeDaemon, connected, serve};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_picture_has_what_is_wrong_and_each_way_and_one_tunnel_alone_where_it_is_asked_for() {

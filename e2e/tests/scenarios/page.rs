@@ -1,0 +1,316 @@
+//! The live page in a real browser: `warren web`, Chromium, and a tunnel that comes, is changed, and goes.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use warren_e2e::{
+    browser::{self, Browser},
+    daemon::{Daemon, sibling},
+    http,
+    netns::Namespace,
+    observe::{await_gone, await_working, link_index},
+    site::{LINK, Site},
+    wait::{Ask, until},
+};
+use warren_ledger::accounts::{UserStatus, UserType};
+
+use crate::{Scenario, support::SOON};
+
+/// Those that need a browser.
+pub const BROWSER: &[Scenario] = &[
+    (
+        "the_page_shows_a_tunnel_over_a_connect_a_drift_a_restart_and_a_ban",
+        lived,
+    ),
+    (
+        "two_tabs_share_a_stream_and_none_is_left_when_both_are_hidden",
+        shared,
+    ),
+    (
+        "the_page_asks_twice_and_then_disables_with_the_callers_rights",
+        switched,
+    ),
+    (
+        "ten_thousand_tunnels_scroll_are_found_and_make_no_long_task",
+        many,
+    ),
+];
+
+/// How much of a kept picture may differ: ages, times and keys do.
+const TOLERANCE: f64 = 0.12;
+/// The browser starts, and a page is drawn.
+const SLOW: Duration = Duration::from_secs(30);
+/// The whole way of the one tunnel is there.
+const WORKS: &str =
+    "document.querySelectorAll('.path li.ok').length >= 5 && !document.querySelector('p.stale')";
+
+/// `warren web`, and the link that it printed; it goes with this.
+struct Web {
+    child: Child,
+    link: String,
+}
+
+impl Web {
+    fn start(namespace: &Namespace, socket: &Path) -> Result<Self> {
+        let mut command = namespace.command(sibling("warren")?);
+        command.arg("--sock-file").arg(socket).arg("web");
+        let home = socket.parent().context("no folder")?;
+        command.env_clear().env("HOME", home);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run warren web")?;
+        let mut link = String::new();
+        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut link)?;
+        ensure!(link.starts_with("http://127.0.0.1:"), "{link:?}");
+        let link = link.trim().to_owned();
+        Ok(Self { child, link })
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// A browser beside a daemon, with the page open.
+fn opened(namespace: &Namespace, socket: &Path) -> Result<(Web, Browser)> {
+    let web = Web::start(namespace, socket)?;
+    let home = socket.parent().context("no folder")?;
+    let mut browser = Browser::start(namespace.command("node"), home)?;
+    ensure!(browser.open(&web.link)? == 200);
+    let place = browser.value("location.pathname + location.search")?;
+    ensure!(place == "/ui/", "the token is not in the address: {place}");
+    Ok((web, browser))
+}
+
+/// Nobody is kept out, in both colours and on a small screen; nothing is asked of elsewhere, and nothing was refused to the page.
+fn is_sound(browser: &mut Browser) -> Result<()> {
+    for colours in ["dark", "light"] {
+        browser.tell(&json!({"do": "look", "colours": colours, "motion": "reduce"}))?;
+        let found = browser.tell(&json!({"do": "axe"}))?;
+        ensure!(found == json!([]), "{colours}: {found}");
+    }
+    for (width, height) in [(360, 740), (3840, 2160), (1280, 900)] {
+        browser.tell(&json!({"do": "size", "width": width, "height": height}))?;
+        let wide = browser.value("document.documentElement.scrollWidth <= innerWidth")?;
+        ensure!(wide == true, "at {width} it is wider than the screen");
+    }
+    let complaints = browser.tell(&json!({"do": "complaints"}))?;
+    ensure!(complaints == json!([]), "{complaints}");
+    Ok(())
+}
+
+/// What is seen is what was seen when somebody looked at it last.
+fn looks_like(browser: &mut Browser, name: &str) -> Result<()> {
+    let folder = browser::page().with_file_name("docs").join("page");
+    let path = folder.join(format!("{name}.png"));
+    let write = std::env::var_os("WARREN_WRITE_PICTURES").is_some();
+    if write {
+        fs::create_dir_all(&folder)?;
+    }
+    let differs = browser.tell(&json!({"do": "picture", "path": path, "write": write}))?;
+    let differs = differs.as_f64().context("no share")?;
+    ensure!(
+        differs <= TOLERANCE,
+        "{name}: {differs:.3} of it differs; WARREN_WRITE_PICTURES=1 keeps the new one"
+    );
+    Ok(())
+}
+
+fn await_readers(daemon: &Daemon, count: u64) -> Result<()> {
+    until(&format!("{count} readers"), SOON, || {
+        let readers = &daemon.json("/v3/status")?["streams"]["readers"];
+        Ok(Ask::holds(readers.as_u64() == Some(count), || {
+            readers.to_string()
+        }))
+    })
+    .map(drop)
+}
+
+fn lived(site: &mut Site<'_>) -> Result<()> {
+    let mut daemon = site.start_daemon()?;
+    let client = Arc::clone(&site.client().namespace);
+    let (web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.shows("There are none.", SLOW)?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    browser.until(WORKS, SLOW)?;
+    browser.until(
+        "document.querySelector('.card h3').innerText.includes('doublezero0')",
+        SLOW,
+    )?;
+    browser.shows("peering -> active", SLOW)?;
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "tunnel")?;
+
+    let before = link_index(&client, LINK)?;
+    client.ip(&format!("link del {LINK}\n"))?;
+    until("another link is there", SOON, || {
+        let is_new = link_index(&client, LINK).is_ok_and(|index| index != before);
+        Ok(Ask::holds(is_new, || "no new link".into()))
+    })?;
+    browser.shows("was changed by something else and mended", SLOW)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    browser.until(WORKS, SLOW)?;
+
+    daemon.terminate()?;
+    browser.shows("stale since", SLOW)?;
+    is_sound(&mut browser)?;
+    daemon.resume()?;
+    await_working(site, &daemon, &connection, SOON)?;
+    browser.until(WORKS, SLOW)?;
+    await_readers(&daemon, 1)?;
+
+    connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&client, &daemon, SOON)?;
+    browser.shows("the user is banned", SLOW)?;
+    browser.until("document.querySelectorAll('.path li.wrong').length === 1", SLOW)?;
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "banned")?;
+    ensure!(browser.open(&web.link)? == 403, "the link works once");
+    Ok(())
+}
+
+fn shared(site: &mut Site<'_>) -> Result<()> {
+    let daemon = site.start_daemon()?;
+    let client = Arc::clone(&site.client().namespace);
+    let (web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.shows("There are none.", SLOW)?;
+    browser.tell(&json!({"do": "tab"}))?;
+    let page = web.link.split("?").next().context("no place")?.to_owned() + "ui/";
+    ensure!(browser.open(&page)? == 200, "the cookie is the browser's");
+    browser.shows("There are none.", SLOW)?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    for tab in [0, 1] {
+        browser.tell(&json!({"do": "turn", "to": tab}))?;
+        browser.until(WORKS, SLOW)?;
+    }
+    await_readers(&daemon, 1)?;
+    // Headless, no tab is ever hidden by another: each is told that it is.
+    let become_ = |browser: &mut Browser, tab: u64, state: &str| -> Result<()> {
+        browser.tell(&json!({"do": "turn", "to": tab}))?;
+        let told = format!(
+            "Object.defineProperty(document, 'visibilityState', {{configurable: true, get: () => '{state}'}}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        );
+        browser.value(&told).map(drop)
+    };
+    become_(&mut browser, 0, "hidden")?;
+    await_readers(&daemon, 1)?;
+    browser.tell(&json!({"do": "turn", "to": 1}))?;
+    browser.until(WORKS, SLOW)?;
+    become_(&mut browser, 1, "hidden")?;
+    await_readers(&daemon, 0)?;
+    connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&client, &daemon, SOON)?;
+    become_(&mut browser, 0, "visible")?;
+    browser.shows("the user is banned", SLOW)?;
+    await_readers(&daemon, 1)
+}
+
+fn switched(site: &mut Site<'_>) -> Result<()> {
+    let connection = site.connect(0, UserType::IBRL)?;
+    let daemon = site.start_daemon()?;
+    await_working(site, &daemon, &connection, SOON)?;
+    let client = Arc::clone(&site.client().namespace);
+    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.until(WORKS, SLOW)?;
+    let enabled = |daemon: &Daemon| -> Result<Value> { Ok(daemon.json("/v3/status")?["enabled"].take()) };
+    let status = browser.value("fetch('/disable', {method: 'POST'}).then((answer) => answer.status)")?;
+    ensure!(status == 428, "nobody confirmed it: {status}");
+    browser.tell(&json!({"do": "click", "role": "button", "name": "Disable…"}))?;
+    ensure!(enabled(&daemon)? == true, "it asks first");
+    let found = browser.tell(&json!({"do": "axe"}))?;
+    ensure!(found == json!([]), "{found}");
+    // What is chosen where nobody chooses is to leave it.
+    browser.tell(&json!({"do": "press", "key": "Enter"}))?;
+    browser.until("!document.querySelector('dialog').open", SLOW)?;
+    ensure!(enabled(&daemon)? == true);
+    browser.tell(&json!({"do": "click", "role": "button", "name": "Disable…"}))?;
+    browser.tell(&json!({"do": "click", "role": "button", "name": "Disable it"}))?;
+    await_gone(&client, &daemon, SOON)?;
+    browser.shows("the daemon is disabled", SLOW)?;
+    ensure!(enabled(&daemon)? == false);
+    Ok(())
+}
+
+/// What shows so many tunnels that no ledger of a test has them; it goes with this.
+struct Gateway(Child);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+fn many(site: &mut Site<'_>) -> Result<()> {
+    const TUNNELS: u64 = 10_000;
+    let folder = site.world().directory().join("many");
+    fs::create_dir_all(&folder)?;
+    let socket = folder.join("many.sock");
+    let mut command = Command::new(sibling("examples/page_at_scale")?);
+    command.arg(&socket).args([TUNNELS.to_string(), "60".to_owned()]);
+    let _gateway = Gateway(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
+    until("the gateway answers", SLOW, || {
+        let answer = http::unix(&socket, "GET", "/healthz", "", Duration::from_secs(10));
+        Ok(Ask::holds(answer.is_ok(), || "no answer".into()))
+    })?;
+    let (_web, mut browser) = opened(&site.client().namespace, &socket)?;
+    browser.shows("10,000 tunnels", SLOW)?;
+    let drawn = browser.value("document.querySelectorAll('.space .row').length")?;
+    ensure!(
+        (1..100).contains(&drawn.as_u64().unwrap_or(0)),
+        "{drawn} rows are drawn of {TUNNELS}"
+    );
+    let moved = browser.value(SCROLL)?;
+    let places = moved["places"].as_array().context("no places")?;
+    ensure!(
+        places.len() > 20 && places.iter().all(|rows| rows.as_u64() > Some(5)),
+        "{moved}"
+    );
+    println!("while it scrolled for two seconds and {TUNNELS} tunnels changed: {moved}");
+    browser.until(
+        "/^(?!.*\\b0 ).*\\d/.test(document.querySelector('.sums').innerText)",
+        SLOW,
+    )?;
+    browser.tell(&json!({"do": "press", "key": "/"}))?;
+    browser.tell(&json!({"do": "fill", "label": "Find a key or an address", "text": "20.0.39.15"}))?;
+    browser.shows("1 found", SLOW)?;
+    browser.tell(&json!({"do": "press", "key": "Tab"}))?;
+    browser.tell(&json!({"do": "press", "key": "Tab"}))?;
+    browser.tell(&json!({"do": "press", "key": "Enter"}))?;
+    browser.until("document.querySelector('.card .path li')", SLOW)?;
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "gateway")
+}
+
+/// Scrolls for two seconds, and tells how many rows were there at each place, the longest task, and the frames that were drawn.
+const SCROLL: &str = "(async () => {
+    const tasks = [], places = [];
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map((entry) => Math.round(entry.duration)))).observe({type: 'longtask'});
+    const scroll = document.querySelector('.scroll');
+    let frames = 0;
+    const frame = () => new Promise(requestAnimationFrame);
+    for (const end = performance.now() + 2000; performance.now() < end; frames += 1) {
+        scroll.scrollTop += 400;
+        await frame();
+        await frame();
+        const at = scroll.getBoundingClientRect();
+        const seen = [...document.querySelectorAll('.space .row')].map((row) => row.getBoundingClientRect());
+        places.push(seen.filter((row) => row.bottom > at.top && row.top < at.bottom).length);
+    }
+    return {frames, tasks, places};
+})()";
