@@ -1,5 +1,5 @@
 # Each target does its own set-up (scripts/setup) and builds with one feature set, so that nothing is compiled twice.
-.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb fuzz-api clean-leftovers
+.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb deb-capd fuzz-api clean-leftovers
 
 build:
 	cargo build
@@ -26,6 +26,11 @@ demo: setup
 deb: setup-package
 	scripts/package
 
+# The authority over caps, a package of its own.
+deb-capd: setup-package
+	mkdir -p target/package
+	cargo deb --locked -p warren-fleet --output target/package/
+
 bench: setup
 	scripts/bench
 
@@ -41,7 +46,7 @@ lint:
 # What is made from the code and committed: the API's description, man pages, completions.
 generated:
 	WARREN_WRITE_OPENAPI=1 WARREN_WRITE_GENERATED=1 cargo test -p warren-api -p warren-cli -p warren-state --lib the_committed_
-	WARREN_WRITE_GENERATED=1 cargo test -p warren-datacap
+	WARREN_WRITE_GENERATED=1 cargo test -p warren-datacap -p warren-fleet generated
 
 fixtures:
 	cargo run -p warren-ledger --example fixtures -- --write

@@ -22,6 +22,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("warren-metering", &["warren-state"]),
     ("warren-datacap", &[]),
     (
+        "warren-fleet",
+        &[
+            "warren-state",
+            "warren-store",
+            "warren-metering",
+            "warren-datacap",
+        ],
+    ),
+    (
         "warren-actors",
         &[
             "warren-state",
@@ -60,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-dataplane",
             "warren-metering",
             "warren-datacap",
+            "warren-fleet",
             "warren-actors",
             "warren-api",
             "warren-config",
@@ -125,8 +135,17 @@ const RESERVED: &[(&str, &[&str])] = &[
         ],
     ),
     ("ractor", &["warren-actors", "warren", "warren-e2e"]),
-    ("axum", &["warren", "warren-e2e"]),
-    ("sled", &["warren-store", "warren-actors", "warren", "warren-e2e"]),
+    ("axum", &["warren-fleet", "warren", "warren-e2e"]),
+    (
+        "sled",
+        &[
+            "warren-store",
+            "warren-fleet",
+            "warren-actors",
+            "warren",
+            "warren-e2e",
+        ],
+    ),
 ];
 
 /// Rooms that take time and randomness as arguments and do no I/O.

@@ -25,6 +25,7 @@
 //! State travels in the table, which outlives every actor; a mailbox holds at most one trigger for it. Restarts follow
 //! [`policy::RestartPolicies`].
 
+pub mod caps;
 mod env;
 mod errors;
 mod handle;

@@ -92,6 +92,20 @@ impl Way {
         }
     }
 
+    /// The same way, for whoever is known by other certificates.
+    #[must_use]
+    pub fn with_trust(&self, trust: Trust) -> Self {
+        let Inner { routes, names, .. } = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                trust,
+                routes: routes.clone(),
+                names: names.clone(),
+                dependent: Mutex::default(),
+            }),
+        }
+    }
+
     /// Whom connections of this program trust.
     #[must_use]
     pub fn trust(&self) -> &Trust {

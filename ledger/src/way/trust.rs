@@ -8,8 +8,8 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
 /// As OpenSSL has them, both taken by `rustls-native-certs`.
@@ -63,6 +63,33 @@ impl Trust {
             return Ok(Self::system());
         };
         Ok(Self::of(store(), authorities(path)?))
+    }
+
+    /// These authorities alone, for an end that asks us for a certificate: ours.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not hold what it should.
+    pub fn mutual(ca_file: &Path, certificate: &Path, key: &Path) -> Result<Self, TrustError> {
+        let mut roots = RootCertStore::empty();
+        let (anchors, _) = roots.add_parsable_certificates(authorities(ca_file)?);
+        let garbled = |path: &Path, reason: String| TrustError::Garbled {
+            path: path.to_owned(),
+            reason,
+        };
+        let own = authorities(certificate)?;
+        let text = std::fs::read(key).map_err(|source| TrustError::Unreadable {
+            path: key.to_owned(),
+            source,
+        })?;
+        let secret = PrivateKeyDer::from_pem_slice(&text).map_err(|error| garbled(key, error.to_string()))?;
+        let config = versions()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(own, secret);
+        Ok(Self {
+            config: Arc::new(config.map_err(|error| garbled(certificate, error.to_string()))?),
+            anchors,
+            remarks: Vec::new(),
+        })
     }
 
     /// How many authorities are trusted.
@@ -162,16 +189,18 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> 
     Ok(certificates)
 }
 
+fn client(roots: RootCertStore) -> ClientConfig {
+    versions().with_root_certificates(roots).with_no_client_auth()
+}
+
 #[allow(
     clippy::expect_used,
     reason = "the provider serves the versions that are compiled in"
 )]
-fn client(roots: RootCertStore) -> ClientConfig {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let builder = builder
+fn versions() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("versions that the provider serves");
-    builder.with_root_certificates(roots).with_no_client_auth()
+        .expect("versions that the provider serves")
 }
 
 impl fmt::Debug for Trust {

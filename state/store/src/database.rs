@@ -22,7 +22,7 @@ use super::{
 };
 use warren_state::{Pubkey, Switch};
 
-const STORE: &str = "store";
+pub(super) const STORE: &str = "store";
 const RECOVERING: &str = "store.recovering";
 const LOG: &str = "db";
 const BLOBS: &str = "blobs";
@@ -49,7 +49,7 @@ pub(super) struct Database {
 
 /// sled, closed such that a disk that fails then is no panic.
 #[derive(Debug)]
-struct Handle(Option<sled::Db>);
+pub(super) struct Handle(Option<sled::Db>);
 
 /// What the database says; nothing where it has no value that makes sense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -60,7 +60,7 @@ pub(super) struct Stored {
     pub(super) epoch: Option<u64>,
 }
 
-enum Failure {
+pub(super) enum Failure {
     /// sled reports some damage as an error and panics on other.
     Damaged(String),
     /// An earlier handle of this process is not closed yet.
@@ -159,24 +159,23 @@ impl Database {
 }
 
 fn attempt(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, Failure> {
-    // Only this process can have it: the state directory is locked. A thread of sled lets go of its files a moment after the
-    // database was closed.
+    patiently(|| open_at(path, count))
+}
+
+/// Only one process can have it. A thread of sled lets go of its files a moment after the database was closed.
+pub(super) fn patiently<T>(open: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
     for _ in 0..LOCK_TRIES {
-        match open_at(path, count) {
+        match open() {
             Err(Failure::Locked(_)) => sleep(LOCK_PAUSE),
             done => return done,
         }
     }
-    open_at(path, count)
+    open()
 }
 
 fn open_at(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, Failure> {
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
     let (sled, stored, epoch) = guarded(|| {
-        let sled = Handle(Some(config.open()?));
+        let sled = Handle::open(path)?;
         let tree = sled.tree()?;
         let stored = Stored {
             said: said(tree)?,
@@ -196,13 +195,21 @@ fn open_at(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, 
 }
 
 impl Handle {
-    fn tree(&self) -> sled::Result<&sled::Db> {
+    pub(super) fn open(path: &Path) -> sled::Result<Self> {
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        Ok(Self(Some(config.open()?)))
+    }
+
+    pub(super) fn tree(&self) -> sled::Result<&sled::Db> {
         self.0
             .as_ref()
             .ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
     }
 
-    fn put_all(&self, entries: &[(&[u8], Option<Vec<u8>>)]) -> sled::Result<()> {
+    pub(super) fn put_all(&self, entries: &[(&[u8], Option<Vec<u8>>)]) -> sled::Result<()> {
         let tree = self.tree()?;
         let mut batch = sled::Batch::default();
         for (key, value) in entries {
@@ -223,7 +230,7 @@ impl Drop for Handle {
     }
 }
 
-fn guarded<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(operation)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(source))) if source.to_string().contains("could not acquire lock") => {
@@ -291,7 +298,7 @@ fn number(value: &[u8]) -> Option<u64> {
 
 /// What a kill leaves behind while sled writes a snapshot or its parameters: both are written anew. What cannot be removed
 /// is met again when sled opens it.
-fn drop_what_is_torn(path: &Path) {
+pub(super) fn drop_what_is_torn(path: &Path) {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
@@ -315,7 +322,7 @@ fn has_checksum(path: &Path, trailer: usize) -> bool {
 }
 
 /// Sets the database aside and puts a copy of its log alone into its place. Gives where the files are now.
-fn from_log(directory: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn from_log(directory: &Path) -> Result<PathBuf, StoreError> {
     let (from, copy) = (directory.join(STORE), directory.join(RECOVERING));
     match fs::remove_dir_all(&copy) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -34,6 +34,7 @@ mod migrate;
 mod node;
 mod record;
 mod secret;
+pub mod shelf;
 pub mod usage;
 
 use database::{Database, Stored};
