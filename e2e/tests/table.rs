@@ -35,6 +35,9 @@ const WEAKNESSES: usize = 12;
 /// And of recorders.
 const OF_RECORDERS: usize = 9;
 
+/// And of data caps.
+const OF_CAPS: usize = 21;
+
 #[test]
 fn each_weakness_of_streams_elsewhere_has_a_test_that_exists() {
     hold("W", WEAKNESSES);
@@ -43,6 +46,11 @@ fn each_weakness_of_streams_elsewhere_has_a_test_that_exists() {
 #[test]
 fn each_weakness_of_recorders_elsewhere_has_a_test_that_exists() {
     hold("M", OF_RECORDERS);
+}
+
+#[test]
+fn each_weakness_of_data_caps_elsewhere_has_a_test_that_exists_or_a_reason() {
+    hold("C", OF_CAPS);
 }
 
 /// The rows whose numbers begin so.
@@ -58,7 +66,7 @@ fn hold(letter: &str, count: usize) {
     for (number, row) in rows.into_iter().enumerate() {
         assert!(row.starts_with(&format!("| {letter}{} |", number + 1)), "{row}");
         let tests = tests_of(row);
-        assert!(!tests.is_empty(), "{row}");
+        assert!(!tests.is_empty() || row.contains("is due with"), "{row}");
         tests
             .into_iter()
             .for_each(|(file, name)| exists(root, file, name));
