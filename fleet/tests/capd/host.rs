@@ -1,7 +1,7 @@
 //! A host that uses something and reports it, for the tests: it is killed and started again.
 //!
-//! `host PROTOCOL URL CA CERT KEY DIRECTORY EPOCH`: counts what each line on standard input says (`ACCOUNT OCTETS`), puts the sums on
-//! disk, and reports them. `stop` reports the rest and ends it. Tells `ready`, `taken OWED`, `stopped` on standard output.
+//! Counts what each line on standard input says (`ACCOUNT OCTETS`), puts the sums on disk, and reports them. `stop` reports the rest and
+//! ends it. Tells `ready`, `counted`, `owed OCTETS`, `word …` and `stopped` on standard output.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use warren_metering::cap::{
     remote::{Settings, Used},
 };
 
+/// `PROTOCOL URL CA CERT KEY DIRECTORY EPOCH`
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [protocol, url, ca, cert, key, directory, epoch] = arguments.as_slice() else {
+pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let [protocol, url, ca, cert, key, directory, epoch] = arguments else {
         anyhow::bail!("see the first lines of this file");
     };
     let path = |text: &String| (!text.is_empty()).then(|| PathBuf::from(text));
