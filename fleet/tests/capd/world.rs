@@ -103,6 +103,7 @@ impl Capd {
         let mut capd = Self {
             child: Command::new(env!("CARGO_BIN_EXE_warren-capd"))
                 .args(["--config", config.to_str().unwrap(), "serve", "--faults", faults])
+                .env("RUST_LOG", "warn")
                 .spawn()
                 .unwrap(),
             directory: directory.to_owned(),
