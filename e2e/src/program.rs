@@ -339,6 +339,7 @@ impl Network {
             .build()
             .context("no runtime")?;
         let settings = SendSettings {
+            first_status: Duration::from_millis(50),
             status_every: Duration::from_millis(50),
             ..SendSettings::default()
         };

@@ -82,6 +82,8 @@ struct Flight {
     /// Whether a node has the bytes, or may have them. Once true it stays so.
     out: bool,
     seen: bool,
+    /// Since when its fate is asked for.
+    since: Duration,
     next_status: Duration,
     next_broadcast: Duration,
     next_height: Duration,
@@ -214,19 +216,13 @@ impl<'a> Submission<'a> {
             }
             (Phase::Flying(flight), Reply::Status { fate, .. }) => match fate {
                 Some(fate) => self.landed(now, flight, fate, Phase::Flying),
-                None => Phase::Flying(Flight {
-                    next_status: now + self.settings.status_every,
-                    ..flight
-                }),
+                None => Phase::Flying(self.ask_later(now, flight)),
             },
             (Phase::Expiring { flight, at_least }, Reply::Status { node_slot, fate }) => match fate {
                 Some(fate) => self.landed(now, flight, fate, |flight| Phase::Expiring { flight, at_least }),
                 None if node_slot >= at_least => self.proven_dead(&flight),
                 None => Phase::Expiring {
-                    flight: Flight {
-                        next_status: now + self.settings.status_every,
-                        ..flight
-                    },
+                    flight: self.ask_later(now, flight),
                     at_least,
                 },
             },
@@ -249,10 +245,25 @@ impl<'a> Submission<'a> {
                 out: false,
                 seen: false,
                 next_broadcast: now,
-                next_status: now + self.settings.status_every,
+                since: now,
+                next_status: now + self.settings.first_status,
                 next_height: now + self.settings.height_every,
             }),
             Err(error) => Phase::Done(Err(error.into())),
+        }
+    }
+
+    /// Somebody waits: what is over soon is to be known soon, and what takes long is not asked for all the time.
+    fn ask_later(&self, now: Duration, flight: Flight) -> Flight {
+        let SendSettings {
+            first_status,
+            status_every,
+            ..
+        } = self.settings;
+        let half = now.saturating_sub(flight.since) / 2;
+        Flight {
+            next_status: now + half.max(first_status).min(status_every),
+            ..flight
         }
     }
 
@@ -270,8 +281,7 @@ impl<'a> Submission<'a> {
                 self.progress.push(Progress::Seen(signature));
             }
             (flight.seen, flight.out) = (true, true);
-            flight.next_status = now + self.settings.status_every;
-            return again(flight);
+            return again(self.ask_later(now, flight));
         }
         Phase::Done(match fate.err {
             None => Ok(Confirmed {

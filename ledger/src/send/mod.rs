@@ -41,7 +41,9 @@ impl fmt::Display for Lamports {
 /// How transactions are sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SendSettings {
-    /// How often the transaction's fate is asked for.
+    /// When the transaction's fate is asked for first, and how often at most.
+    pub first_status: Duration,
+    /// How often it is asked for at least; between the two, whenever half as much time has passed again.
     pub status_every: Duration,
     /// How often the same bytes are sent again.
     pub broadcast_every: Duration,
@@ -54,9 +56,10 @@ pub struct SendSettings {
 }
 
 impl Default for SendSettings {
-    /// Status each half second, the same bytes again each 2 s, height each 5 s, backoff from 0.5 s, 3 new blockhashes.
+    /// Status after 0.1 s and then ever more rarely, each half second in the end, the same bytes again each 2 s, height each 5 s, backoff from 0.5 s, 3 new blockhashes.
     fn default() -> Self {
         Self {
+            first_status: Duration::from_millis(100),
             status_every: Duration::from_millis(500),
             broadcast_every: Duration::from_secs(2),
             height_every: Duration::from_secs(5),

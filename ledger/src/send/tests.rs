@@ -197,6 +197,38 @@ fn a_good_day_is_one_transaction_sent_once_and_confirmed() {
 }
 
 #[test]
+fn its_fate_is_asked_for_soon_and_ever_more_rarely() {
+    let (mut world, mut submission) = (
+        World {
+            settled: false,
+            ..World::new()
+        },
+        submission(10),
+    );
+    let (mut now, mut asked) = (Duration::ZERO, Vec::new());
+    loop {
+        match submission.step(now) {
+            Step::Do(request) => {
+                if matches!(request, Request::Status { .. }) {
+                    asked.push(now.as_millis());
+                }
+                let outcome = world.answer(&request);
+                submission.on_outcome(now, &request, outcome);
+            }
+            Step::Wait(until, _) => now = until,
+            Step::Done(_) => break,
+        }
+    }
+    assert_eq!(
+        asked[..8],
+        [100, 200, 300, 450, 675, 1012, 1512, 2012],
+        "{asked:?}"
+    );
+    let pauses = asked.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(pauses.skip(6).all(|pause| pause == 500), "{asked:?}");
+}
+
+#[test]
 fn a_payer_without_a_balance_sends_nothing() {
     let mut world = World {
         balance: 0,
@@ -490,6 +522,7 @@ async fn the_driver_sends_a_real_transaction_and_tells_what_happens() {
     let mut told = vec![];
     let deadline = Instant::now() + SECOND * 60;
     let settings = SendSettings {
+        first_status: Duration::from_millis(1),
         status_every: Duration::from_millis(1),
         ..SendSettings::default()
     };
@@ -511,6 +544,7 @@ async fn the_driver_keeps_its_deadline_when_the_ledger_hangs_and_names_what_is_o
     }));
     let payer = Keypair::from_seed([7; 32]);
     let settings = SendSettings {
+        first_status: Duration::from_millis(1),
         status_every: Duration::from_millis(1),
         ..SendSettings::default()
     };
