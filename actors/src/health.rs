@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Duration;
 use warren_state::{
-    Monotonic,
     health::{Health as Machine, HealthStandings, see},
     table::Change,
 };
@@ -15,7 +14,7 @@ use crate::{
     settings::RoleSettings,
     shared_table::{Following, Wants},
     supervision::{
-        beside::AbortOnDrop,
+        due::Due,
         spec::{Order, Spec, linked},
         watchdog::Watch,
     },
@@ -40,7 +39,7 @@ pub(crate) struct State {
     following: Following,
     machine: Machine,
     shown: HealthStandings,
-    due: Option<(Monotonic, AbortOnDrop)>,
+    due: Due,
     _watch: Watch,
 }
 
@@ -69,7 +68,7 @@ impl Actor for Health {
             env,
             following,
             shown,
-            due: None,
+            due: Due::default(),
             _watch: watch,
         })
     }
@@ -86,7 +85,7 @@ impl Actor for Health {
                 state.wake(&myself, at);
             }
             HealthMessage::Look => {
-                state.due = None;
+                state.due.clear();
                 state.following.answer();
                 state.look(&myself);
             }
@@ -108,20 +107,9 @@ impl State {
         }
         let due = self.machine.poll_timeout().map(|deadline| deadline.at);
         if let Some(at) = due.into_iter().chain(seen.stale_at).min() {
-            self.wake(myself, at);
+            self.due
+                .at(self.env.clock.instant(at), myself, HealthMessage::Look);
         }
-    }
-
-    fn wake(&mut self, myself: &ActorRef<HealthMessage>, at: Monotonic) {
-        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
-            return;
-        }
-        let (myself, instant) = (myself.clone(), self.env.clock.instant(at));
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(instant).await;
-            let _gone = myself.cast(HealthMessage::Look);
-        });
-        self.due = Some((at, AbortOnDrop(task)));
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
     time::{Duration, Instant, timeout},
 };
 use warren_state::{
-    Monotonic, Sequence,
+    Sequence,
     event::Event,
     hooks::{Ended, HookEffect, HookFailure, Hooks as Machine, HooksStanding, input},
     journal::JournalEntry,
@@ -27,6 +27,7 @@ use crate::{
     shared_table::{Following, Wants},
     supervision::{
         beside::AbortOnDrop,
+        due::Due,
         spec::{Order, Spec, Task, linked},
         watchdog::Watch,
     },
@@ -65,7 +66,7 @@ pub(crate) struct State {
     read: Sequence,
     looked: Option<Instant>,
     running: BTreeMap<String, Running>,
-    due: Option<(Monotonic, AbortOnDrop)>,
+    due: Due,
     flushes: Vec<oneshot::Sender<()>>,
     shown: HooksStanding,
     watch: Watch,
@@ -102,7 +103,7 @@ impl Actor for Hooks {
             read,
             looked: None,
             running: BTreeMap::new(),
-            due: None,
+            due: Due::default(),
             flushes: Vec::new(),
             shown: HooksStanding::clone(&env.tables().hooks),
             env,
@@ -122,7 +123,7 @@ impl Actor for Hooks {
                 state.following.answer();
                 state.take(&myself).await;
             }
-            HooksMessage::Due => state.due = None,
+            HooksMessage::Due => state.due.clear(),
             HooksMessage::Ended(hook, ended) => {
                 state.running.remove(&hook);
                 let effects = state.machine.ended(state.env.clock.now(), &hook, ended);
@@ -179,7 +180,8 @@ impl State {
             });
         }
         if let Some(deadline) = self.machine.poll_timeout() {
-            self.wake(myself, deadline.at);
+            self.due
+                .at(self.env.clock.instant(deadline.at), myself, HooksMessage::Due);
         }
     }
 
@@ -225,18 +227,6 @@ impl State {
                 .table
                 .append(Vec::<Event>::new(), vec![Change::Hooks(Arc::new(standing))]);
         }
-    }
-
-    fn wake(&mut self, myself: &ActorRef<HooksMessage>, at: Monotonic) {
-        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
-            return;
-        }
-        let (myself, instant) = (myself.clone(), self.env.clock.instant(at));
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(instant).await;
-            let _gone = myself.cast(HooksMessage::Due);
-        });
-        self.due = Some((at, AbortOnDrop(task)));
     }
 }
 

@@ -6,7 +6,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{
     sync::oneshot,
     task::spawn_blocking,
-    time::{Duration, Instant, timeout},
+    time::{Duration, timeout},
 };
 use warren_state::{
     Monotonic, Sequence,
@@ -21,8 +21,9 @@ use crate::{
     errors::chain,
     shared_table::{Following, Wants},
     supervision::{
-        beside::{AbortOnDrop, beside},
+        beside::beside,
         clock::Clock,
+        due::Due,
         spec::{Order, Spec, Task, linked},
         watchdog::Watch,
     },
@@ -55,7 +56,7 @@ pub(crate) struct State {
     writer: JournalWriter,
     /// The position up to which the table is read.
     read: Sequence,
-    due: Option<(Monotonic, AbortOnDrop)>,
+    due: Due,
     flushes: Vec<oneshot::Sender<()>>,
     _watch: Watch,
 }
@@ -83,7 +84,7 @@ impl Actor for Journal {
             env,
             following,
             read,
-            due: None,
+            due: Due::default(),
             flushes: Vec::new(),
             _watch: watch,
         })
@@ -101,7 +102,7 @@ impl Actor for Journal {
                 state.following.answer();
                 state.read();
             }
-            JournalMessage::Due => state.due = None,
+            JournalMessage::Due => state.due.clear(),
             JournalMessage::Done(outcome) => state.done(now, outcome),
             JournalMessage::Flush(done) => {
                 state.read();
@@ -178,7 +179,8 @@ impl State {
             self.flushed();
         }
         if let Some(deadline) = self.writer.poll_timeout() {
-            self.wake(myself, deadline.at);
+            self.due
+                .at(self.env.clock.instant(deadline.at), myself, JournalMessage::Due);
         }
     }
 
@@ -206,18 +208,6 @@ impl State {
         self.flushes.drain(..).for_each(|done| {
             let _nobody_waits = done.send(());
         });
-    }
-
-    fn wake(&mut self, myself: &ActorRef<JournalMessage>, at: Monotonic) {
-        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
-            return;
-        }
-        let (myself, instant) = (myself.clone(), self.env.clock.instant(at));
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(instant.max(Instant::now())).await;
-            let _gone = myself.cast(JournalMessage::Due);
-        });
-        self.due = Some((at, AbortOnDrop(task)));
     }
 }
 

@@ -15,11 +15,7 @@ mod small;
 use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::{
-    sync::oneshot,
-    task::spawn_blocking,
-    time::{Instant, timeout},
-};
+use tokio::{sync::oneshot, task::spawn_blocking, time::timeout};
 use warren_state::{
     Monotonic,
     table::{Change, RecorderStanding},
@@ -31,8 +27,9 @@ use crate::{
     env::Env,
     shared_table::{Following, Wants},
     supervision::{
-        beside::{AbortOnDrop, beside},
+        beside::beside,
         clock::Clock,
+        due::Due,
         exit::StartError,
         spec::{Order, Spec, Task, linked},
         watchdog::Watch,
@@ -80,7 +77,7 @@ pub(crate) struct State {
     /// How many looks are left.
     looks: u32,
     look_at: Option<Monotonic>,
-    due: Option<(Monotonic, AbortOnDrop)>,
+    due: Due,
     flushes: Vec<oneshot::Sender<()>>,
     _watch: Watch,
 }
@@ -161,7 +158,7 @@ impl Actor for Recorders {
             recorders,
             looks: 0,
             look_at: None,
-            due: None,
+            due: Due::default(),
             flushes: Vec::new(),
             _watch: watch,
         })
@@ -200,7 +197,7 @@ impl Actor for Recorders {
 impl State {
     /// Looks again, and tries again what is to be tried.
     fn due(&mut self, now: Monotonic) {
-        self.due = None;
+        self.due.clear();
         if self.look_at.is_some_and(|at| now >= at) {
             self.looks = self.looks.saturating_sub(1);
             self.look_at = (self.looks > 0).then(|| now + LOOK * 2u32.pow(LOOKS - self.looks));
@@ -252,20 +249,9 @@ impl State {
         }
         let retries = self.recorders.iter().filter_map(|recorder| recorder.retry);
         if let Some(at) = retries.chain(self.look_at).min() {
-            self.wake(myself, at);
+            self.due
+                .at(self.env.clock.instant(at), myself, RecordersMessage::Due);
         }
-    }
-
-    fn wake(&mut self, myself: &ActorRef<RecordersMessage>, at: Monotonic) {
-        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
-            return;
-        }
-        let (myself, instant) = (myself.clone(), self.env.clock.instant(at));
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(instant.max(Instant::now())).await;
-            let _gone = myself.cast(RecordersMessage::Due);
-        });
-        self.due = Some((at, AbortOnDrop(task)));
     }
 }
 

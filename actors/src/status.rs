@@ -16,8 +16,8 @@ use crate::{
     shared_table::{Following, Wants},
     snapshot::Snapshot,
     supervision::{
-        beside::AbortOnDrop,
         clock::Clock,
+        due::Due,
         spec::{Order, Spec, Task, linked},
         watchdog::Watch,
     },
@@ -54,7 +54,7 @@ pub(crate) struct State {
     stale: bool,
     ledger: LedgerHealth,
     published_at: Option<Instant>,
-    due: Option<(Instant, AbortOnDrop)>,
+    due: Due,
 }
 
 impl Actor for Status {
@@ -85,7 +85,7 @@ impl Actor for Status {
             stale,
             ledger,
             published_at: None,
-            due: None,
+            due: Due::default(),
         })
     }
 
@@ -103,7 +103,7 @@ impl Actor for Status {
                 state.publish_soon(&myself);
             }
             StatusMessage::Publish => {
-                state.due = None;
+                state.due.clear();
                 state.fold();
                 state.publish(&myself);
             }
@@ -132,7 +132,7 @@ impl State {
         if earliest <= now {
             self.publish(myself);
         } else {
-            self.wake(myself, earliest);
+            self.due.at(earliest, myself, StatusMessage::Publish);
         }
     }
 
@@ -142,8 +142,8 @@ impl State {
         self.env.published.send_replace(Arc::new(self.snapshot()));
         let now = Instant::now();
         self.published_at = Some(now);
-        self.due = None;
-        self.wake(myself, now + REFRESH);
+        self.due.clear();
+        self.due.at(now + REFRESH, myself, StatusMessage::Publish);
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -218,18 +218,6 @@ impl State {
     fn look_at_ledger(&mut self) {
         let before = std::mem::replace(&mut self.ledger, self.env.ledger.health());
         self.env.table.append(news(&before, &self.ledger), vec![]);
-    }
-
-    fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {
-        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
-            return;
-        }
-        let myself = myself.clone();
-        let task = tokio::spawn(async move {
-            tokio::time::sleep_until(at).await;
-            let _gone = myself.cast(StatusMessage::Publish);
-        });
-        self.due = Some((at, AbortOnDrop(task)));
     }
 }
 

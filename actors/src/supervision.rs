@@ -3,6 +3,7 @@
 pub(crate) mod beside;
 pub(crate) mod clock;
 pub(crate) mod driver;
+pub(crate) mod due;
 pub(crate) mod exit;
 pub(crate) mod mailboxes;
 pub mod policy;
