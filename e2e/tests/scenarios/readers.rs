@@ -1,5 +1,7 @@
 //! Who follows the daemon's streams: the command line, and readers that know nothing of this project's code.
 
+mod terminal;
+
 use std::{
     collections::BTreeSet,
     fs::{self, File},
@@ -23,6 +25,7 @@ use warren_e2e::{
 use warren_ledger::accounts::{UserStatus, UserType};
 use warren_state::stream::merge;
 
+use self::terminal::{watched, watched_on_a_terminal};
 use crate::{
     Scenario,
     support::{SOON, connected},
@@ -327,91 +330,6 @@ fn told(site: &mut Site<'_>) -> Result<()> {
         })
     })?;
     ensure!(status.code() == Some(3), "{status}: {}", nobody.told());
-    Ok(())
-}
-
-fn watched(site: &mut Site<'_>) -> Result<()> {
-    let mut daemon = site.start_daemon()?;
-    let mut status = Reading::warren(site, &daemon, "watched", &["status", "--watch"])?;
-    status.await_line("disconnected")?;
-    await_readers(&daemon, 1)?;
-    let connection = site.connect(0, UserType::IBRL)?;
-    await_working(site, &daemon, &connection, SOON)?;
-    status.await_line("BGP Session Up")?;
-    daemon.terminate()?;
-    status.await_line("warrend does not answer")?;
-    daemon.resume()?;
-    await_working(site, &daemon, &connection, SOON)?;
-    until("it is shown again", SOON, || {
-        let said = status.said();
-        let last = said.rsplit("warrend does not answer").next().unwrap_or_default();
-        Ok(Ask::holds(last.contains("BGP Session Up"), || said.clone()))
-    })?;
-    let said = status.said();
-    ensure!(!said.contains('\u{1b}'), "it is no terminal: {said:?}");
-    let blocks: Vec<&str> = said.split("\n\n").collect();
-    ensure!(blocks.len() < 40, "a block for each change, and no other: {said}");
-    Ok(())
-}
-
-/// `script` gives the program a terminal, and writes down all that comes over it.
-fn watched_on_a_terminal(site: &mut Site<'_>) -> Result<()> {
-    let mut daemon = site.start_daemon()?;
-    let typed = format!(
-        "exec {} --sock-file {} status --watch",
-        sibling("warren")?.display(),
-        daemon.socket().display()
-    );
-    let mut command = site.client().namespace.command("script");
-    command.args(["-qefc", &typed, "/dev/null"]);
-    let mut status = Reading::start_with(command, &daemon, "terminal", Stdio::piped())?;
-    status.await_line("disconnected")?;
-    await_readers(&daemon, 1)?;
-    let connection = site.connect(0, UserType::IBRL)?;
-    await_working(site, &daemon, &connection, SOON)?;
-    status.await_line("BGP Session Up")?;
-    daemon.terminate()?;
-    status.await_line("warrend does not answer")?;
-    let mut keys = status.child.stdin.take().context("no keyboard")?;
-    keys.write_all(b"\x03")?;
-    status.await_end()?;
-    let said = status.said();
-    let (before, shown) = said.split_once(BEGIN).context("it takes no page of its own")?;
-    let (shown, left) = shown.split_once(END).context("it leaves the page as it was")?;
-    // The terminal says itself which keys were pressed.
-    let shown = shown.strip_suffix("^C").unwrap_or(shown);
-    ensure!(before.is_empty(), "{before:?}");
-    ensure!(
-        left.contains("BGP Session Up"),
-        "what was shown last stays to be read: {left:?}"
-    );
-    let frames: Vec<&str> = shown.split(HOME).skip(1).collect();
-    ensure!(frames.len() >= 3, "it is drawn anew when it changes: {shown:?}");
-    for frame in frames {
-        is_painted_over(frame).with_context(|| format!("{frame:?}"))?;
-    }
-    Ok(())
-}
-
-/// The terminal's other page, without a cursor and without lines that go on in the next one; and back.
-const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const END: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// To the first line.
-const HOME: &str = "\x1b[1;1H";
-
-/// Each line is written over the one in its place; what is left of that, and what is below the last one, goes afterwards.
-fn is_painted_over(frame: &str) -> Result<()> {
-    let lines = frame.strip_suffix("\x1b[J").context("more is cleared, or less")?;
-    for (number, line) in lines.split("\x1b[K").enumerate() {
-        let place = if number == 0 {
-            String::new()
-        } else {
-            format!("\x1b[{};1H", number + 1)
-        };
-        let text = line.strip_prefix(&place).or(line.is_empty().then_some(""));
-        let text = text.with_context(|| format!("line {number} is elsewhere"))?;
-        ensure!(!text.contains('\x1b'), "{text:?}");
-    }
     Ok(())
 }
 
