@@ -319,7 +319,7 @@ impl Requests {
         if self.closed.load(Ordering::SeqCst) {
             lock(&self.queue).clear();
         }
-        self.wakeup.ring();
+        self.wakeup.wake();
     }
 
     pub(crate) fn next(&self) -> Option<Request> {

@@ -16,6 +16,7 @@ use crate::{
     supervision::{
         due::Due,
         spec::{Order, Spec, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -58,9 +59,7 @@ impl Actor for Health {
             RoleSettings::Client(_) => Wants::Changes(matters),
             RoleSettings::Gateway { .. } => Wants::Changes(matters_to_a_gateway),
         };
-        let following = env.table.follow(wants, move || {
-            let _gone = myself.cast(HealthMessage::Woken);
-        });
+        let following = env.table.follow(wants, waker(&myself, || HealthMessage::Woken));
         // What an earlier one has told is told.
         let shown = HealthStandings::clone(&env.tables().health);
         Ok(State {
@@ -81,8 +80,8 @@ impl Actor for Health {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             HealthMessage::Woken => {
-                let at = state.env.clock.now() + PAUSE;
-                state.wake(&myself, at);
+                let at = state.env.clock.instant(state.env.clock.now() + PAUSE);
+                state.due.at(at, &myself, HealthMessage::Look);
             }
             HealthMessage::Look => {
                 state.due.clear();

@@ -29,6 +29,7 @@ use crate::{
         beside::AbortOnDrop,
         due::Due,
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -93,9 +94,9 @@ impl Actor for Hooks {
         env.mailboxes.set(myself.clone());
         // What waited for the hooks of an earlier one is read again.
         let read = env.table.cursor(SPEC.name);
-        let following = env.table.follow(Wants::Events, move || {
-            let _gone = myself.cast(HooksMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Events, waker(&myself, || HooksMessage::Woken));
         Ok(State {
             machine: Machine::new(settings.machine),
             directory: settings.directory,

@@ -25,6 +25,7 @@ use crate::{
         clock::Clock,
         due::Due,
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -76,9 +77,9 @@ impl Actor for Journal {
         // What an earlier one had in hand is read again.
         let (on_disk, read) = (env.journal.last(), env.table.cursor(SPEC.name));
         let problem = env.tables().journal_problem.clone();
-        let following = env.table.follow(Wants::Events, move || {
-            let _gone = myself.cast(JournalMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Events, waker(&myself, || JournalMessage::Woken));
         Ok(State {
             writer: JournalWriter::new(env.settings.journal_writer, env.epoch, on_disk, problem),
             env,

@@ -16,6 +16,7 @@ use crate::{
     shared_table::{Following, Wants},
     supervision::{
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -61,9 +62,9 @@ impl Actor for Log {
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         myself.send_interval(SUMS, || LogMessage::Sums);
-        let following = env.table.follow(Wants::Events, move || {
-            let _gone = myself.cast(LogMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Events, waker(&myself, || LogMessage::Woken));
         Ok(State {
             env,
             watch,

@@ -32,6 +32,7 @@ use crate::{
         due::Due,
         exit::StartError,
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -149,9 +150,9 @@ impl Actor for Recorders {
             }
         });
         let recorders = recorders.collect();
-        let following = env.table.follow(Wants::Events, move || {
-            let _gone = myself.cast(RecordersMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Events, waker(&myself, || RecordersMessage::Woken));
         Ok(State {
             env,
             following,

@@ -205,14 +205,14 @@ impl SharedTable {
         found
     }
 
-    /// Has `bell` rung from now on, once for however much is new until it is answered; and once at once, for what was before.
+    /// Calls `waker` from now on, once for however much is new until it is answered; and once at once, for what was before.
     pub(crate) fn follow(
         self: &Arc<Self>,
         wants: Wants,
-        bell: impl Fn() + Send + Sync + 'static,
+        waker: impl Fn() + Send + Sync + 'static,
     ) -> Following {
         let wakeup = Arc::new(Wakeup::default());
-        wakeup.attach(bell);
+        wakeup.attach(waker);
         let mut inner = self.inner();
         inner.next += 1;
         let number = inner.next;
@@ -261,7 +261,7 @@ impl Inner {
             self.recorder
                 .step(by, self.table.snapshot().0, unix_ms, events, changes);
         }
-        woken.iter().for_each(|wakeup| wakeup.ring());
+        woken.iter().for_each(|wakeup| wakeup.wake());
     }
 }
 

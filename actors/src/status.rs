@@ -19,6 +19,7 @@ use crate::{
         clock::Clock,
         due::Due,
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -71,10 +72,9 @@ impl Actor for Status {
         env.mailboxes.set(myself.clone());
         // What an earlier status has told of the age of the view is told.
         let (sequence, stale) = (env.published.borrow().sequence, env.published.borrow().stale);
-        let woken = myself.clone();
-        let following = env.table.follow(Wants::Everything, move || {
-            let _gone = woken.cast(StatusMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Everything, waker(&myself, || StatusMessage::Woken));
         let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
         Ok(State {
             env,

@@ -21,6 +21,7 @@ use crate::{
     shared_table::{Following, Wants},
     supervision::{
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -70,10 +71,7 @@ impl Actor for Streamer {
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
-        let waker = myself.clone();
-        env.streams.waker.attach(move || {
-            let _gone = waker.cast(StreamsMessage::Awake);
-        });
+        env.streams.waker.attach(waker(&myself, || StreamsMessage::Awake));
         myself.send_interval(SWEEP, || StreamsMessage::Sweep);
         Ok(State {
             env,
@@ -94,9 +92,12 @@ impl Actor for Streamer {
             StreamsMessage::Awake => {
                 streams.waker.answer();
                 if streams.is_awake() && state.following.is_none() {
-                    state.following = Some(state.env.table.follow(Wants::Everything, move || {
-                        let _gone = myself.cast(StreamsMessage::Woken);
-                    }));
+                    state.following = Some(
+                        state
+                            .env
+                            .table
+                            .follow(Wants::Everything, waker(&myself, || StreamsMessage::Woken)),
+                    );
                 }
             }
             StreamsMessage::Woken => {

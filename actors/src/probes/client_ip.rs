@@ -21,7 +21,10 @@ use crate::{
     errors::chain,
     settings::{ClientSettings, RoleSettings},
     shared_table::{Following, Wants},
-    supervision::spec::{Order, Spec, linked},
+    supervision::{
+        spec::{Order, Spec, linked},
+        wakeup::waker,
+    },
 };
 
 pub(crate) const SPEC: Spec = Spec {
@@ -88,10 +91,9 @@ impl Actor for ClientIp {
         };
         let settings = settings.clone();
         myself.cast(Look::Due)?;
-        let bell = myself.clone();
-        let following = env.table.follow(Wants::Changes(is_read), move || {
-            let _gone = bell.cast(Look::Changed);
-        });
+        let following = env
+            .table
+            .follow(Wants::Changes(is_read), waker(&myself, || Look::Changed));
         let random = SplitMix64::new(env.settings.seed.rotate_left(29));
         let store = env.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;

@@ -28,6 +28,7 @@ use crate::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
+        wakeup::waker,
     },
 };
 
@@ -96,7 +97,6 @@ impl Actor for Latency {
     ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.latency.ok_or("latency probing is off")?;
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
-        let ring = myself.clone();
         let mut random = SplitMix64::new(env.settings.seed ^ env.epoch.0.rotate_left(17));
         let driver = Driver::new(
             Prober::new(options.settings),
@@ -104,16 +104,11 @@ impl Actor for Latency {
             random.next_u64(),
             env.recorder.machine(None),
             watch,
-            move || {
-                let _gone = ring.cast(LatencyMessage::Alarm);
-            },
+            waker(&myself, || LatencyMessage::Alarm),
         );
-        let bell = myself.clone();
         let following = env.table.follow(
             Wants::Changes(|change| matches!(change, Change::View(_))),
-            move || {
-                let _gone = bell.cast(LatencyMessage::Woken);
-            },
+            waker(&myself, || LatencyMessage::Woken),
         );
         myself.cast(LatencyMessage::Reopen)?;
         myself.cast(LatencyMessage::List)?;
@@ -157,7 +152,7 @@ impl Actor for Latency {
                 return Ok(());
             }
             LatencyMessage::Alarm => {
-                let outputs = state.driver.ring();
+                let outputs = state.driver.alarm();
                 state.carry_out(outputs).await;
             }
         }

@@ -28,6 +28,7 @@ use crate::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
+        wakeup::waker,
     },
     tunnel::{session_queue::ROUTES_AT_ONCE, tunnels::TunnelsMessage},
 };
@@ -96,7 +97,6 @@ impl Actor for Liveness {
     ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.liveness.ok_or("route liveness is off")?;
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
-        let ring = myself.clone();
         let seed = env.settings.seed ^ env.epoch.0.rotate_left(11);
         let driver = Driver::new(
             protocol::Liveness::new(options.settings),
@@ -104,14 +104,11 @@ impl Actor for Liveness {
             seed,
             env.recorder.machine(None),
             watch,
-            move || {
-                let _gone = ring.cast(LivenessMessage::Alarm);
-            },
+            waker(&myself, || LivenessMessage::Alarm),
         );
-        let bell = myself.clone();
-        let following = env.table.follow(Wants::Changes(is_read), move || {
-            let _gone = bell.cast(LivenessMessage::Woken);
-        });
+        let following = env
+            .table
+            .follow(Wants::Changes(is_read), waker(&myself, || LivenessMessage::Woken));
         myself.cast(LivenessMessage::Reopen)?;
         Ok(State {
             env,
@@ -149,7 +146,7 @@ impl Actor for Liveness {
                 return Ok(());
             }
             LivenessMessage::Alarm => {
-                let outputs = state.driver.ring();
+                let outputs = state.driver.alarm();
                 state.carry_out(outputs);
             }
         }

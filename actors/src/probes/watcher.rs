@@ -22,6 +22,7 @@ use crate::{
         beside::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
+        wakeup::waker,
     },
 };
 
@@ -66,22 +67,17 @@ impl Actor for LedgerWatcher {
             interval: env.settings.poll_interval,
             confirm_after: env.settings.guard.confirm_after,
         };
-        let ring = myself.clone();
         let driver = Driver::new(
             Polling::new(settings),
             env.clock,
             env.settings.seed.rotate_left(7),
             env.recorder.machine(None),
             watch,
-            move || {
-                let _gone = ring.cast(WatcherMessage::Alarm);
-            },
+            waker(&myself, || WatcherMessage::Alarm),
         );
         let following = env.table.follow(
             Wants::Changes(|change| matches!(change, Change::Address(_))),
-            move || {
-                let _gone = myself.cast(WatcherMessage::Woken);
-            },
+            waker(&myself, || WatcherMessage::Woken),
         );
         let guard = ViewGuard::wary(env.settings.guard);
         Ok(State {
@@ -116,7 +112,7 @@ impl Actor for LedgerWatcher {
                 }
                 None => Vec::new(),
             },
-            WatcherMessage::Alarm => state.driver.ring(),
+            WatcherMessage::Alarm => state.driver.alarm(),
         };
         for effect in effects {
             match effect {

@@ -299,13 +299,13 @@ impl Alone {
             Clock::start(),
             Pseudonyms::default(),
         ));
-        let bell = Arc::new(tokio::sync::Notify::new());
-        let ringer = bell.clone();
-        let following = table.follow(Wants::Everything, move || ringer.notify_one());
+        let woken = Arc::new(tokio::sync::Notify::new());
+        let waker = woken.clone();
+        let following = table.follow(Wants::Everything, move || waker.notify_one());
         let weak = Arc::downgrade(&streams);
         let follow = async move {
             loop {
-                bell.notified().await;
+                woken.notified().await;
                 following.answer();
                 let Some(streams) = weak.upgrade() else { return };
                 streams.catch_up();

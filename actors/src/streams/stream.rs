@@ -54,7 +54,7 @@ impl Streams {
         lock(&self.feed).get_or_insert_with(|| {
             Feed::new(self.start(), self.table.snapshot(), self.pseudonyms.mask(), RING)
         });
-        self.waker.ring();
+        self.waker.wake();
         let Asked {
             sort,
             filter,

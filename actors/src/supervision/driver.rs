@@ -17,24 +17,24 @@ pub(crate) struct Driver<C: Core> {
     alarm: Alarm,
 }
 
-/// One timer: rings by putting a message into the actor's own mailbox.
+/// One timer: goes off by putting a message into the actor's own mailbox.
 struct Alarm {
-    ring: Arc<dyn Fn() + Send + Sync>,
+    waker: Arc<dyn Fn() + Send + Sync>,
     armed: Option<(Monotonic, AbortOnDrop)>,
 }
 
 impl<C: Core> Driver<C> {
-    /// `ring` puts the message into the mailbox on which the actor calls [`Driver::ring`].
+    /// `waker` puts the message into the mailbox on which the actor calls [`Driver::alarm`].
     pub(crate) fn new(
         core: C,
         clock: Clock,
         seed: u64,
         recording: Recording,
         watch: Watch,
-        ring: impl Fn() + Send + Sync + 'static,
+        waker: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let alarm = Alarm {
-            ring: Arc::new(ring),
+            waker: Arc::new(waker),
             armed: None,
         };
         Self {
@@ -60,7 +60,7 @@ impl<C: Core> Driver<C> {
     }
 
     /// The timer's message has arrived.
-    pub(crate) fn ring(&mut self) -> Vec<C::Effect> {
+    pub(crate) fn alarm(&mut self) -> Vec<C::Effect> {
         self.alarm.armed = None;
         let now = self.clock.now();
         if self
@@ -101,10 +101,10 @@ impl Alarm {
         if self.armed.as_ref().is_some_and(|(armed, _)| *armed <= at) {
             return;
         }
-        let (ring, instant) = (self.ring.clone(), clock.instant(at));
+        let (waker, instant) = (self.waker.clone(), clock.instant(at));
         let task = tokio::spawn(async move {
             tokio::time::sleep_until(instant).await;
-            ring();
+            waker();
         });
         self.armed = Some((at, AbortOnDrop(task)));
     }

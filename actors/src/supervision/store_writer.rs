@@ -20,6 +20,7 @@ use crate::{
     supervision::{
         exit::SwitchError,
         spec::{Order, Spec, linked},
+        wakeup::waker,
         watchdog::Watch,
     },
 };
@@ -62,9 +63,7 @@ impl Actor for StoreWriter {
             events.extend(store.unknown().map(|detail| Event::SwitchUnknown { detail }));
             (events, changes)
         });
-        env.store_writer.wakeup.attach(move || {
-            let _gone = myself.cast(Woken);
-        });
+        env.store_writer.wakeup.attach(waker(&myself, || Woken));
         Ok(State { env, store, watch })
     }
 

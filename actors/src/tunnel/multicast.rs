@@ -9,7 +9,7 @@ use warren_state::{TunnelId, lifecycle::MulticastRun, table::Change, totals::Cou
 
 use crate::{
     env::Env,
-    supervision::{driver::Driver, spec::ChildSpec},
+    supervision::{driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::multicast_socket::Sockets,
 };
 
@@ -59,16 +59,13 @@ impl Actor for Multicast {
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let local = u32::from(run.spec.local_address);
         let seed = env.settings.seed ^ env.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
-        let ring = myself.clone();
         let driver = Driver::new(
             multicast::Multicast::new(MulticastSettings::default()),
             env.clock,
             seed,
             env.recorder.machine(Some(tunnel.to_string())),
             watch,
-            move || {
-                let _gone = ring.cast(MulticastMessage::Alarm);
-            },
+            waker(&myself, || MulticastMessage::Alarm),
         );
         let sockets = Sockets::new(run.link.clone());
         myself.cast(MulticastMessage::Run(Box::new(run)))?;
@@ -101,7 +98,7 @@ impl Actor for Multicast {
                 state.done = Some(done);
                 state.driver.handle(multicast::Input::Stop)
             }
-            MulticastMessage::Alarm => state.driver.ring(),
+            MulticastMessage::Alarm => state.driver.alarm(),
         };
         state.carry_out(&myself, outputs);
         Ok(())

@@ -25,7 +25,7 @@ use crate::{
     env::Env,
     errors::late,
     sampler,
-    supervision::{beside::beside, driver::Driver, spec::ChildSpec},
+    supervision::{beside::beside, driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::{
         multicast::{self, MulticastMessage},
         operations::{apply, remove},
@@ -130,9 +130,7 @@ impl Actor for Provisioner {
             seed,
             env.recorder.machine(Some(tunnel.to_string())),
             watch,
-            move || {
-                let _gone = myself.cast(ProvisionerMessage::Alarm);
-            },
+            waker(&myself, || ProvisionerMessage::Alarm),
         );
         Ok(Box::new(State {
             env,
@@ -190,7 +188,7 @@ impl State {
                 Some(update) => self.give(Input::Session(number, update)),
                 None => return Ok(()),
             },
-            ProvisionerMessage::Alarm => self.driver.ring(),
+            ProvisionerMessage::Alarm => self.driver.alarm(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
             ProvisionerMessage::RestartSession(number) => return self.restart_session(&myself, number).await,
             ProvisionerMessage::RestartMulticast => return self.start_multicast(&myself).await,

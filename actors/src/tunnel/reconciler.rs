@@ -26,6 +26,7 @@ use crate::{
         driver::Driver,
         exit::StopMode,
         spec::{Order, Spec, Task, linked},
+        wakeup::waker,
     },
     tunnel::tunnels::{self, TunnelsMessage},
 };
@@ -93,10 +94,10 @@ impl Actor for Reconciler {
     ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
         let mut state = State::new(&myself, env);
-        let woken = myself.clone();
-        state.following = Some(state.env.table.follow(Wants::Changes(Reader::wants), move || {
-            let _gone = woken.cast(ReconcilerMessage::Woken);
-        }));
+        state.following = Some(state.env.table.follow(
+            Wants::Changes(Reader::wants),
+            waker(&myself, || ReconcilerMessage::Woken),
+        ));
         Ok(state)
     }
 
@@ -135,7 +136,7 @@ impl Actor for Reconciler {
             }
             ReconcilerMessage::Shutdown(mode) => state.driver.handle(Input::Shutdown(mode)),
             ReconcilerMessage::Failed(reason) => return Err(reason.into()),
-            ReconcilerMessage::Alarm => state.driver.ring(),
+            ReconcilerMessage::Alarm => state.driver.alarm(),
         };
         state.carry_out(&myself, effects)?;
         state.publish();
@@ -161,16 +162,13 @@ impl State {
         let role = env.role(&tables);
         let core =
             reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
-        let ring = myself.clone();
         let driver = Driver::new(
             core,
             env.clock,
             env.settings.seed ^ start,
             env.recorder.machine(None),
             watch,
-            move || {
-                let _gone = ring.cast(ReconcilerMessage::Alarm);
-            },
+            waker(myself, || ReconcilerMessage::Alarm),
         );
         Self {
             env,

@@ -14,7 +14,7 @@ use warren_state::{
 
 use crate::{
     env::Env,
-    supervision::{beside::AbortOnDrop, driver::Driver, spec::ChildSpec},
+    supervision::{beside::AbortOnDrop, driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::{
         connection::{Connection, Heard, Stream, why},
         session_queue::SessionQueue,
@@ -37,8 +37,8 @@ pub(crate) struct Arguments {
     pub(crate) spec: BgpSpec,
     /// What the provisioner is told.
     pub(crate) queue: Arc<SessionQueue>,
-    /// Rings for the provisioner when there is something to take.
-    pub(crate) bell: Box<dyn Fn() + Send + Sync>,
+    /// Wakes the provisioner when there is something to take.
+    pub(crate) wake_provisioner: Box<dyn Fn() + Send + Sync>,
 }
 
 pub(crate) enum SessionMessage {
@@ -61,7 +61,7 @@ pub(crate) struct State {
     env: Arc<Env>,
     tunnel: TunnelId,
     queue: Arc<SessionQueue>,
-    bell: Box<dyn Fn() + Send + Sync>,
+    wake_provisioner: Box<dyn Fn() + Send + Sync>,
     /// Chunks that were handled while the provisioner was behind: their permits are given back when it has caught up.
     owed: usize,
     local: SocketAddrV4,
@@ -116,7 +116,7 @@ impl Actor for BgpSession {
                 state.done = Some(done);
                 state.driver.handle(bgp::Input::Stop { cease })
             }
-            SessionMessage::Alarm => state.driver.ring(),
+            SessionMessage::Alarm => state.driver.alarm(),
         };
         let update = outputs
             .iter()
@@ -139,7 +139,7 @@ impl State {
             number,
             spec,
             queue,
-            bell,
+            wake_provisioner,
         } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
@@ -154,7 +154,6 @@ impl State {
         let recording = env
             .recorder
             .machine(Some(format!("session {} with {peer}", number.0)));
-        let ring = myself.clone();
         let seed = env.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
         let driver = Driver::new(
             bgp::Session::new(config),
@@ -162,9 +161,7 @@ impl State {
             seed,
             recording,
             watch,
-            move || {
-                let _gone = ring.cast(SessionMessage::Alarm);
-            },
+            waker(&myself, || SessionMessage::Alarm),
         );
         let (local, peer) = (
             SocketAddrV4::new(local, 0),
@@ -175,7 +172,7 @@ impl State {
             env,
             tunnel,
             queue,
-            bell,
+            wake_provisioner,
             owed: 0,
             local,
             peer,
@@ -302,7 +299,7 @@ impl State {
 
     fn tell(&self, update: SessionUpdate) {
         if self.queue.add(update) {
-            (self.bell)();
+            (self.wake_provisioner)();
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
         driver::Driver,
         root::RootMessage,
         spec::{Order, Spec, linked},
+        wakeup::waker,
     },
     tunnel::provisioner::{self, FINISHED, Provisioner, ProvisionerMessage},
 };
@@ -73,9 +74,7 @@ impl Actor for Tunnels {
             env.settings.seed.rotate_left(11),
             recording,
             watch,
-            move || {
-                let _gone = myself.cast(TunnelsMessage::Alarm);
-            },
+            waker(&myself, || TunnelsMessage::Alarm),
         );
         Ok(State {
             env,
@@ -100,7 +99,7 @@ impl Actor for Tunnels {
                 }
                 return Ok(());
             }
-            TunnelsMessage::Alarm => state.driver.ring(),
+            TunnelsMessage::Alarm => state.driver.alarm(),
         };
         state.carry_out(&myself, effects).await
     }

@@ -53,7 +53,7 @@ impl State {
         queue: Arc<SessionQueue>,
     ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
         let (env, spec, provisioner) = (self.env.clone(), spec.clone(), myself.clone());
-        let bell = Box::new(move || {
+        let wake_provisioner = Box::new(move || {
             let _gone = provisioner.cast(ProvisionerMessage::Queued(number));
         });
         let arguments = session::Arguments {
@@ -62,7 +62,7 @@ impl State {
             number,
             spec,
             queue,
-            bell,
+            wake_provisioner,
         };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
