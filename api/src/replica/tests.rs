@@ -333,3 +333,24 @@ fn of_one_tunnel_frames_of_others_are_not_missed() {
     assert_eq!(replica.apply(&frame("event", Some(AT[3]), data)), Applied::New);
     assert!(replica.is_right());
 }
+
+#[test]
+fn from_a_gap_to_the_state_that_follows_it_the_copy_is_known_to_be_behind() {
+    // Of a part, where no number says that something is missing: only the gap does.
+    for mut replica in [Replica::default(), Replica::of_a_part()] {
+        let snapshot = |at: &str, enabled: bool| {
+            let data = serde_json::json!({"position": at, "state": {"enabled": enabled}});
+            frame("snapshot", Some(at), data)
+        };
+        replica.apply(&snapshot(AT[0], true));
+        let gap = serde_json::json!({"from": AT[0], "to": AT[3], "dropped": 3});
+        assert_eq!(replica.apply(&frame("gap", None, gap)), Applied::Doubted);
+        assert_eq!(
+            (replica.is_right(), replica.doubt()),
+            (false, Some(&Doubt::Gap(3)))
+        );
+        assert!(!replica.must_connect_again(), "the state comes by itself");
+        assert_eq!(replica.apply(&snapshot(AT[3], false)), Applied::New);
+        assert!(replica.is_right() && replica.state() == Some(&serde_json::json!({"enabled": false})));
+    }
+}
