@@ -129,57 +129,6 @@ fn counted() -> Totals {
     totals
 }
 
-/// One liveness session that came up, was lost and came up again, with packets of all sorts.
-pub(crate) fn probed() -> LivenessStatus {
-    let (link, source) = (LinkName::new("doublezero0").unwrap(), CLIENT);
-    let mut status = LivenessStatus {
-        read_errors: 1,
-        ..LivenessStatus::default()
-    };
-    status.sessions.push(SessionReport {
-        link: link.clone(),
-        source,
-        peer: std::net::Ipv4Addr::new(100, 64, 0, 9),
-        routes: vec!["100.64.0.9/32".parse().unwrap()],
-        mode: LivenessMode::Active,
-        state: SessionState::Up,
-        reason: DownReason::None,
-        since: Monotonic::ZERO,
-        peer_mode: Some(LivenessMode::Active),
-        peer_release: None,
-        verdict: Some(Usability::Usable),
-        detection_time: Duration::from_secs(3),
-    });
-    let mut totals = EndTotals {
-        write_errors: 2,
-        ..EndTotals::default()
-    };
-    totals
-        .changes
-        .insert((SessionState::Up, SessionState::Down, DownReason::Timeout), 1);
-    totals.to_up.observe(Duration::from_millis(30));
-    totals.to_down.observe(Duration::from_secs(3));
-    totals.rx_seconds.observe(Duration::from_micros(20));
-    status.ends.insert((link.clone(), source), totals);
-    let counters = EndCounters {
-        sent: 7,
-        received: [(
-            Release {
-                numbers: [0, 34, 1],
-                channel: 4,
-            },
-            5,
-        )]
-        .into(),
-        dropped: [(Drop::Short, 3), (Drop::UnknownPeer, 4)].into(),
-        registered: 3,
-        installs: 2,
-        withdraws: 1,
-    };
-    status.counters.insert((link, source), counters);
-    status
-}
-
 #[test]
 fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
     let engine = Arc::new(FakeDaemon::new(connected()));
