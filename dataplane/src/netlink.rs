@@ -1,10 +1,7 @@
 //! The production backend: GRE links of the kernel.
 
 use async_trait::async_trait;
-use warren_state::{
-    Backend, Capabilities, Fault, FaultClass, LinkName, LinkSpec,
-    outcome::{Feature, MissingFeature},
-};
+use warren_state::{Backend, Capabilities, Fault, FaultClass, LinkName, LinkSpec, outcome::Feature};
 
 use crate::kernel::{
     KernelDataplane, LinkMaker, Pool, change_gre, create_gre, fault, find, once, probe_gre, refused,
@@ -76,13 +73,11 @@ impl LinkMaker for NetlinkLinks {
                 Feature::Events,
                 Feature::GroupDelete,
                 Feature::Counters,
+                Feature::Shaping,
                 Feature::SurvivesRestart,
             ]
             .into(),
-            missing: vec![MissingFeature {
-                feature: Feature::Shaping,
-                reason: "not_built".to_owned(),
-            }],
+            missing: Vec::new(),
         }
     }
 

@@ -172,22 +172,35 @@ fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
             FaultClass::Permanent,
             format!("the prefix length {} is more than 32", address.prefix_len),
         ),
-        Action::Part(_, Part::Rule(_)) if !capabilities.features.contains(&Feature::Rules) => {
-            let missing = capabilities
-                .missing
-                .iter()
-                .find(|missing| missing.feature == Feature::Rules);
-            refuse(
-                FaultClass::Unsupported,
-                missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()),
-            )
-        }
+        Action::Part(_, Part::Rule(_)) if lacks(capabilities, Feature::Rules).is_some() => refuse(
+            FaultClass::Unsupported,
+            lacks(capabilities, Feature::Rules).unwrap_or_default(),
+        ),
+        Action::Part(Edit::Put, Part::Rate(_)) if lacks(capabilities, Feature::Shaping).is_some() => refuse(
+            FaultClass::Unsupported,
+            lacks(capabilities, Feature::Shaping).unwrap_or_default(),
+        ),
         Action::Part(Edit::Put, Part::Route(route)) if route.table.0 == 0 => {
             refuse(FaultClass::Permanent, "there is no table 0".to_owned())
         }
         Action::Link(LinkAction::Delete)
-        | Action::Part(Edit::Put | Edit::Delete, Part::Address(_) | Part::Route(_) | Part::Rule(_)) => Ok(()),
+        | Action::Part(
+            Edit::Put | Edit::Delete,
+            Part::Address(_) | Part::Route(_) | Part::Rule(_) | Part::Rate(_),
+        ) => Ok(()),
     }
+}
+
+/// Why it cannot do this, if it cannot.
+fn lacks(capabilities: &Capabilities, feature: Feature) -> Option<String> {
+    if capabilities.features.contains(&feature) {
+        return None;
+    }
+    let missing = capabilities
+        .missing
+        .iter()
+        .find(|missing| missing.feature == feature);
+    Some(missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()))
 }
 
 fn check_link(step: &PlannedStep, spec: &LinkSpec) -> Result<(), String> {

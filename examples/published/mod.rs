@@ -224,5 +224,6 @@ fn spec(number: u32, name: LinkName) -> TunnelSpec {
         multicast: None,
         exclude: Default::default(),
         far_ends: Default::default(),
+        rate: Default::default(),
     }
 }

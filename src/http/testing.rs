@@ -442,6 +442,7 @@ pub fn observed() -> Observed {
                 link,
                 addresses: BTreeSet::new(),
                 routes,
+                rate: Default::default(),
             },
         )]
         .into(),
@@ -531,6 +532,7 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
         multicast: None,
         exclude: Default::default(),
         far_ends: Default::default(),
+        rate: Default::default(),
     }
 }
 

@@ -152,6 +152,7 @@ fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
         link,
         addresses: spec.addresses.clone(),
         routes: spec.routes.clone(),
+        rate: warren_state::Rate::UNLIMITED,
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod backend;
 pub mod backoff;
+pub mod caps;
 pub mod core;
 pub mod desired;
 pub mod event;
@@ -67,7 +68,7 @@ pub use outcome::{
 };
 pub use owners::{OwnerChoice, Owners};
 pub use position::{NodeId, Position};
-pub use rate::Rate;
+pub use rate::{Rate, RateWant, Rates};
 pub use role::{RoleKind, UnknownRole};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};

@@ -17,7 +17,7 @@ use ipnet::Ipv4Net;
 
 use crate::{
     Action, Address, CounterRun, Edit, Fault, FaultClass, ForeignLink, Incarnation, LinkAction, LinkName,
-    LinkSpec, Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, RemovalReport, Route, Rule,
+    LinkSpec, Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, Rate, RemovalReport, Route, Rule,
     StepOutcome, TableId, TunnelId,
 };
 
@@ -54,6 +54,10 @@ pub struct Interface {
     pub addresses: BTreeSet<Address>,
     /// Routes of ours over it.
     pub routes: BTreeSet<Route>,
+    /// The rate of ours on it.
+    pub rate: Rate,
+    /// Somebody else holds it to a rate.
+    pub shaped_by_other: bool,
 }
 
 /// The kind of an interface.
@@ -250,6 +254,9 @@ impl Model {
                     .and_then(|tunnel| put_route(tunnel, *route, taken))
             }
             Part::Rule(rule) => Ok(self.rules.insert(*rule)),
+            Part::Rate(rate) => self
+                .ours(step.tunnel, &step.link)
+                .and_then(|tunnel| put_rate(tunnel, *rate)),
         }
     }
 
@@ -262,6 +269,9 @@ impl Model {
                 .ours(step.tunnel, &step.link)
                 .map(|tunnel| tunnel.routes.remove(route)),
             Part::Rule(rule) => Ok(self.rules.remove(rule)),
+            Part::Rate(_) => self
+                .ours(step.tunnel, &step.link)
+                .map(|tunnel| !std::mem::take(&mut tunnel.rate).is_unlimited()),
         };
         taken.or_else(absent_is_fine)
     }
@@ -322,6 +332,8 @@ impl Model {
             link,
             addresses: BTreeSet::new(),
             routes: BTreeSet::new(),
+            rate: Rate::UNLIMITED,
+            shaped_by_other: false,
         };
         self.next_index += 1;
         self.plug_in(interface);
@@ -408,6 +420,7 @@ impl Interface {
             },
             addresses: self.addresses.clone(),
             routes: self.routes.clone(),
+            rate: self.rate,
         }
     }
 }
@@ -451,6 +464,13 @@ fn put_address(tunnel: &mut Interface, address: Address) -> Attempt {
         Some(_) => Err((FaultClass::Conflict, "the address is there with another scope")),
         None => Ok(tunnel.addresses.insert(address)),
     }
+}
+
+fn put_rate(tunnel: &mut Interface, rate: Rate) -> Attempt {
+    if tunnel.shaped_by_other {
+        return Err((FaultClass::Conflict, "somebody else holds the link to a rate"));
+    }
+    Ok(std::mem::replace(&mut tunnel.rate, rate) != rate)
 }
 
 fn take_address(tunnel: &mut Interface, address: &Address) -> bool {

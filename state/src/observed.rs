@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Incarnation, LinkName, Route, Rule, TunnelId};
+use crate::{Address, Incarnation, LinkName, Rate, Route, Rule, TunnelId};
 
 /// One observation of the host. A full one has every tunnel of ours, and what is not ours by name and endpoints only,
 /// because it may be in the way.
@@ -38,6 +38,9 @@ pub struct ObservedTunnel {
     pub addresses: BTreeSet<Address>,
     /// Routes over it that carry our marks.
     pub routes: BTreeSet<Route>,
+    /// How much may go through it, as far as we hold it.
+    #[serde(default, skip_serializing_if = "Rate::is_unlimited")]
+    pub rate: Rate,
 }
 
 /// The link of a tunnel of ours.

@@ -1,8 +1,30 @@
 //! How much may go through a tunnel.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
+use imbl::{OrdMap, ordmap::DiffItem};
 use serde::{Deserialize, Serialize};
+
+use crate::TunnelId;
+
+/// What a tunnel's rate is to be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateWant {
+    /// This.
+    Be(Rate),
+    /// Whatever it is: nobody has decided yet.
+    AsItIs,
+}
+
+/// What the rates of tunnels are to be.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Rates {
+    /// Of every other tunnel.
+    pub rest: RateWant,
+    /// Of these.
+    pub of: OrdMap<TunnelId, Rate>,
+}
 
 /// How much may go through a tunnel, in octets of the packets that it carries. Up is what leaves this host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -13,6 +35,50 @@ pub struct Rate {
     /// Octets a second that may come; none is any number, and 0 blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down: Option<u64>,
+}
+
+impl Rates {
+    /// Of this tunnel.
+    #[must_use]
+    pub fn of(&self, tunnel: &TunnelId) -> RateWant {
+        self.of.get(tunnel).map_or(self.rest, |rate| RateWant::Be(*rate))
+    }
+
+    /// Whose it may be that the two say something else of; `None` where that may be anybody.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self) -> Option<BTreeSet<TunnelId>> {
+        if self.rest != other.rest {
+            return None;
+        }
+        let differs = self.of.diff(&other.of).map(|item| match item {
+            DiffItem::Add(id, _) | DiffItem::Remove(id, _) => *id,
+            DiffItem::Update { new: (id, _), .. } => *id,
+        });
+        Some(differs.collect())
+    }
+}
+
+impl RateWant {
+    /// The rate, where it is known.
+    #[must_use]
+    pub fn rate(self) -> Option<Rate> {
+        match self {
+            Self::Be(rate) => Some(rate),
+            Self::AsItIs => None,
+        }
+    }
+
+    /// Whether it is any number.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for RateWant {
+    fn default() -> Self {
+        Self::Be(Rate::UNLIMITED)
+    }
 }
 
 impl Rate {

@@ -7,6 +7,7 @@ mod held;
 mod machine;
 mod manual;
 mod pass;
+mod rates;
 mod reader;
 mod some;
 mod sources;
@@ -25,7 +26,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners, Rates,
     RemovalReport, Rule, StopMode, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
@@ -99,6 +100,8 @@ pub enum Input {
     Owners(Owners),
     /// What sessions may not teach us is this.
     Exclude(Exclusion),
+    /// What the rates of tunnels are to be is this.
+    Rates(Box<Rates>),
     /// An operator asks for a tunnel, past the ledger. Ask [`Reconciler::may_provision`] first.
     Provision(Box<ManualRequest>),
     /// An operator wants this tunnel gone, whoever asks for it.

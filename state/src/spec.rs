@@ -10,7 +10,7 @@ use std::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{Asn, Exclusion, Incarnation, LinkName, ServiceKind, TunnelId};
+use crate::{Asn, Exclusion, Incarnation, LinkName, RateWant, ServiceKind, TunnelId};
 
 /// The MTU of a tunnel of which nothing else is said, and the largest that is taken from an underlay: what 1500 bytes leave,
 /// as the reference has it. The other end sends no more, whatever this host's own network takes.
@@ -48,6 +48,9 @@ pub struct TunnelSpec {
     /// would send that tunnel's packets into this one, and stays out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub far_ends: BTreeSet<Ipv4Addr>,
+    /// How much may go through it.
+    #[serde(default, skip_serializing_if = "RateWant::is_unlimited")]
+    pub rate: RateWant,
 }
 
 /// Why a route that the session taught us stays out of the kernel.
@@ -81,6 +84,8 @@ pub enum SpecPart {
     Exclusion,
     /// The same: the far ends of this host's tunnels.
     FarEnds,
+    /// How much may go through it.
+    Rate,
 }
 
 impl SpecPart {
@@ -97,6 +102,7 @@ impl SpecPart {
             Self::Multicast => "multicast",
             Self::Exclusion => "exclusion",
             Self::FarEnds => "far_ends",
+            Self::Rate => "rate",
         }
     }
 }
@@ -115,6 +121,10 @@ impl TunnelSpec {
             (self.multicast.is_some(), SpecPart::Multicast),
             (!self.exclude.is_empty(), SpecPart::Exclusion),
             (!self.far_ends.is_empty(), SpecPart::FarEnds),
+            (
+                self.rate.rate().is_some_and(|rate| !rate.is_unlimited()),
+                SpecPart::Rate,
+            ),
         ];
         has.into_iter()
             .filter_map(|(has, part)| has.then_some(part))
@@ -137,6 +147,7 @@ impl TunnelSpec {
             (self.multicast != other.multicast, SpecPart::Multicast),
             (self.exclude != other.exclude, SpecPart::Exclusion),
             (self.far_ends != other.far_ends, SpecPart::FarEnds),
+            (self.rate != other.rate, SpecPart::Rate),
         ];
         differs
             .into_iter()

@@ -121,6 +121,7 @@ impl fmt::Display for PlannedStep {
             Action::Part(edit, Part::Address(address)) => write!(f, "{edit} address {address} dev {link}"),
             Action::Part(edit, Part::Route(route)) => write!(f, "{edit} route {route} dev {link}"),
             Action::Part(edit, Part::Rule(rule)) => write!(f, "{edit} rule {rule}"),
+            Action::Part(edit, Part::Rate(rate)) => write!(f, "{edit} rate {rate} dev {link}"),
         }
     }
 }

@@ -6,7 +6,8 @@ use ipnet::Ipv4Net;
 
 use crate::{
     Address, AddressScope, Asn, BgpSpec, Exclusion, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes,
-    LinkName, LinkSpec, Pubkey, Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
+    LinkName, LinkSpec, Pubkey, RateWant, Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec,
+    TunnelWant,
     view::{RawNet, User, UserStatus},
 };
 
@@ -96,6 +97,7 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
         multicast: None,
         exclude: Exclusion::default(),
         far_ends: BTreeSet::new(),
+        rate: RateWant::default(),
         link,
     }
 }

@@ -106,6 +106,7 @@ mod tests {
             link,
             addresses: BTreeSet::new(),
             routes: dst.iter().map(route).collect(),
+            rate: Default::default(),
         };
         Observed {
             tunnels: [(TunnelId(Pubkey([1; 32])), tunnel)].into(),

@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use warren_state::{Action, Fault, LinkAction, PlannedStep, StepOutcome, TunnelId};
+use warren_state::{
+    Action, Edit, Fault, FaultClass, LinkAction, Part, PlannedStep, Rate, StepOutcome, TunnelId,
+};
 
 use super::{
     Core, LinkMaker,
     companion::{self, PartStep},
+    fault::fault,
     link,
     remove::Which,
+    shaper,
 };
 
 /// Takes the steps in order; each tunnel ends with the first failure that [stops](StepOutcome::stops) it.
@@ -24,6 +28,13 @@ pub async fn apply<M: LinkMaker>(core: Arc<Core<M>>, steps: Vec<PlannedStep>) ->
                     StepOutcome::Failed(fault)
                 }));
             }
+            Run::Rate(step, ..) if failed.contains(&step.tunnel) => {}
+            Run::Rate(step, rate) => {
+                outcomes.push(about_rate(&core, step, rate).await.unwrap_or_else(|fault| {
+                    failed.insert(step.tunnel);
+                    StepOutcome::Failed(fault)
+                }));
+            }
             Run::Parts(parts) => about_parts(&core, parts, &mut failed, &mut outcomes).await,
         }
     }
@@ -33,6 +44,7 @@ pub async fn apply<M: LinkMaker>(core: Arc<Core<M>>, steps: Vec<PlannedStep>) ->
 /// Steps that are taken together.
 enum Run<'a> {
     Link(&'a PlannedStep, &'a LinkAction),
+    Rate(&'a PlannedStep, Rate),
     Parts(Vec<PartStep>),
 }
 
@@ -41,10 +53,12 @@ fn runs(steps: &[PlannedStep]) -> Vec<Run<'_>> {
     for step in steps {
         match (&step.action, runs.last_mut()) {
             (Action::Link(action), _) => runs.push(Run::Link(step, action)),
+            (Action::Part(Edit::Put, Part::Rate(rate)), _) => runs.push(Run::Rate(step, *rate)),
+            (Action::Part(Edit::Delete, Part::Rate(_)), _) => runs.push(Run::Rate(step, Rate::UNLIMITED)),
             (Action::Part(edit, part), Some(Run::Parts(parts))) => {
                 parts.push(PartStep::new(step, *edit, *part));
             }
-            (Action::Part(edit, part), Some(Run::Link(..)) | None) => {
+            (Action::Part(edit, part), Some(Run::Link(..) | Run::Rate(..)) | None) => {
                 runs.push(Run::Parts(vec![PartStep::new(step, *edit, *part)]));
             }
         }
@@ -69,6 +83,43 @@ async fn about_link<M: LinkMaker>(
             })
         }
     }
+}
+
+async fn about_rate<M: LinkMaker>(
+    core: &Arc<Core<M>>,
+    step: &PlannedStep,
+    rate: Rate,
+) -> Result<StepOutcome, Fault> {
+    let (tunnel, name, operation) = (step.tunnel, step.link.clone(), step.to_string());
+    let found = core
+        .pool
+        .run(async move |netlink| link::ours(netlink, tunnel, &name, &operation).await)
+        .await??;
+    let Some((link, _)) = found else {
+        return match rate.is_unlimited() {
+            true => Ok(StepOutcome::AlreadySo),
+            false => Err(fault(
+                FaultClass::Gone,
+                step,
+                format!("there is no link {}", step.link),
+            )),
+        };
+    };
+    if let Some(shaped) = core.maker.shape(&step.link, rate).await {
+        return shaped;
+    }
+    let (core, operation) = (core.clone(), step.to_string());
+    core.pool
+        .clone()
+        .run(async move |netlink| {
+            if rate.is_unlimited() {
+                return shaper::clear(netlink, &link, &operation).await;
+            }
+            let done = shaper::put(netlink, &link, rate, &operation).await;
+            shaper::note_device(netlink, &core.directory, &link).await;
+            done
+        })
+        .await?
 }
 
 async fn about_parts<M: LinkMaker>(

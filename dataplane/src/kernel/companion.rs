@@ -115,6 +115,8 @@ impl Batch<'_> {
                     .await
             }
             (Edit::Delete, Part::Rule(rule)) => delete_rule(self.netlink, rule).await,
+            // Taken by itself: who holds it to a rate is the backend's.
+            (Edit::Put | Edit::Delete, Part::Rate(_)) => Ok(StepOutcome::AlreadySo),
         }
     }
 

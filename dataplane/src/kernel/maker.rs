@@ -1,7 +1,9 @@
 //! What differs between the backends that use the kernel: how a bare link comes to be.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use warren_state::{Capabilities, Fault, LinkName, LinkSpec};
+use warren_state::{Capabilities, Fault, LinkName, LinkSpec, Rate, StepOutcome};
 
 /// Makes the bare links of one kernel backend. Marks, addresses, routes, rules and notices are rtnetlink and are shared
 /// ([`super::KernelDataplane`]).
@@ -33,6 +35,22 @@ pub trait LinkMaker: Send + Sync + 'static {
 
     /// Lets go of what the maker holds for the link, after it was deleted or found gone. May be called more than once.
     async fn release(&self, link: &LinkName);
+
+    /// Holds a link to a rate, or no longer; `None` where the shared code does that in the kernel.
+    ///
+    /// # Errors
+    /// `Unsupported` where it cannot be; otherwise by the answer.
+    async fn shape(&self, _link: &LinkName, _rate: Rate) -> Option<Result<StepOutcome, Fault>> {
+        None
+    }
+
+    /// The rates of links that the kernel does not know.
+    ///
+    /// # Errors
+    /// When they are not known right now.
+    async fn rates(&self) -> Result<BTreeMap<LinkName, Rate>, Fault> {
+        Ok(BTreeMap::new())
+    }
 
     /// Whether the mark must carry the endpoints and the TTL, because the kernel does not know them (TUN devices).
     fn alias_carries_endpoints(&self) -> bool;

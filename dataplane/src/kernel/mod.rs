@@ -19,6 +19,8 @@ mod outlet;
 mod pool;
 mod remove;
 mod requests;
+mod shaper;
+mod traffic;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
@@ -188,10 +190,20 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
         let core = self.core.clone();
-        self.core
+        let observed = self
+            .core
             .pool
             .run(async move |netlink| observe::observe(netlink, &core.directory, &scope).await)
-            .await?
+            .await?;
+        let mut observed = observed?;
+        for (name, rate) in self.core.maker.rates().await? {
+            for have in observed.tunnels.values_mut() {
+                if have.link.name == name {
+                    have.rate = rate;
+                }
+            }
+        }
+        Ok(observed)
     }
 
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {

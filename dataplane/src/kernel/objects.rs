@@ -21,11 +21,14 @@ use netlink_packet_route::{
     rule::{RuleAction, RuleAttribute, RuleFlags},
 };
 use warren_state::{
-    Address, AddressScope, CounterRun, ForeignLink, LinkName, ObservedLink, ObservedTunnel, Reading, Route,
-    RouteProtocol, Rule, RuleSelector, TableId, Traffic, TunnelId,
+    Address, AddressScope, CounterRun, ForeignLink, LinkName, ObservedLink, ObservedTunnel, Rate, Reading,
+    Route, RouteProtocol, Rule, RuleSelector, TableId, Traffic, TunnelId,
 };
 
-use super::mark::{Endpoints, LINK_GROUP, Mark};
+use super::{
+    mark::{Endpoints, LINK_GROUP, Mark},
+    shaper,
+};
 
 /// The priority of our rules on such a selector; with [`RULE_PROTOCOL`] it is the mark of ownership on rules.
 pub fn rule_priority(selector: &RuleSelector) -> u32 {
@@ -53,6 +56,8 @@ pub enum LinkKind {
     Gre,
     /// A TUN device.
     Tun,
+    /// A device beside a link, for its rate.
+    Ifb,
     /// Anything else, by the kernel's name for the kind where it has one.
     Other(String),
 }
@@ -71,6 +76,8 @@ pub struct Link {
     pub running: bool,
     pub gre: Option<Endpoints>,
     pub counters: Option<Traffic>,
+    /// What goes out goes through a token bucket, whoever made it.
+    pub has_bucket: bool,
 }
 
 impl Link {
@@ -83,11 +90,12 @@ impl Link {
             return None;
         }
         let (mut name, mut kind, mut alias, mut group, mut mtu) = (None, None, String::new(), 0, 0);
-        let (mut gre, mut counters) = (None, None);
+        let (mut gre, mut counters, mut has_bucket) = (None, None, false);
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(text) => name = LinkName::new(text.clone()).ok(),
                 LinkAttribute::IfAlias(text) => alias.clone_from(text),
+                LinkAttribute::Qdisc(kind) => has_bucket = kind == "tbf",
                 LinkAttribute::Group(number) => group = *number,
                 LinkAttribute::Mtu(octets) => mtu = *octets,
                 LinkAttribute::LinkInfo(info) => (kind, gre) = decode_info(info),
@@ -111,12 +119,26 @@ impl Link {
             running,
             gre,
             counters,
+            has_bucket,
         })
     }
 
     /// What the alias says, when it is ours.
     pub fn mark(&self) -> Option<Mark> {
         self.alias.parse().ok()
+    }
+
+    /// Whether it is the kind of a device beside a link.
+    pub fn is_ifb(&self) -> bool {
+        self.kind == LinkKind::Ifb
+    }
+
+    /// Whether it is beside one of these.
+    pub fn is_beside<'a>(&self, links: impl IntoIterator<Item = &'a Self>) -> bool {
+        self.is_ifb()
+            && links.into_iter().any(|link| {
+                link.alias == self.alias && shaper::name_beside(link.index).as_ref() == Ok(&self.name)
+            })
     }
 
     /// Whether the making of a link of ours was cut short here; see [`super::mark`].
@@ -153,6 +175,7 @@ impl Link {
         mark: &Mark,
         addresses: BTreeSet<Address>,
         routes: BTreeSet<Route>,
+        rate: Rate,
     ) -> ObservedTunnel {
         let endpoints = self.endpoints();
         let link = ObservedLink {
@@ -169,6 +192,7 @@ impl Link {
             link,
             addresses,
             routes,
+            rate,
         }
     }
 
@@ -187,6 +211,7 @@ impl fmt::Display for Link {
         let kind = match &self.kind {
             LinkKind::Gre => "gre",
             LinkKind::Tun => "tun",
+            LinkKind::Ifb => "ifb",
             LinkKind::Other(kind) => kind,
         };
         write!(f, "{} ({kind}", self.name)?;
@@ -201,6 +226,7 @@ fn link_kind(kind: Option<&InfoKind>) -> LinkKind {
     match kind {
         Some(InfoKind::GreTun) => LinkKind::Gre,
         Some(InfoKind::Tun) => LinkKind::Tun,
+        Some(InfoKind::Ifb) => LinkKind::Ifb,
         Some(other) => LinkKind::Other(other.to_string()),
         None => LinkKind::Other("device".to_owned()),
     }

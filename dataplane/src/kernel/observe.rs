@@ -7,7 +7,7 @@ use std::{
 };
 
 use netlink_packet_route::RouteNetlinkMessage;
-use warren_state::{Address, Fault, LinkName, Observed, Reading, Route, RouteProtocol, TunnelId};
+use warren_state::{Address, Fault, LinkName, Observed, Rate, Reading, Route, RouteProtocol, TunnelId};
 
 use super::{
     connection::{KernelError, Netlink},
@@ -15,6 +15,7 @@ use super::{
     fault::{is_absent, refused},
     objects::{AddressEntry, Link, RouteEntry, RuleEntry, protocol_number},
     requests::{self, Request},
+    shaper,
 };
 use crate::contract::Scope;
 
@@ -38,13 +39,30 @@ async fn observe_all(netlink: &mut Netlink, directory: &Directory) -> Result<Obs
         ..Observed::default()
     };
     let mut up: BTreeSet<Ipv4Addr> = BTreeSet::new();
+    let aliases: BTreeMap<&str, Vec<&Link>> = everything.by_alias();
+    let beside = |link: &Link| {
+        let of_alias = aliases.get(link.alias.as_str()).into_iter().flatten();
+        link.is_beside(of_alias.copied())
+    };
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
         if let Some(mark) = link.mark() {
+            if beside(link) {
+                continue;
+            }
+            let shaped = link.has_bucket
+                || aliases
+                    .get(link.alias.as_str())
+                    .is_some_and(|links| links.len() > 1);
+            let rate = if shaped {
+                shaper::read(netlink, link).await?
+            } else {
+                Rate::UNLIMITED
+            };
             let (addresses, routes) = (
                 everything.addresses_on(link.index),
                 everything.routes_over(link.index),
             );
-            observed.add(mark.tunnel, link.observed(&mark, addresses, routes));
+            observed.add(mark.tunnel, link.observed(&mark, addresses, routes, rate));
             continue;
         }
         observed.foreign.insert(link.name.clone(), link.foreign());
@@ -76,7 +94,8 @@ async fn observe_tunnel(
     {
         links.extend(find(netlink, name).await?);
     }
-    for link in links.iter().filter(|link| !link.is_half_made()) {
+    let present = |link: &&Link| !link.is_half_made() && !link.is_beside(&links);
+    for link in links.iter().filter(present) {
         directory.note(link);
         let Some(mark) = link.mark() else {
             observed.foreign.insert(link.name.clone(), link.foreign());
@@ -85,7 +104,8 @@ async fn observe_tunnel(
         let addresses = addresses_on(netlink, link.index).await?;
         let routes = routes_over(netlink, link.index).await?;
         let routes = routes.iter().filter_map(RouteEntry::as_ours).collect();
-        observed.add(mark.tunnel, link.observed(&mark, addresses, routes));
+        let rate = shaper::read(netlink, link).await?;
+        observed.add(mark.tunnel, link.observed(&mark, addresses, routes, rate));
     }
     Ok(observed)
 }
@@ -165,6 +185,14 @@ impl Everything {
         let ask =
             |index: Option<u32>| protocols.map(|protocol| requests::routes_of_protocol(protocol, index));
         over.into_iter().flat_map(ask).collect()
+    }
+
+    fn by_alias(&self) -> BTreeMap<&str, Vec<&Link>> {
+        let mut found = BTreeMap::<&str, Vec<&Link>>::new();
+        for link in self.links.iter().filter(|link| !link.alias.is_empty()) {
+            found.entry(&link.alias).or_default().push(link);
+        }
+        found
     }
 
     pub fn addresses_on(&self, index: u32) -> BTreeSet<Address> {
@@ -257,7 +285,8 @@ pub async fn counters(
         Scope::Tunnel { tunnel, .. } => with_counters(netlink, directory, *tunnel).await,
     };
     let links = read.map_err(|refusal| refused("read counters", &refusal))?;
-    Ok(links.iter().filter_map(Link::reading).collect())
+    let links = links.iter().filter(|link| !link.is_ifb());
+    Ok(links.filter_map(Link::reading).collect())
 }
 
 async fn with_counters(
@@ -369,6 +398,7 @@ mod tests {
             running: true,
             gre: None,
             counters: None,
+            has_bucket: false,
         }
     }
 

@@ -21,6 +21,7 @@ use super::{
     observe::{self, Everything},
     pool::Pool,
     requests::{self, LinkSettings},
+    shaper,
 };
 
 /// How long a removal waits for company; while more come, it waits again.
@@ -193,8 +194,9 @@ async fn delete_one(
         .iter()
         .filter_map(|entry| entry.as_ours())
         .count();
+    let device = shaper::delete_device(netlink, link).await.map_err(to_fault)?;
     match netlink.change(requests::delete_link(link.index)).await {
-        Ok(()) => gone.add(link, (addresses + routes) as u64),
+        Ok(()) => gone.add(link, (addresses + routes) as u64 + u64::from(device)),
         Err(refusal) if is_absent(refusal.errno) => {}
         Err(refusal) => return Err(to_fault(refusal)),
     }
@@ -214,7 +216,7 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
     for job in jobs {
         let links: Vec<&Link> = marked.get(&job.tunnel).into_iter().flatten().copied().collect();
         let links: Vec<&Link> = match &job.which {
-            Which::Link(name) => links.into_iter().filter(|link| link.name == *name).collect(),
+            Which::Link(name) => with_device(&links, name),
             Which::All(_) => links,
         };
         if links.is_empty() {
@@ -260,6 +262,16 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
         }
     }
     left
+}
+
+/// The link of this name, and the device beside it.
+fn with_device<'a>(links: &[&'a Link], name: &LinkName) -> Vec<&'a Link> {
+    let named: Vec<&Link> = links.iter().filter(|link| link.name == *name).copied().collect();
+    let beside = links
+        .iter()
+        .filter(|link| link.is_beside(named.iter().copied()))
+        .copied();
+    named.iter().copied().chain(beside).collect()
 }
 
 fn unused_group(links: &[Link]) -> Option<u32> {

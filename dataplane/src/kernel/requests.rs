@@ -33,6 +33,11 @@ pub struct LinkSettings<'a> {
     pub up: bool,
 }
 
+pub use super::traffic::{
+    add_incoming_queue, delete_incoming_queue, delete_root_queue, incoming_filters, incoming_queue,
+    lead_incoming_to, put_bucket, root_queue,
+};
+
 fn request(message: RouteNetlinkMessage, flags: u16) -> Request {
     let mut request = NetlinkMessage::from(message);
     request.header.flags = flags;
@@ -102,6 +107,19 @@ pub fn create_gre(spec: &LinkSpec) -> Request {
         LinkAttribute::IfName(spec.name.to_string()),
         LinkAttribute::Group(LINK_GROUP),
         gre(gre_data(spec)),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(link(0, attributes)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+}
+
+/// A device that all that comes in over a link is led through.
+pub fn create_ifb(name: &LinkName) -> Request {
+    let attributes = vec![
+        LinkAttribute::IfName(name.to_string()),
+        LinkAttribute::Group(LINK_GROUP),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Ifb)]),
     ];
     request(
         RouteNetlinkMessage::NewLink(link(0, attributes)),

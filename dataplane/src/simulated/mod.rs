@@ -13,9 +13,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
     Backend, Capabilities, CounterRun, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep,
-    Reading, RemovalReport, StepOutcome, Traffic, TunnelId,
-    model::Model,
-    outcome::{Feature, MissingFeature},
+    Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
 };
 
 pub use script::{Script, Trouble};
@@ -265,13 +263,11 @@ impl Dataplane for Simulated {
                 Feature::Rules,
                 Feature::Events,
                 Feature::Counters,
+                Feature::Shaping,
                 Feature::SurvivesRestart,
             ]
             .into(),
-            missing: vec![MissingFeature {
-                feature: Feature::Shaping,
-                reason: "not_built".to_owned(),
-            }],
+            missing: Vec::new(),
         }
     }
 

@@ -279,9 +279,11 @@ fn open_log(path: &Path) -> io::Result<Stdio> {
 fn unpack(response: Response) -> Result<Response, Rejection> {
     match response {
         Response::Refused { class, detail } => Err(Rejection { class, detail }),
-        answer @ (Response::Hello { .. } | Response::Done | Response::Tunnels(_) | Response::Counters(_)) => {
-            Ok(answer)
-        }
+        answer @ (Response::Hello { .. }
+        | Response::Done
+        | Response::Tunnels(_)
+        | Response::Rates(_)
+        | Response::Counters(_)) => Ok(answer),
     }
 }
 

@@ -159,6 +159,8 @@ impl Shared {
                 tunnels.release(&name);
                 Ok(Response::Done)
             }
+            Request::Shape { name, rate } => tunnels.shape(&name, rate).map(|()| Response::Done),
+            Request::Rates => Ok(Response::Rates(tunnels.rates())),
             Request::List => Ok(Response::Tunnels(tunnels.list())),
             Request::Counters => Ok(Response::Counters(tunnels.counters())),
             Request::Shutdown => return (Response::Done, Then::End),

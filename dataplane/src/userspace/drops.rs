@@ -46,10 +46,12 @@ pub enum DropReason {
     NoBuffer,
     /// To send: refused by the kernel for another reason.
     SendRefused,
+    /// Either way: more than the tunnel may carry.
+    Throttled,
 }
 
 impl DropReason {
-    const COUNT: usize = Self::SendRefused as usize + 1;
+    const COUNT: usize = Self::Throttled as usize + 1;
 
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -70,6 +72,7 @@ impl DropReason {
         Self::TooBig,
         Self::NoBuffer,
         Self::SendRefused,
+        Self::Throttled,
     ];
 
     /// Why a packet could not be sent. Some of these are about an earlier packet: an ICMP error is reported once, to

@@ -103,6 +103,14 @@ pub fn run_forwarder(args: impl IntoIterator<Item = String>) -> Result<(), Forwa
     spawn_carrier("transmit", transmit::run, &tunnels, &socket, &ended)?;
     spawn_carrier("receive", receive::run, &tunnels, &socket, &ended)?;
 
+    spawn_carrier(
+        "waiting",
+        |tunnels, _| tunnels.waiting.carry(tunnels),
+        &tunnels,
+        &socket,
+        &ended,
+    )?;
+
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,10 +1,12 @@
 //! The backend's side of the daemon: makes links through the forwarder.
 
-use std::{fs::OpenOptions, io, time::Duration};
+use std::{collections::BTreeMap, fs::OpenOptions, io, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
-use warren_state::{Backend, Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, MissingFeature};
+use warren_state::{
+    Backend, Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, Rate, StepOutcome,
+};
 
 use super::{
     client::{Absent, Client, UserspaceSettings},
@@ -109,16 +111,14 @@ impl LinkMaker for UserspaceLinks {
             Feature::GroupDelete,
             Feature::Counters,
             Feature::Offload,
+            Feature::Shaping,
             Feature::SurvivesRestart,
         ];
         Capabilities {
             backend: Backend::Userspace,
             reason: None,
             features: features.into(),
-            missing: vec![MissingFeature {
-                feature: Feature::Shaping,
-                reason: "not_built".to_owned(),
-            }],
+            missing: Vec::new(),
         }
     }
 
@@ -159,9 +159,52 @@ impl LinkMaker for UserspaceLinks {
         }
     }
 
+    async fn shape(&self, link: &LinkName, rate: Rate) -> Option<Result<StepOutcome, Fault>> {
+        match self.rates().await {
+            Ok(rates) if rates.get(link).copied().unwrap_or_default() == rate => {
+                return Some(Ok(StepOutcome::AlreadySo));
+            }
+            Ok(_) => {}
+            Err(fault) => return Some(Err(fault)),
+        }
+        let request = Request::Shape {
+            name: link.clone(),
+            rate,
+        };
+        let asked = self
+            .ask(&request, Absent::Fine, &format!("hold {link} to {rate}"))
+            .await;
+        Some(match asked {
+            Ok(Some(_)) => Ok(StepOutcome::Done),
+            Ok(None) => Err(Rejection::new(FaultClass::Gone, "there is no forwarder").during(format!("hold {link}"))),
+            Err(fault) if is_of_an_earlier_release(&fault) => Err(Fault {
+                class: FaultClass::Unsupported,
+                detail: "forwarder_of_an_earlier_release: it goes with its tunnels, as `warren disable` and `warren enable` take them down and up"
+                    .to_owned(),
+                ..fault
+            }),
+            Err(fault) => Err(fault),
+        })
+    }
+
+    async fn rates(&self) -> Result<BTreeMap<LinkName, Rate>, Fault> {
+        match self.ask(&Request::Rates, Absent::Fine, "read rates").await {
+            Ok(Some(Response::Rates(rates))) => Ok(rates),
+            Ok(None) => Ok(BTreeMap::new()),
+            Ok(Some(other)) => Err(unexpected("read rates", &other)),
+            // It holds nobody to anything.
+            Err(fault) if is_of_an_earlier_release(&fault) => Ok(BTreeMap::new()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     fn alias_carries_endpoints(&self) -> bool {
         true
     }
+}
+
+fn is_of_an_earlier_release(fault: &Fault) -> bool {
+    fault.class == FaultClass::Permanent && fault.detail.starts_with("not a request")
 }
 
 /// What gives the process TUN devices.

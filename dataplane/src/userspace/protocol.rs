@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Fault, FaultClass, LinkName, LinkSpec};
+use warren_state::{Fault, FaultClass, LinkName, LinkSpec, Rate};
 
 use super::drops::DropReason;
 
@@ -43,6 +43,15 @@ pub enum Request {
         /// The one that it names.
         name: LinkName,
     },
+    /// Holds a tunnel to a rate, or no longer. A forwarder of an earlier release refuses it.
+    Shape {
+        /// The one that it names.
+        name: LinkName,
+        /// The rate.
+        rate: Rate,
+    },
+    /// Asks for the rates of the tunnels that are held to one. A forwarder of an earlier release refuses it.
+    Rates,
     /// Asks for all tunnels.
     List,
     /// Asks for the counters of all tunnels.
@@ -68,6 +77,8 @@ pub enum Response {
     Done,
     /// To `List`: in the order of names.
     Tunnels(Vec<LinkSpec>),
+    /// To `Rates`.
+    Rates(BTreeMap<LinkName, Rate>),
     /// To `Counters`.
     Counters(CounterReport),
     /// It is not so, and why.

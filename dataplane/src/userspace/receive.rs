@@ -4,12 +4,14 @@ use std::{
     convert::Infallible,
     io::{self, IoSlice, Write},
     sync::atomic::Ordering::Relaxed,
+    time::Instant,
 };
 
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
+    bucket::Verdict,
     coalesce::Coalescer,
     drops::DropReason,
     gre,
@@ -63,12 +65,20 @@ fn deliver(tunnels: &Tunnels, receiver: &Receiver, count: usize) {
     let mut frames = Coalescer::with_capacity(count.min(BATCH));
     for index in 0..count {
         match accept(&table, receiver.packet(index)) {
+            Ok((tunnel, inner)) if tunnel.down.is_limited() && !may_pass(tunnels, tunnel, inner) => {
+                tunnels.waiting.push(tunnel, inner);
+            }
             Ok((tunnel, inner)) => frames.push(ByIdentity(tunnel), tunnel.mtu(), inner),
             Err((Some(tunnel), reason)) => tunnel.traffic.drops.add(reason, 1),
             Err((None, reason)) => tunnels.strangers.add(reason, 1),
         }
     }
     frames.emit(|ByIdentity(tunnel), parts, packets, bytes| write(tunnel, parts, packets, bytes));
+}
+
+/// Whether a packet of a limited tunnel may go at once: nothing waits before it, and there is room.
+fn may_pass(tunnels: &Tunnels, tunnel: &Tunnel, inner: &[u8]) -> bool {
+    !tunnels.waiting.has(tunnel) && tunnel.down.take(inner.len() as u64, Instant::now()) == Verdict::Go
 }
 
 /// Why a packet is dropped, and whose it is, where that is known.
@@ -81,8 +91,9 @@ fn accept<'t, 'p>(table: &'t Table, packet: &'p [u8]) -> Result<(&'t Tunnel, &'p
     Ok((tunnel, inner))
 }
 
+/// Gives what came to the host.
 #[allow(clippy::unused_io_amount)]
-fn write(tunnel: &Tunnel, parts: &[IoSlice<'_>], packets: u64, bytes: u64) {
+pub fn write(tunnel: &Tunnel, parts: &[IoSlice<'_>], packets: u64, bytes: u64) {
     match (&tunnel.tun).write_vectored(parts) {
         // A TUN device takes a packet whole or not at all.
         Ok(_whole) => tunnel.traffic.rx.add(packets, bytes),

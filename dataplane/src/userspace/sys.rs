@@ -7,6 +7,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     ptr,
+    time::Duration,
 };
 
 /// Messages per `sendmmsg` and `recvmmsg`.
@@ -162,8 +163,12 @@ impl Epoll {
         Ok(())
     }
 
-    /// Waits without limit for at least one token; a signal may end the wait with none.
-    pub fn wait(&self, tokens: &mut Vec<u64>) -> io::Result<()> {
+    /// Waits for at least one token, no longer than `patience` where there is one; a signal may end the wait with none.
+    pub fn wait(&self, tokens: &mut Vec<u64>, patience: Option<Duration>) -> io::Result<()> {
+        // Rounded up, so that what is waited for has come.
+        let millis = patience.map_or(-1, |patience| {
+            libc::c_int::try_from(patience.as_micros().div_ceil(1000)).unwrap_or(libc::c_int::MAX)
+        });
         tokens.clear();
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
         // SAFETY: the array is valid for as many events as are announced.
@@ -172,7 +177,7 @@ impl Epoll {
                 self.0.as_raw_fd(),
                 events.as_mut_ptr(),
                 events.len() as libc::c_int,
-                -1,
+                millis,
             )
         }) {
             Ok(count) => tokens.extend(events.iter().take(count as usize).map(|event| event.u64)),

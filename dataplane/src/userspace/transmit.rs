@@ -1,15 +1,18 @@
 //! From the TUN devices to the underlay.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     io::{self, IoSlice, Read, Write},
     ops::Range,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use socket2::Socket;
 
 use super::{
+    bucket::Verdict,
     drops::DropReason,
     gre::{self, ENCAP_LEN, Inner},
     inet,
@@ -45,15 +48,20 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
         last_id: 0,
     };
     let mut ready = Vec::new();
+    let mut paused = Paused::default();
     loop {
-        tunnels.readable.wait(&mut ready)?;
+        tunnels.readable.wait(&mut ready, paused.wait(tunnels))?;
         for number in &ready {
             let Some(tunnel) = tunnels.get(*number) else {
                 continue;
             };
-            if tunnel.carry(|| transmitter.drain(&tunnel))? == Link::Deleted {
-                tracing::info!(link = %tunnel.name, "link was deleted");
-                tunnels.drop_tunnel(&tunnel);
+            match tunnel.carry(|| transmitter.drain(&tunnel))? {
+                Link::Deleted => {
+                    tracing::info!(link = %tunnel.name, "link was deleted");
+                    tunnels.drop_tunnel(&tunnel);
+                }
+                Link::Held(wait) => paused.pause(tunnels, &tunnel, wait),
+                Link::Idle | Link::Busy => {}
             }
         }
     }
@@ -77,10 +85,38 @@ struct Queued {
     payload: Range<usize>,
 }
 
+/// Tunnels that have sent what they may for now: their packets stay with the kernel, and no other tunnel waits.
+#[derive(Default)]
+struct Paused(BTreeSet<(Instant, u64)>);
+
+impl Paused {
+    fn pause(&mut self, tunnels: &Tunnels, tunnel: &Tunnel, wait: Duration) {
+        tunnels.pause(tunnel);
+        self.0.insert((Instant::now() + wait, tunnel.number));
+    }
+
+    /// Resumes those whose time has come, and says how long it is until the next one's.
+    fn wait(&mut self, tunnels: &Tunnels) -> Option<Duration> {
+        loop {
+            let (at, number) = *self.0.first()?;
+            let wait = at.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                return Some(wait);
+            }
+            self.0.pop_first();
+            if let Some(tunnel) = tunnels.get(number) {
+                tunnels.resume(&tunnel);
+            }
+        }
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum Link {
     Idle,
     Busy,
+    /// It may send nothing more for so long.
+    Held(Duration),
     Deleted,
 }
 
@@ -91,7 +127,7 @@ impl Transmitter<'_> {
             self.flush(tunnel)?;
             match link {
                 Link::Busy => {}
-                Link::Idle | Link::Deleted => return Ok(link),
+                Link::Idle | Link::Held(_) | Link::Deleted => return Ok(link),
             }
         }
         Ok(Link::Busy)
@@ -99,7 +135,16 @@ impl Transmitter<'_> {
 
     fn fill(&mut self, tunnel: &Tunnel) -> Link {
         while self.queue.len() < BATCH / 2 && self.arena.len() - self.used >= READ_MAX {
+            let verdict = if tunnel.up.is_limited() {
+                tunnel.up.look(Instant::now())
+            } else {
+                Verdict::Go
+            };
+            if let Verdict::Wait(wait) = verdict {
+                return Link::Held(wait);
+            }
             match (&tunnel.tun).read(&mut self.arena[self.used..]) {
+                Ok(_) if verdict == Verdict::Drop => tunnel.traffic.drops.add(DropReason::Throttled, 1),
                 Ok(length) => self.take(tunnel, length),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Link::Idle,
@@ -121,9 +166,16 @@ impl Transmitter<'_> {
     fn take(&mut self, tunnel: &Tunnel, length: usize) {
         let queued = self.queue.len();
         let range = self.used + HEADER_LEN..self.used + length;
-        if let Err(reason) = self.enqueue(tunnel, range) {
-            self.queue.truncate(queued);
-            tunnel.traffic.drops.add(reason, 1);
+        match self.enqueue(tunnel, range) {
+            Ok(()) if tunnel.up.is_limited() => {
+                let octets: usize = self.queue[queued..].iter().map(Queued::inner_len).sum();
+                tunnel.up.take(octets as u64, Instant::now());
+            }
+            Ok(()) => {}
+            Err(reason) => {
+                self.queue.truncate(queued);
+                tunnel.traffic.drops.add(reason, 1);
+            }
         }
         self.used = (self.used + length).next_multiple_of(64).min(self.arena.len());
     }

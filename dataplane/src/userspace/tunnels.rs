@@ -12,17 +12,20 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
+    time::Instant,
 };
 
-use warren_state::{FaultClass, LinkName, LinkSpec};
+use warren_state::{FaultClass, LinkName, LinkSpec, Rate};
 
 use super::{
+    bucket::Bucket,
     drops::{Drops, Traffic},
     gre::Outer,
     group,
     links::tun_remedy,
     protocol::{CounterReport, Rejection, TunnelCounters},
     sys::{self, Epoll},
+    waiting::Waiting,
 };
 
 /// What both directions and the control side share.
@@ -36,6 +39,8 @@ pub struct Tunnels {
     pub strangers: Drops,
     /// Errors reported by the socket on receive.
     pub socket_errors: AtomicU64,
+    /// Packets from peers that wait for their tunnel's turn.
+    pub waiting: Waiting,
 }
 
 /// By every key that is looked up.
@@ -60,6 +65,10 @@ pub struct Tunnel {
     pub tun: File,
     /// What was carried.
     pub traffic: Traffic,
+    /// How much may go to the peer.
+    pub up: Bucket,
+    /// How much may come from it.
+    pub down: Bucket,
     /// Whether packets that were read may not be sent yet.
     carrying: AtomicBool,
     ttl: AtomicU8,
@@ -173,6 +182,7 @@ impl Tunnels {
             readable: Epoll::new()?,
             strangers: Drops::default(),
             socket_errors: AtomicU64::new(0),
+            waiting: Waiting::default(),
         })
     }
 
@@ -233,6 +243,8 @@ impl Tunnels {
             outer: AtomicU64::new(packed(spec)),
             tun,
             traffic: Traffic::default(),
+            up: Bucket::default(),
+            down: Bucket::default(),
             carrying: AtomicBool::new(false),
             ttl: AtomicU8::new(spec.ttl),
             mtu: AtomicU16::new(spec.mtu),
@@ -283,6 +295,55 @@ impl Tunnels {
         Ok(())
     }
 
+    /// Holds a tunnel to a rate, or no longer.
+    ///
+    /// # Errors
+    /// `Gone` when there is none of that name.
+    pub fn shape(&self, name: &LinkName, rate: Rate) -> Result<(), Rejection> {
+        let Some(tunnel) = self.read().by_name.get(name).cloned() else {
+            return Err(Rejection::new(
+                FaultClass::Gone,
+                format!("the forwarder has no tunnel {name}"),
+            ));
+        };
+        let now = Instant::now();
+        tunnel.up.set(rate.up, now);
+        tunnel.down.set(rate.down, now);
+        self.waiting.wake();
+        self.resume(&tunnel);
+        Ok(())
+    }
+
+    /// The tunnels that are held to a rate.
+    pub fn rates(&self) -> BTreeMap<LinkName, Rate> {
+        let table = self.read();
+        let limited = table
+            .by_name
+            .values()
+            .filter(|tunnel| tunnel.up.is_limited() || tunnel.down.is_limited());
+        let rate = |tunnel: &Arc<Tunnel>| Rate {
+            up: tunnel.up.rate(),
+            down: tunnel.down.rate(),
+        };
+        limited
+            .map(|tunnel| (tunnel.name.clone(), rate(tunnel)))
+            .collect()
+    }
+
+    /// Packets of the tunnel are not looked for until it is resumed.
+    pub fn pause(&self, tunnel: &Tunnel) {
+        let _it_may_be_gone = self.readable.remove(&tunnel.tun);
+    }
+
+    /// Packets of the tunnel are looked for again.
+    pub fn resume(&self, tunnel: &Tunnel) {
+        let _it_may_not_have_been_paused = self.readable.add(&tunnel.tun, tunnel.number);
+        // It was dropped meanwhile: see [`Self::drop_tunnel`].
+        if self.get(tunnel.number).is_none() {
+            self.pause(tunnel);
+        }
+    }
+
     /// Deletes the tunnel of that name with its link; it may be gone already.
     pub fn remove(&self, name: &LinkName) {
         let tunnel = self.read().by_name.get(name).cloned();
@@ -299,8 +360,8 @@ impl Tunnels {
     /// Drops a tunnel. Its link goes when nobody carries a packet of it any more.
     pub fn drop_tunnel(&self, tunnel: &Arc<Tunnel>) {
         // A file that another thread still holds would be reported for ever.
-        let _ = self.readable.remove(&tunnel.tun);
         let dropped = self.write().forget(tunnel);
+        let _ = self.readable.remove(&tunnel.tun);
         if dropped {
             tracing::debug!(link = %tunnel.name, "tunnel dropped");
         }

@@ -17,6 +17,7 @@ pub async fn a_tunnel_is_observed_as_it_was_built(world: Arc<World>) {
         link,
         addresses,
         routes,
+        rate: _,
     } = world.link(1).await.unwrap();
     assert_eq!((incarnation, link.usable), (Incarnation(1), true));
     assert_eq!(
@@ -265,11 +266,27 @@ pub async fn a_missing_capability_is_said_with_its_reason(world: Arc<World>) {
     world.build(vec![create(1)]).await;
     let capabilities = world.dataplane().capabilities();
     assert_eq!(capabilities.backend, world.backend);
+    let missing: Vec<Feature> = capabilities
+        .missing
+        .iter()
+        .map(|missing| missing.feature)
+        .collect();
+    let said = |feature| capabilities.features.contains(feature) || missing.contains(feature);
+    assert!(
+        [
+            Feature::Rules,
+            Feature::Events,
+            Feature::Counters,
+            Feature::Shaping
+        ]
+        .iter()
+        .all(said)
+    );
     assert!(
         capabilities
-            .missing
+            .features
             .iter()
-            .any(|missing| missing.feature == Feature::Shaping && missing.reason == "not_built")
+            .all(|feature| !missing.contains(feature))
     );
 }
 

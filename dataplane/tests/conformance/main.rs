@@ -9,6 +9,7 @@ mod links;
 mod mtu;
 mod notices;
 mod ownership;
+mod rates;
 mod removal;
 mod stages;
 mod world;
@@ -81,6 +82,12 @@ const PROMISES: &[Promise] = promises![
     KERNEL mtu::a_packet_that_may_be_cut_crosses_in_pieces_that_fit,
     KERNEL mtu::a_packet_that_must_not_be_cut_is_answered_with_what_fits,
     KERNEL mtu::what_the_path_teaches_counts,
+    ALL rates::a_rate_is_put_changed_and_deleted_and_the_link_stays,
+    ALL rates::a_rate_that_somebody_took_away_is_seen_and_put_again,
+    ALL rates::a_rate_stays_over_a_restart_and_goes_with_its_tunnel,
+    ALL rates::a_rate_of_a_link_that_is_gone_is_gone_and_none_is_done,
+    NETLINK rates::a_queue_of_somebody_else_is_a_conflict_and_stays,
+    NETLINK rates::what_is_left_of_a_rate_whose_link_somebody_deleted_is_removed,
     ALL stages::a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest_nor_publishing,
     ALL stages::a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for,
     ALL removal::a_removal_counts_exactly,

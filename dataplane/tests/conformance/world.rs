@@ -11,7 +11,7 @@ use std::{
 use nix::sched::{CloneFlags, unshare};
 use warren_dataplane::{
     Dataplane, Removal, Scope,
-    kernel::{KernelDataplane, KernelSettings},
+    kernel::{KernelDataplane, KernelSettings, LinkMaker},
     netlink::{self, GreSupport, NetlinkLinks},
     select::Settings,
     simulated::Simulated,
@@ -19,7 +19,7 @@ use warren_dataplane::{
 };
 use warren_state::{
     Action, Address, AddressScope, Backend, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
-    ObservedTunnel, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
+    ObservedTunnel, PlannedStep, Pubkey, Rate, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
     model::LinkKind,
 };
 
@@ -285,6 +285,40 @@ impl World {
         }
     }
 
+    /// Takes a tunnel's rate away.
+    pub async fn unshape(&self, n: u8) {
+        let userspace = match &*self.host.lock().unwrap() {
+            Host::Userspace(kernel) => Some(kernel.clone()),
+            Host::Simulated(_) | Host::Netlink(_) => None,
+        };
+        match (self.simulated(), userspace) {
+            (Some(simulated), _) => {
+                assert!(simulated.meddle(Some(name(n)), |model| model.set_rate(&name(n), Rate::UNLIMITED)));
+            }
+            (None, Some(kernel)) => {
+                let shaped = kernel.maker().shape(&name(n), Rate::UNLIMITED).await;
+                assert!(matches!(shaped, Some(Ok(StepOutcome::Done))), "{shaped:?}");
+            }
+            (None, None) => tc(&format!("qdisc del dev {} root", name(n))),
+        }
+    }
+
+    /// The names of all links.
+    pub fn links(&self) -> Vec<String> {
+        match self.simulated() {
+            Some(simulated) => simulated.meddle(None, |model| {
+                model.links().keys().map(ToString::to_string).collect()
+            }),
+            None => {
+                let shown = ip_shows("-br link show");
+                shown
+                    .lines()
+                    .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                    .collect()
+            }
+        }
+    }
+
     pub fn disturb(&self, n: u8, mtu: u32) {
         match self.simulated() {
             Some(simulated) => {
@@ -396,6 +430,19 @@ pub fn ip(commands: &str) {
         "ip: {commands}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Runs `tc` in the calling thread's network namespace.
+pub fn tc(arguments: &str) {
+    let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "tc {arguments}: {said}");
+}
+
+/// What `tc` prints.
+pub fn tc_shows(arguments: &str) -> String {
+    let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What `ip` prints.

@@ -84,6 +84,7 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
         | Input::ClientIp(_)
         | Input::Owners(_)
         | Input::Exclude(_)
+        | Input::Rates(_)
         | Input::Provision(_)
         | Input::Remove(_)
         | Input::Observed(Err(_))

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, GroupFault, Refusal, Request, has_dz_ip};
 use crate::{
     Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec,
-    Pubkey, Route, RouteProtocol, Rule, RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId,
+    Pubkey, RateWant, Route, RouteProtocol, Rule, RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId,
     TunnelSpec, View, role::Role, spec::USUAL_MTU, view::User,
 };
 
@@ -78,6 +78,7 @@ pub(super) fn spec(
         exclude,
         // Known to whoever knows all tunnels of this host.
         far_ends: BTreeSet::new(),
+        rate: RateWant::default(),
     })
 }
 

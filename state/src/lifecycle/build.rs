@@ -12,6 +12,7 @@ use crate::{
     PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
+    spec::SpecPart,
 };
 
 /// The most learned routes in one operation on the dataplane.
@@ -90,7 +91,11 @@ impl Lifecycle {
         self.rib.touch_all();
         self.tell_spec(before.as_deref(), &spec, cx);
         let Some(before) = before else { return };
-        if before != spec {
+        if before
+            .differs_from(&spec)
+            .iter()
+            .any(|part| *part != SpecPart::Rate)
+        {
             build.must_change();
         }
         self.old_rules.extend(before.rules.difference(&spec.rules));
@@ -179,7 +184,7 @@ impl Lifecycle {
         mut build: Build,
         cx: &mut Context<'_>,
     ) -> State {
-        let quiet = build.progress.was_built() && steps.iter().all(|step| learned_route(step).is_some());
+        let quiet = build.progress.was_built() && steps.iter().all(in_passing);
         let mut work = Work {
             stage: Stage::Routing,
             count: 0,
@@ -213,8 +218,7 @@ impl Lifecycle {
         if steps.is_empty() {
             return self.apply_next(work, build, cx);
         }
-        let quiet = matches!(build.standing, Standing::Settled(_))
-            && steps.iter().all(|step| learned_route(step).is_some());
+        let quiet = matches!(build.standing, Standing::Settled(_)) && steps.iter().all(in_passing);
         if !quiet {
             build.standing = Standing::Building(stage);
         }
@@ -411,6 +415,11 @@ fn departures(steps: &[PlannedStep]) -> usize {
 fn cannot_move(step: &PlannedStep, fault: &Fault) -> bool {
     let changes = matches!(step.action, Action::Link(LinkAction::Change { .. }));
     changes && matches!(fault.class, FaultClass::Unsupported | FaultClass::Permanent)
+}
+
+/// What changes while the tunnel goes on as it is.
+fn in_passing(step: &PlannedStep) -> bool {
+    learned_route(step).is_some() || matches!(step.action, Action::Part(_, Part::Rate(_)))
 }
 
 fn learned_route(step: &PlannedStep) -> Option<&Route> {

@@ -60,6 +60,7 @@ impl Lifecycle {
             for end in [&mut one.old, &mut one.new].map(Arc::make_mut) {
                 end.exclude.clone_from(&spec.exclude);
                 end.far_ends.clone_from(&spec.far_ends);
+                end.rate = spec.rate;
             }
         }
         let stage = Stage::Trying {
@@ -81,6 +82,7 @@ impl Lifecycle {
                 let stays = Arc::new(TunnelSpec {
                     exclude,
                     far_ends,
+                    rate: spec.rate,
                     ..TunnelSpec::clone(&now_in_force)
                 });
                 self.moving = Some(Box::new(one));

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::{Interface, LinkKind, Model, Owner, ends, put_address, put_route, take_address};
-use crate::{Address, LinkName, ObservedLink, Route, Rule, TableId};
+use crate::{Address, LinkName, ObservedLink, Rate, Route, Rule, TableId};
 
 impl Model {
     /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
@@ -138,6 +138,22 @@ impl Model {
     /// Deletes a route over a link. False when it is not there.
     pub fn delete_route(&mut self, link: &LinkName, route: &Route) -> bool {
         self.edit(link, |tunnel| tunnel.routes.remove(route))
+    }
+
+    /// Sets the rate of a link, as somebody does who changes what is ours. False when there is no such link.
+    pub fn set_rate(&mut self, link: &LinkName, rate: Rate) -> bool {
+        self.edit(link, |tunnel| {
+            tunnel.rate = rate;
+            true
+        })
+    }
+
+    /// Holds a link to a rate that is not ours, or no longer. False when there is no such link.
+    pub fn shape(&mut self, link: &LinkName, shaped: bool) -> bool {
+        self.edit(link, |tunnel| {
+            tunnel.shaped_by_other = shaped;
+            true
+        })
     }
 
     /// Puts a rule with our mark. False when it is there.

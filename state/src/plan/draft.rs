@@ -10,8 +10,8 @@ use ipnet::Ipv4Net;
 use super::step;
 use crate::{
     Action, Address, BgpSpec, LearnedRoutes, LinkAction, LinkName, LinkSpec, Observed, ObservedLink,
-    ObservedTunnel, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant,
-    step::PlanConflict,
+    ObservedTunnel, Plan, PlannedStep, Rate, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec,
+    TunnelWant, step::PlanConflict,
 };
 
 #[derive(Default)]
@@ -64,6 +64,7 @@ impl Draft {
             .iter()
             .for_each(|address| add(Action::put(*address)));
         wanted_routes(want).for_each(|route| add(Action::put(*route)));
+        self.mend_rate(want, Rate::UNLIMITED);
         self.add_rules(want, observed);
     }
 
@@ -93,6 +94,7 @@ impl Draft {
             self.mend_addresses(want, have)
         };
         self.mend_routes(want, have, &lost);
+        self.mend_rate(want, have.rate);
         self.add_rules(want, observed);
     }
 
@@ -145,6 +147,15 @@ impl Draft {
             .filter(|(route, _)| stays(want, route) && !known.contains(route) && !is_replaced(want, route))
         {
             self.additions.push(at(renewed));
+        }
+    }
+
+    fn mend_rate(&mut self, TunnelWant { spec, .. }: &TunnelWant, have: Rate) {
+        let at = |action| step(spec.id, &spec.link.name, action);
+        match spec.rate.rate().filter(|rate| *rate != have) {
+            Some(Rate::UNLIMITED) => self.removals.push(at(Action::delete(have))),
+            Some(rate) => self.additions.push(at(Action::put(rate))),
+            None => {}
         }
     }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Address, AddressScope, Edit, Incarnation, LearnedRoutes, LinkAction, Part, Route, RuleSelector,
-    StepOutcome, TableId,
+    Address, AddressScope, Edit, Incarnation, LearnedRoutes, LinkAction, Part, Rate, RateWant, Route,
+    RuleSelector, StepOutcome, TableId,
     model::{Interface, LinkKind, Model, Owner},
     testing::{address, learned, link, name, net, route, spec, tunnel},
 };
@@ -24,6 +24,7 @@ struct Recipe {
     learned: u8,
     certainty: u8,
     rules: u8,
+    rate: u8,
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
@@ -34,8 +35,8 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         prop_oneof![Just(1476u16), Just(1400)],
         any::<bool>(),
     );
-    (numbers, 0..8u8, 0..8u8, 0..3u8, 0..8u8).prop_map(
-        |((present, name, ends, mtu, wide), statics, learned, certainty, rules)| Recipe {
+    (numbers, 0..8u8, 0..8u8, 0..3u8, 0..8u8, 0..4u8).prop_map(
+        |((present, name, ends, mtu, wide), statics, learned, certainty, rules, rate)| Recipe {
             present,
             name,
             ends,
@@ -45,6 +46,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             learned,
             certainty,
             rules,
+            rate,
         },
     )
 }
@@ -58,7 +60,7 @@ struct Deed {
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    (0..11u8, 0..5u8, 0..5u8).prop_map(|(what, link, with)| Deed { what, link, with })
+    (0..12u8, 0..5u8, 0..5u8).prop_map(|(what, link, with)| Deed { what, link, with })
 }
 
 fn bits(mask: u8) -> impl Iterator<Item = u8> {
@@ -87,12 +89,24 @@ fn scoped(n: u8, wide: bool) -> Address {
     }
 }
 
+fn rate(n: u8) -> Rate {
+    Rate {
+        up: Some(u64::from(n)).filter(|n| *n != 2),
+        down: Some(u64::from(n) * 1000),
+    }
+}
+
 fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
     let mut spec = spec(n, &format!("t{}", recipe.name));
     let ends = link("x", recipe.ends);
     (spec.link.local, spec.link.remote, spec.link.mtu) = (ends.local, ends.remote, recipe.mtu);
     spec.addresses = BTreeSet::from([scoped(n, recipe.wide)]);
     spec.routes = bits(recipe.statics).map(|bit| route(n, &dst(n, bit))).collect();
+    spec.rate = match recipe.rate {
+        0 => RateWant::AsItIs,
+        1 => RateWant::default(),
+        other => RateWant::Be(rate(other)),
+    };
     spec.rules = bits(recipe.rules).map(|bit| rule(n, bit)).collect();
     let routes: BTreeSet<Route> = bits(recipe.learned)
         .map(|bit| Route {
@@ -147,6 +161,7 @@ fn host(recipes: &[Recipe], deeds: &[Deed]) -> Model {
             7 => model.delete_address(&on, &scoped(*with, false)),
             8 => model.add_route(&on, learned(*with, &dst(*with, 2))),
             9 => model.add_rule(rule(*with, 1)),
+            10 => model.set_rate(&on, rate(*with)),
             _ => model.rename(&on, &name(&format!("t{with}"))),
         };
     }

@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::*;
 use crate::{
-    AddressScope, Edit, LearnedRoutes, LinkAction, Part, Route, Rule, RuleSelector, StepOutcome, TableId,
+    AddressScope, Edit, LearnedRoutes, LinkAction, Part, Rate, RateWant, Route, Rule, RuleSelector,
+    StepOutcome, TableId,
     model::{LinkKind, Model},
     testing::{address, gateway, learned, link, name, net, route, spec, tunnel, want},
 };
@@ -548,5 +549,49 @@ fn an_address_that_shares_its_network_with_a_new_one_goes_first() {
             "- address 169.254.1.1/31 dev t0",
             "+ address 169.254.1.1/31 dev t0"
         ]
+    );
+}
+
+fn with_rate(rate: RateWant) -> TunnelWant {
+    let mut want = want(1, "t1");
+    Arc::make_mut(&mut want.spec).rate = rate;
+    want
+}
+
+const HELD: Rate = Rate {
+    up: Some(655_360),
+    down: Some(16_384),
+};
+
+#[test]
+fn a_rate_is_put_changed_mended_and_lifted_and_nothing_else_is_touched() {
+    let mut model = host_with([with_rate(RateWant::Be(HELD))]);
+    assert_eq!(model.links()[&name("t1")].rate, HELD, "with the tunnel");
+    assert!(full([with_rate(RateWant::Be(HELD))], &model).is_empty());
+    let block = full([with_rate(RateWant::Be(Rate::BLOCKED))], &model);
+    assert_eq!(text(&block), ["+ rate blocked dev t1"]);
+    model.set_rate(&name("t1"), Rate::UNLIMITED);
+    let mend = full([with_rate(RateWant::Be(HELD))], &model);
+    assert_eq!(text(&mend), ["+ rate up 640 KiB/s, down 16 KiB/s dev t1"]);
+    carry_out(&mend, &mut model);
+    assert!(
+        full([with_rate(RateWant::AsItIs)], &model).is_empty(),
+        "nobody has decided yet"
+    );
+    let lift = full([with_rate(RateWant::default())], &model);
+    assert_eq!(text(&lift), ["- rate up 640 KiB/s, down 16 KiB/s dev t1"]);
+    carry_out(&lift, &mut model);
+    assert!(full([want(1, "t1")], &model).is_empty());
+}
+
+#[test]
+fn a_rate_of_somebody_else_is_a_conflict_and_stays() {
+    let mut model = host_with([want(1, "t1")]);
+    model.shape(&name("t1"), true);
+    let planned = full([with_rate(RateWant::Be(HELD))], &model);
+    let outcomes = model.apply_all(&planned.steps);
+    assert!(
+        matches!(&outcomes[..], [(_, StepOutcome::Failed(fault))] if fault.class == crate::FaultClass::Conflict),
+        "{outcomes:?}"
     );
 }

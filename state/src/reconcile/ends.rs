@@ -93,6 +93,7 @@ impl Reconciler {
                 let spec = TunnelSpec {
                     exclude: self.exclude.clone(),
                     far_ends: self.far_ends.of_others(*id),
+                    rate: self.rates.of(id),
                     ..TunnelSpec::clone(spec)
                 };
                 Some(Arc::new(spec))

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic,
-    Observed, ObservedTunnel, Phase, Plan, Pubkey, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Observed, ObservedTunnel, Phase, Plan, Pubkey, Rates, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant,
+    View,
     desired::{Built, Refusal},
     event::Event,
     guard::AcceptedView,
@@ -47,6 +48,8 @@ pub struct Reconciler {
     pub(super) view: Option<AcceptedView>,
     pub(super) manual: Manual,
     pub(super) exclude: Exclusion,
+    #[serde(default)]
+    pub(super) rates: Rates,
     pub(super) built: Built,
     /// What `built` asks for, with nothing known of learned routes: what a full observation is held against.
     pub(super) desired: Desired,
@@ -159,6 +162,7 @@ impl Reconciler {
             view: None,
             manual: Manual::default(),
             exclude: Exclusion::default(),
+            rates: Rates::default(),
             built: Built::default(),
             desired: Desired::default(),
             follows_view: false,
@@ -203,6 +207,7 @@ impl Core for Reconciler {
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut cx),
             Input::Owners(owners) => self.take_owners(owners, &mut cx),
             Input::Exclude(exclude) => self.take_exclusion(exclude, &mut cx),
+            Input::Rates(rates) => self.take_rates(*rates, &mut cx),
             Input::Provision(request) => self.provision(*request, &mut cx),
             Input::Remove(tunnel) => self.remove(tunnel, &mut cx),
             Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut cx),
@@ -401,9 +406,15 @@ impl Reconciler {
         self.built.keep.iter().copied().map(TunnelId).collect()
     }
 
+    /// What is built says nothing of rates: they come and go without a view.
     pub(super) fn want(&self, spec: &Arc<TunnelSpec>) -> TunnelWant {
+        let mut spec = spec.clone();
+        let rate = self.rates.of(&spec.id);
+        if spec.rate != rate {
+            Arc::make_mut(&mut spec).rate = rate;
+        }
         TunnelWant {
-            spec: spec.clone(),
+            spec,
             incarnation: self.next_incarnation,
             learned: LearnedRoutes::Unknown,
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Input, Manual, Reconciler, Role};
 use crate::{
-    Phase, Sequence, Switch, TunnelId,
+    Phase, Rates, Sequence, Switch, TunnelId,
     event::Event,
     table::{Change, InForce, Reconciled, Tables, TunnelNews},
 };
@@ -58,6 +58,9 @@ impl Reader {
             || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list)
         {
             inputs.push(Input::Exclude(now.excluded.list.clone()));
+        }
+        if before.rates != now.rates {
+            inputs.push(Input::Rates(Box::new(Rates::clone(&now.rates))));
         }
         if first || before.owners != now.owners {
             inputs.push(Input::Owners(now.owners));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, wire::Written};
-use crate::{Address, Incarnation, LinkSpec, Route, Rule};
+use crate::{Address, Incarnation, LinkSpec, Rate, Route, Rule};
 
 /// A change to the dataplane. Written with one name for each kind of change, `put_route` for example.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -11,7 +11,7 @@ use crate::{Address, Incarnation, LinkSpec, Route, Rule};
 pub enum Action {
     /// To the tunnel's link itself.
     Link(LinkAction),
-    /// To an address, a route or a rule.
+    /// To an address, a route, a rule or the rate.
     Part(Edit, Part),
 }
 
@@ -52,15 +52,17 @@ pub enum Part {
     Route(Route),
     /// A policy rule.
     Rule(Rule),
+    /// How much may go through the tunnel. It is put over another one, and deleted whatever it is.
+    Rate(Rate),
 }
 
 impl Action {
-    /// Puts an address, a route or a rule.
+    /// Puts an address, a route, a rule or a rate.
     pub fn put(part: impl Into<Part>) -> Self {
         Self::Part(Edit::Put, part.into())
     }
 
-    /// Takes an address, a route or a rule away.
+    /// Takes an address, a route, a rule or a rate away.
     pub fn delete(part: impl Into<Part>) -> Self {
         Self::Part(Edit::Delete, part.into())
     }
@@ -71,7 +73,7 @@ impl Action {
         match self {
             Self::Link(_) => Phase::Linking,
             Self::Part(_, Part::Address(_)) => Phase::Addressing,
-            Self::Part(_, Part::Route(_) | Part::Rule(_)) => Phase::Routing,
+            Self::Part(_, Part::Route(_) | Part::Rule(_) | Part::Rate(_)) => Phase::Routing,
         }
     }
 
@@ -80,7 +82,7 @@ impl Action {
     pub fn route(&self) -> Option<(Edit, &Route)> {
         match self {
             Self::Part(edit, Part::Route(route)) => Some((*edit, route)),
-            Self::Part(_, Part::Address(_) | Part::Rule(_)) | Self::Link(_) => None,
+            Self::Part(_, Part::Address(_) | Part::Rule(_) | Part::Rate(_)) | Self::Link(_) => None,
         }
     }
 
@@ -109,5 +111,11 @@ impl From<Route> for Part {
 impl From<Rule> for Part {
     fn from(rule: Rule) -> Self {
         Self::Rule(rule)
+    }
+}
+
+impl From<Rate> for Part {
+    fn from(rate: Rate) -> Self {
+        Self::Rate(rate)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Edit, LinkAction, Part};
-use crate::{Address, Incarnation, LinkSpec, Route, Rule};
+use crate::{Address, Incarnation, LinkSpec, Rate, Route, Rule};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
@@ -34,6 +34,12 @@ pub(super) enum Written {
     DeleteRule {
         rule: Rule,
     },
+    PutRate {
+        rate: Rate,
+    },
+    DeleteRate {
+        rate: Rate,
+    },
 }
 
 impl From<Action> for Written {
@@ -48,6 +54,8 @@ impl From<Action> for Written {
             Action::Part(Edit::Delete, Part::Route(route)) => Self::DeleteRoute { route },
             Action::Part(Edit::Put, Part::Rule(rule)) => Self::AddRule { rule },
             Action::Part(Edit::Delete, Part::Rule(rule)) => Self::DeleteRule { rule },
+            Action::Part(Edit::Put, Part::Rate(rate)) => Self::PutRate { rate },
+            Action::Part(Edit::Delete, Part::Rate(rate)) => Self::DeleteRate { rate },
         }
     }
 }
@@ -64,6 +72,8 @@ impl From<Written> for Action {
             Written::DeleteRoute { route } => Self::delete(route),
             Written::AddRule { rule } => Self::put(rule),
             Written::DeleteRule { rule } => Self::delete(rule),
+            Written::PutRate { rate } => Self::put(rate),
+            Written::DeleteRate { rate } => Self::delete(rate),
         }
     }
 }

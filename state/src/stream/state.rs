@@ -63,6 +63,8 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Usage(_)
             | Change::Watch { .. }
             | Change::LedgerRestarted(_)
+            | Change::Rates(_)
+            | Change::Caps(_)
             | Change::Manual(_)
             | Change::Noticed(_)
             | Change::Liveness(_)

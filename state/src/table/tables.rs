@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    Exclusion, Generation, LastApplied, Notice, Owners, Pubkey, Sequence, Switch, TunnelId,
+    Exclusion, Generation, LastApplied, Notice, Owners, Pubkey, Rates, Sequence, Switch, TunnelId,
     address::{Chosen, Source},
+    caps::CapsStanding,
     desired::Refusal,
     event::Event,
     guard::{AcceptedView, HoldReason, Restarted},
@@ -77,6 +78,10 @@ pub enum Change {
     LedgerRestarted(Restarted),
     /// Destinations that sessions may not teach us.
     Excluded(Arc<ExclusionStatus>),
+    /// What the rates of tunnels are to be.
+    Rates(Arc<Rates>),
+    /// How caps stand.
+    Caps(Arc<CapsStanding>),
     /// What an operator asked for past the ledger.
     Manual(Arc<Manual>),
     /// What the reconciler says about itself.
@@ -139,6 +144,10 @@ pub struct Tables {
     pub ledger_restarted: Option<Restarted>,
     /// Destinations that sessions may not teach us.
     pub excluded: Arc<ExclusionStatus>,
+    /// What the rates of tunnels are to be.
+    pub rates: Arc<Rates>,
+    /// How caps stand; nothing where there are none.
+    pub caps: Arc<CapsStanding>,
     /// What an operator asked for past the ledger.
     pub manual: Arc<Manual>,
     /// What the reconciler said about itself last.
@@ -307,6 +316,7 @@ impl Change {
             | Self::Address(_)
             | Self::View(_)
             | Self::Excluded(_)
+            | Self::Rates(_)
             | Self::Noticed(_) => true,
             Self::Tunnel(_)
             | Self::Session(..)
@@ -324,6 +334,7 @@ impl Change {
             | Self::Recorder(_)
             | Self::Held(_)
             | Self::LedgerRestarted(_)
+            | Self::Caps(_)
             | Self::Manual(_)
             | Self::Reconciled(_)
             | Self::Liveness(_)
@@ -412,6 +423,8 @@ impl Tables {
             Change::Held(reason) => self.held = Some(reason.clone()),
             Change::LedgerRestarted(restarted) => self.ledger_restarted = Some(*restarted),
             Change::Excluded(excluded) => self.excluded = excluded.clone(),
+            Change::Rates(rates) => self.rates = rates.clone(),
+            Change::Caps(standing) => self.caps = standing.clone(),
             Change::Manual(manual) => self.manual = manual.clone(),
             Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
             Change::Noticed(notice) => self.notices.add(*notice),

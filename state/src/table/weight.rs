@@ -56,6 +56,8 @@ impl Change {
             | Self::Journal(_)
             | Self::Usage(_)
             | Self::Recorder(_) => 4 * SMALL,
+            Self::Rates(rates) => rates.of.len() * SMALL,
+            Self::Caps(standing) => standing.devices.len() * 8 * SMALL,
             Self::Hooks(standing) => standing.hooks.len() * 2 * SMALL,
             Self::Health(standing) => standing
                 .values()

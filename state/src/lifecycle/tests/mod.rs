@@ -6,6 +6,7 @@ mod contest;
 mod excluding;
 mod failing;
 mod moving;
+mod rates;
 mod removing;
 mod services;
 mod sessions;

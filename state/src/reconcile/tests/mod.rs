@@ -5,6 +5,7 @@ mod ends;
 mod held;
 mod manual;
 mod mtu;
+mod rates;
 mod reader;
 mod shutdown;
 mod sources;
