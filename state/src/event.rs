@@ -27,7 +27,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Asn, Backend, Epoch, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey,
+    Asn, Backend, Epoch, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, Rate,
     Sequence, ServiceKind, SessionCause, SessionStatus, Slot, Switch, TunnelId,
     address::{FoundBecause, KeptBecause, Unusable},
     desired::Refusal,
@@ -192,6 +192,38 @@ pub enum Event {
     UsageSampled {
         /// Those of which there is something new.
         samples: Vec<UsageSample>,
+    },
+    /// A tunnel is held to a rate from now on, for what was used of a cap, or for none being known.
+    ThrottleSet {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The key that pays for it, where it is known.
+        owner: Option<Pubkey>,
+        /// The rate.
+        rate: Rate,
+        /// Octets that were used in the window.
+        used: u64,
+        /// Octets that may be; none where that is not known.
+        limit: Option<u64>,
+    },
+    /// A tunnel is held to no rate any more.
+    ThrottleClear {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The key that pays for it, where it is known.
+        owner: Option<Pubkey>,
+    },
+    /// An operator set how much one may use.
+    CapSet {
+        /// Whom it is for.
+        device: String,
+        /// The cap, as people write it.
+        cap: String,
+    },
+    /// An operator lifted a cap.
+    CapCleared {
+        /// Whom it was for.
+        device: String,
     },
     /// A view became the one in force.
     ViewAccepted {

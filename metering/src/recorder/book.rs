@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use warren_state::{
-    NodeId, Position, Pubkey, TunnelId,
+    NodeId, Position, Pubkey, Rate, TunnelId,
     event::{Event, UsageSample},
     journal::{JournalEntry, OpenIntervals, OpenTunnel},
     lifecycle::{PhaseReason, RetireReason},
@@ -34,6 +34,9 @@ struct Known {
     started: Option<EntryId>,
     /// Why the last interval ended.
     ended: Option<Reason>,
+    /// The entry with which it was held to a rate, as it is now.
+    #[serde(default)]
+    throttled: Option<EntryId>,
     /// What happened meanwhile is lost.
     uncertain: bool,
 }
@@ -68,6 +71,10 @@ impl Book {
             Event::PhaseChanged { tunnel, .. }
             | Event::Adopted { tunnel, .. }
             | Event::TunnelInterrupted { tunnel, .. } => self.compare(*tunnel, &mut page),
+            Event::ThrottleSet {
+                tunnel, owner, rate, ..
+            } => self.throttle(*tunnel, *owner, Some(*rate), &mut page),
+            Event::ThrottleClear { tunnel, owner } => self.throttle(*tunnel, *owner, None, &mut page),
             Event::Stopping { .. } => self.stopping(&mut page),
             Event::UsageSampled { samples } => {
                 samples.iter().for_each(|sample| self.sample(sample, &mut page));
@@ -151,6 +158,41 @@ impl Book {
             until: until(&page.entry.event).unwrap_or(page.entry.unix_ms),
         };
         self.put(what, page);
+    }
+
+    /// Another rate ends the one before.
+    fn throttle(&mut self, tunnel: TunnelId, owner: Option<Pubkey>, rate: Option<Rate>, page: &mut Page<'_>) {
+        self.intervals.take(page.entry);
+        let known = self.tunnels.entry(tunnel).or_default();
+        known.owner = owner.or(known.owner);
+        let (owner, before) = (known.owner, known.throttled.take());
+        let reason = Reason::Cap;
+        if before.is_some() || rate.is_none() {
+            let start = before;
+            self.put(
+                What::ThrottleStop {
+                    tunnel,
+                    owner,
+                    reason,
+                    start,
+                },
+                page,
+            );
+        }
+        let Some(Rate { up, down }) = rate else { return };
+        let id = self.put(
+            What::ThrottleStart {
+                tunnel,
+                owner,
+                reason,
+                up,
+                down,
+            },
+            page,
+        );
+        if let Some(known) = self.tunnels.get_mut(&tunnel) {
+            known.throttled = Some(id);
+        }
     }
 
     fn sample(&mut self, sample: &UsageSample, page: &mut Page<'_>) {

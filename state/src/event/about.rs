@@ -52,6 +52,7 @@ impl Event {
                 class: Some(fault.class),
                 ..of(tunnel)
             },
+            Self::ThrottleSet { tunnel, .. } | Self::ThrottleClear { tunnel, .. } => of(tunnel),
             Self::TunnelInterrupted {
                 tunnel, incarnation, ..
             } => About {
@@ -132,6 +133,8 @@ impl Event {
             | Self::RecorderMended { .. }
             | Self::RecorderRepaired { .. }
             | Self::UsageSampled { .. }
+            | Self::CapSet { .. }
+            | Self::CapCleared { .. }
             | Self::ViewAccepted { .. }
             | Self::ViewHeld { .. }
             | Self::ViewRenewed { .. }

@@ -103,6 +103,10 @@ impl Event {
             | Self::RoutesCapturing { .. } => Level::Info,
             Self::ViewAccepted { .. }
             | Self::UsageSampled { .. }
+            | Self::ThrottleSet { .. }
+            | Self::ThrottleClear { .. }
+            | Self::CapSet { .. }
+            | Self::CapCleared { .. }
             | Self::SubscriptionChanged { .. }
             | Self::PlanCommitted { .. }
             | Self::Converged { .. }

@@ -114,6 +114,34 @@ fn of_the_daemon() -> Vec<Event> {
                 last: false,
             }],
         },
+        Event::ThrottleSet {
+            tunnel: id(),
+            owner: Some(key(7)),
+            rate: Rate {
+                up: Some(655_360),
+                down: Some(16_384),
+            },
+            used: 5_000_123,
+            limit: Some(5_000_000),
+        },
+        Event::ThrottleSet {
+            tunnel: id(),
+            owner: None,
+            rate: Rate::BLOCKED,
+            used: 0,
+            limit: None,
+        },
+        Event::ThrottleClear {
+            tunnel: id(),
+            owner: Some(key(7)),
+        },
+        Event::CapSet {
+            device: "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi".to_owned(),
+            cap: "500GB/month".to_owned(),
+        },
+        Event::CapCleared {
+            device: "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi".to_owned(),
+        },
         Event::Switched { enabled: true },
         Event::SwitchUnknown { detail: detail() },
         Event::ActorRestarted {

@@ -112,6 +112,22 @@ impl Display for Event {
                 f,
                 "what recorder {recorder} wrote ended with a write that was not finished; its line of {bytes} bytes was ended"
             ),
+            Self::ThrottleSet {
+                rate,
+                used,
+                limit: Some(limit),
+                ..
+            } => {
+                write!(f, "tunnel is held to {rate}: {used} of {limit} bytes are used")
+            }
+            Self::ThrottleSet {
+                rate, limit: None, ..
+            } => {
+                write!(f, "tunnel is held to {rate}: it is not known what may be used")
+            }
+            Self::ThrottleClear { .. } => f.write_str("tunnel is held to no rate any more"),
+            Self::CapSet { device, cap } => write!(f, "{device} may use {cap}"),
+            Self::CapCleared { device } => write!(f, "{device} has no cap any more"),
             Self::UsageSampled { samples } => write!(f, "usage of {} tunnels", samples.len()),
             Self::ViewAccepted {
                 slot,

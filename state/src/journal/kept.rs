@@ -39,6 +39,10 @@ impl Event {
             | Self::RecorderMended { .. }
             | Self::RecorderRepaired { .. }
             | Self::UsageSampled { .. }
+            | Self::ThrottleSet { .. }
+            | Self::ThrottleClear { .. }
+            | Self::CapSet { .. }
+            | Self::CapCleared { .. }
             | Self::ViewStale { .. }
             | Self::LedgerRestarted { .. }
             | Self::Switched { .. }

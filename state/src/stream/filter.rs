@@ -164,7 +164,11 @@ impl Kind {
             | Self::RoutesBlocked
             | Self::RoutesCapturing => Topic::Routes,
             Self::LivenessChanged => Topic::Liveness,
-            Self::UsageSampled => Topic::Usage,
+            Self::UsageSampled
+            | Self::ThrottleSet
+            | Self::ThrottleClear
+            | Self::CapSet
+            | Self::CapCleared => Topic::Usage,
             Self::HookFailed | Self::HookMended | Self::HookDropped | Self::HooksRefused => Topic::Hooks,
             Self::HealthChanged => Topic::Health,
         }
