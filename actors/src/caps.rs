@@ -5,6 +5,8 @@ mod grpc;
 mod http;
 mod kept;
 mod link;
+mod settings;
 
-pub use authority::{Authority, AuthoritySettings, InvalidAuthority, Protocol};
+pub use authority::Authority;
 pub use link::{Link, LinkSettings};
+pub use settings::{AuthoritySettings, InvalidAuthority, Protocol};
