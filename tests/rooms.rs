@@ -45,7 +45,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("warren-api", &["warren-state"]),
     (
         "warren-config",
-        &["warren-state", "warren-ledger", "warren-protocols", "warren-api"],
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-metering",
+            "warren-protocols",
+            "warren-api",
+        ],
     ),
     (
         "warren-cli",

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::Dataplane;
 use warren_ledger::{Fetcher, LedgerSource, Query};
 use warren_state::{
-    Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
+    Epoch, Exclusion, NodeId, OwnerChoice, Owners, RateWant, Rates, TunnelId,
     event::{Event, news},
     lifecycle::{LifecycleSettings, TunnelReport},
     reconcile::Role,
@@ -25,6 +25,7 @@ use warren_state::{
 use warren_store::{Store, journal::Journal};
 
 use crate::{
+    caps::{CapSource, Caps},
     lock::lock,
     settings::{RoleSettings, Settings},
     shared_table::SharedTable,
@@ -57,6 +58,8 @@ pub(crate) struct Env {
     pub(crate) dataplane: Arc<dyn Dataplane>,
     /// What was carried.
     pub(crate) usage: Arc<Usage>,
+    /// What may be used.
+    pub(crate) caps: Arc<Caps>,
     pub(crate) store_writer: Requests,
     pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) mailboxes: Mailboxes,
@@ -109,13 +112,20 @@ impl Env {
         }];
         events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
         events.extend(store.recovered().events(epoch));
-        let changes = vec![
+        let mut changes = vec![
             Change::Switch(switch),
             Change::Disk(Arc::new(disk)),
             Change::Owners(owners),
             Change::Excluded(Arc::new(excluded)),
             Change::Journal(store.recovered().problem.clone()),
         ];
+        if settings.caps.source != CapSource::None {
+            // Until it is known what may be used.
+            changes.push(Change::Rates(Arc::new(Rates {
+                rest: RateWant::AsItIs,
+                ..Rates::default()
+            })));
+        }
         let table = SharedTable::new(table, recorder.clone());
         table.append(events, changes);
         let table = Arc::new(table);
@@ -126,6 +136,7 @@ impl Env {
             settings.pseudonyms,
         ));
         let usage = Arc::new(Usage::open(store.usage().clone(), settings.usage, epoch));
+        let caps = Arc::new(Caps::open(&settings.caps));
         let snapshot = Snapshot {
             node,
             epoch,
@@ -144,6 +155,7 @@ impl Env {
             store: Mutex::new(Some(store)),
             dataplane,
             usage,
+            caps,
             store_writer: Requests::default(),
             watchdog: Arc::default(),
             mailboxes: Mailboxes::default(),

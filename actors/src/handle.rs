@@ -4,19 +4,23 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
+    task::spawn_blocking,
     time::timeout,
 };
 use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::Fetcher;
+use warren_metering::cap::{Cap, DeviceId};
 use warren_state::{
     Epoch, Exclusion, LearnedRoutes, Plan, Position, Pubkey, Sequence, TunnelId,
     address::{Unusable, is_public, may_pin},
+    event::Event,
     journal::{Gap, JournalEntry},
     table::{Entry, Tables},
 };
 use warren_store::{Change, journal::Journal};
 
 use crate::{
+    caps::{CapError, CapSource, Caps, HolderMessage},
     env::Env,
     recorders,
     settings::{ClientSettings, RoleSettings},
@@ -98,6 +102,43 @@ impl Handle {
                 owner,
             })
             .await?)
+    }
+
+    /// What may be used, as it is counted.
+    #[must_use]
+    pub fn caps(&self) -> Arc<Caps> {
+        self.env.caps.clone()
+    }
+
+    /// Gives one a cap, or takes it away. On return it is on disk, and decided by.
+    ///
+    /// # Errors
+    /// When caps do not come from this host, there is none to take away, or the disk refuses.
+    pub async fn set_cap(&self, device: DeviceId, cap: Option<Cap>) -> Result<(), CapError> {
+        match self.env.settings.caps.source {
+            CapSource::Local => {}
+            source @ (CapSource::None | CapSource::Http | CapSource::Grpc) => {
+                return Err(CapError::NotOurs(source.name()));
+            }
+        }
+        let (caps, whose) = (self.env.caps.clone(), device.clone());
+        let set = spawn_blocking(move || caps.set(&whose, cap)).await;
+        let changed = set
+            .map_err(|error| CapError::Disk(error.to_string()))?
+            .map_err(|error| CapError::Disk(error.to_string()))?;
+        if !changed {
+            return Err(CapError::NoCap(device));
+        }
+        let device = device.to_string();
+        self.env.record(match cap {
+            Some(cap) => Event::CapSet {
+                device,
+                cap: cap.to_string(),
+            },
+            None => Event::CapCleared { device },
+        });
+        self.env.mailboxes.send(HolderMessage::Look);
+        Ok(())
     }
 
     async fn set(&self, change: Change) -> Result<(), SwitchError> {

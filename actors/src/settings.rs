@@ -10,6 +10,7 @@ use warren_state::{
 };
 
 use crate::{
+    caps::CapsSettings,
     hooks::settings::HooksSettings,
     recorders::settings::RecordersSettings,
     streams::pseudonym::Pseudonyms,
@@ -71,6 +72,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// What writes down what may be billed; nothing by default.
     pub recorders: RecordersSettings,
+    /// What may be used; anything by default.
+    pub caps: CapsSettings,
     /// Where everything that happens is recorded; nowhere by default.
     pub record: Option<RecordSettings>,
     /// What stands in the place of addresses for those who may not see them.
@@ -207,6 +210,7 @@ impl Settings {
             usage: UsageSettings::default(),
             stop_timeout: Duration::from_secs(30),
             recorders: RecordersSettings::default(),
+            caps: CapsSettings::default(),
             record: None,
             pseudonyms: Pseudonyms::default(),
             seed: 0x5741_5252_454e,

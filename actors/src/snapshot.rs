@@ -9,6 +9,7 @@ use warren_state::{
     Capabilities, Epoch, Generation, LastApplied, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch,
     TunnelId, View,
     address::Source,
+    caps::CapsStanding,
     desired::Refusal,
     guard::{HoldReason, Restarted},
     health::HealthStandings,
@@ -98,6 +99,8 @@ pub struct Snapshot {
     pub latency: Option<Arc<LatencyStatus>>,
     /// What sessions may not teach us.
     pub exclusion: Arc<ExclusionStatus>,
+    /// How caps stand.
+    pub caps: Arc<CapsStanding>,
     /// The last plan handed out.
     pub generation: Generation,
     /// What the dataplane can do.

@@ -176,6 +176,7 @@ impl State {
             liveness: tables.liveness,
             latency: tables.latency,
             exclusion: tables.excluded,
+            caps: tables.caps,
             generation: reconciled.generation,
             capabilities: env.dataplane.capabilities(),
             restarts: tables.restarts,

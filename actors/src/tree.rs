@@ -9,6 +9,7 @@ use warren_ledger::LedgerSource;
 use warren_store::Store;
 
 use crate::{
+    caps,
     env::Env,
     errors::{chain, late},
     handle::Handle,
@@ -37,6 +38,7 @@ const ACTORS: &[Spec] = &[
     recorders::SPEC,
     journal::SPEC,
     sampler::SPEC,
+    caps::SPEC,
     streams::SPEC,
     hooks::SPEC,
     health::SPEC,

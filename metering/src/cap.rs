@@ -10,6 +10,7 @@
 //! seen is added to what it says, nothing twice. The end of a window needs nobody's word.
 
 mod account;
+mod book;
 mod decide;
 mod device;
 mod limit;
@@ -19,6 +20,7 @@ mod tests;
 mod window;
 
 pub use account::{Account, Word};
+pub use book::{Authority, CapBook, CappedTunnel, Looked, SHORTEST_LOOK};
 pub use decide::{Decision, Exempt, Known, Over, Policy, THROTTLED, Unsynced, Usage, decide};
 pub use device::{DeviceId, EmptyId};
 pub use limit::{Cap, InvalidCap};

@@ -1,6 +1,7 @@
 //! The configuration of `warrend`: defaults < file < environment < flags.
 
 pub mod bgp;
+pub mod caps;
 pub mod flags;
 pub mod health;
 pub mod hooks;
@@ -33,6 +34,10 @@ pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
 pub const DEFAULT_ROUTE_CONFIG: &str = "/var/lib/doublezerod/route-config.json";
 /// Holds the ledger's RPC URL, as for the reference.
 pub const URL_VARIABLE: &str = "DZ_LEDGER_RPC_URL";
+/// Hold the address of the sidecar, and that of the service, that say what may be used.
+pub const DATACAP_URL: &str = "DATACAP_URL";
+/// The same for the service.
+pub const DATACAP_GRPC_API: &str = "DATACAP_GRPC_API";
 
 /// What one source sets: the file as a whole, or the command line.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -70,6 +75,8 @@ pub struct Layer {
     pub latency: latency::LatencyLayer,
     /// Who writes down what may be billed.
     pub metering: metering::MeteringLayer,
+    /// What may be used.
+    pub caps: caps::CapsLayer,
     /// Which programs are given what happens.
     pub hooks: hooks::HooksLayer,
     /// When the tunnels can be relied on.
@@ -179,6 +186,8 @@ pub struct Config {
     pub latency: latency::LatencyConfig,
     /// Who writes down what may be billed.
     pub metering: metering::MeteringConfig,
+    /// What may be used.
+    pub caps: caps::CapsConfig,
     /// Which programs are given what happens.
     pub hooks: hooks::HooksConfig,
     /// When the tunnels can be relied on.
@@ -355,6 +364,12 @@ fn environment_layer(variable: &impl Fn(&str) -> Option<String>) -> Result<Layer
             .map_err(|error| ConfigError::Invalid(format!("{URL_VARIABLE}: {error}")))?;
         layer.ledger.urls = Some(vec![url]);
     }
+    let set = |name: &str| variable(name).filter(|text| !text.is_empty());
+    let said = |error: values::BadValue| ConfigError::Invalid(format!("{DATACAP_URL}: {error}"));
+    layer.caps.url = set(DATACAP_URL)
+        .map(|url| url.parse().map_err(said))
+        .transpose()?;
+    layer.caps.grpc_api = set(DATACAP_GRPC_API);
     Ok(layer)
 }
 
@@ -389,6 +404,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
         latency: latency::LatencyLayer::over(lower.latency, upper.latency),
         metering: metering::MeteringLayer::over(lower.metering, upper.metering),
+        caps: caps::CapsLayer::over(lower.caps, upper.caps),
         hooks: hooks::HooksLayer::over(lower.hooks, upper.hooks),
         health: health::HealthLayer::over(lower.health, upper.health),
         api: ApiLayer {
@@ -442,6 +458,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         liveness: layer.liveness.resolve()?,
         latency: layer.latency.resolve()?,
         metering: layer.metering.resolve()?,
+        caps: layer.caps.resolve()?,
         hooks: layer.hooks.resolve()?,
         health: layer.health.resolve()?,
         api: ApiConfig {

@@ -70,6 +70,7 @@ pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyho
         exclusion,
         pseudonyms: pseudonyms(config),
         recorders: super::settings::recorders(config, &parts.way)?,
+        caps: super::settings::caps(config, &parts.way)?,
         ..settings(config, parts.way)?
     };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use warren_actors::{
     BgpSettings, Password,
+    caps::{AuthoritySettings, CapSource, CapsSettings, DeviceKind, Protocol},
     latency::LatencyOptions,
     liveness::LivenessOptions,
     recorders::{self, FileSettings, HttpOutput, OnFailure, Output, RecordersSettings},
@@ -11,6 +12,7 @@ use warren_api::version::VERSION;
 use warren_config::{
     Config,
     bgp::BgpConfig,
+    caps::Source,
     liveness::LivenessConfig,
     metering::{self, Backend, HttpConfig},
 };
@@ -94,6 +96,49 @@ pub fn recorders(config: &Config, way: &Way) -> anyhow::Result<RecordersSettings
             metering::OnFailure::Degrade => OnFailure::Degrade,
         },
         directory: config.state_dir.join(METERING),
+    })
+}
+
+/// What may be used.
+///
+/// # Errors
+/// When there is no such time zone, or no way to the authority.
+pub fn caps(config: &Config, way: &Way) -> anyhow::Result<CapsSettings> {
+    let caps = &config.caps;
+    let sidecar = caps.url.as_ref();
+    let sidecar = sidecar.map(|url| (Protocol::Http, url.endpoint().secret_url().to_string()));
+    let service = caps.grpc_api.clone().map(|url| (Protocol::Grpc, url));
+    let tls = caps.tls.as_ref();
+    let authority = sidecar.or(service).map(|(protocol, url)| {
+        AuthoritySettings {
+            protocol,
+            url,
+            ca_cert: tls.map(|tls| tls.ca_cert.clone()),
+            client_cert: tls.map(|tls| tls.client_cert.clone()),
+            client_key: tls.map(|tls| tls.client_key.clone()),
+            insecure_dev: caps.insecure_dev,
+        }
+        .open(way)
+    });
+    Ok(CapsSettings {
+        source: match caps.source {
+            Source::None => CapSource::None,
+            Source::Local => CapSource::Local,
+            Source::Http => CapSource::Http,
+            Source::Grpc => CapSource::Grpc,
+        },
+        policy: caps.policy()?,
+        device_id: match caps.device_id {
+            warren_config::caps::DeviceKind::Owner => DeviceKind::Owner,
+            warren_config::caps::DeviceKind::User => DeviceKind::User,
+            warren_config::caps::DeviceKind::ClientIp => DeviceKind::ClientIp,
+        },
+        file: config.state_dir.join(METERING).join("caps.json"),
+        authority: authority.transpose()?,
+        batch_interval: caps.batch_interval.0,
+        cache_ttl: caps.cache_ttl.0,
+        country_code: caps.country_code.clone(),
+        platform: caps.platform.clone(),
     })
 }
 

@@ -364,4 +364,46 @@ pub static FLAGS: &[Flag] = &[
         help: "probe them, and let their routes wait for them (default false)",
         set: Set::Switch(|layer, on| layer.liveness.enable_active = Some(on)),
     },
+    Flag {
+        names: &["datacap-url"],
+        value: Value::Text(" URL"),
+        help: "the sidecar that says what may be used (also DATACAP_URL)",
+        set: text_or_none!(caps.url),
+    },
+    Flag {
+        names: &["datacap-grpc-api"],
+        value: Value::Text(" URL"),
+        help: "the service that says what may be used (also DATACAP_GRPC_API)",
+        set: text_or_none!(caps.grpc_api),
+    },
+    Flag {
+        names: &["datacap-batch-interval"],
+        value: Value::Span,
+        help: "how often what was used is reported (default 30s)",
+        set: Set::Span(|layer, span| layer.caps.batch_interval = Some(span.into())),
+    },
+    Flag {
+        names: &["datacap-cache-ttl"],
+        value: Value::Span,
+        help: "how long what was said of a cap counts (default 5m)",
+        set: Set::Span(|layer, span| layer.caps.cache_ttl = Some(span.into())),
+    },
+    Flag {
+        names: &["datacap-ca-cert"],
+        value: Value::Text(" FILE"),
+        help: "the authority that the service's certificate is of",
+        set: text_or_none!(caps.ca_cert),
+    },
+    Flag {
+        names: &["datacap-client-cert"],
+        value: Value::Text(" FILE"),
+        help: "this host's certificate for the service",
+        set: text_or_none!(caps.client_cert),
+    },
+    Flag {
+        names: &["datacap-client-key"],
+        value: Value::Text(" FILE"),
+        help: "its key",
+        set: text_or_none!(caps.client_key),
+    },
 ];
