@@ -200,9 +200,9 @@ async fn what_tunnels_carry_is_in_status_and_in_metrics_and_goes_with_the_tunnel
     assert_eq!(status.tunnels[1].carried, None);
     let page = body(&served, "/metrics").await;
     for series in [
-        r#"warren_tunnel_rx_bytes_total{tunnel="doublezero0"} 5000"#,
-        r#"warren_tunnel_tx_packets_total{tunnel="doublezero0"} 4"#,
-        r#"warren_tunnel_usage_gap_seconds{tunnel="doublezero0"} 0"#,
+        r#"warren_tunnel_rx_bytes_total{tunnel="doublezero1"} 5000"#,
+        r#"warren_tunnel_tx_packets_total{tunnel="doublezero1"} 4"#,
+        r#"warren_tunnel_usage_gap_seconds{tunnel="doublezero1"} 0"#,
         "warren_usage_failing 0",
     ] {
         assert!(page.lines().any(|line| line == series), "{page}\nlacks {series}");
