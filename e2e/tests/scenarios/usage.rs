@@ -92,7 +92,8 @@ fn over_a_kill(site: &mut Site<'_>) -> Result<()> {
                 String::from_utf8_lossy(&output.stderr)
             )
         }))
-    })
+    })?;
+    Ok(())
 }
 
 /// The link has carried so many packets more, each way.
@@ -101,7 +102,8 @@ fn grown(host: &Connected, since: Counters, packets: u64) -> Result<()> {
         let now = of_the_link(&host.client)?;
         let is_more = now[1] >= since[1] + packets && now[3] >= since[3] + packets;
         Ok(Ask::holds(is_more, || format!("{now:?} after {since:?}")))
-    })
+    })?;
+    Ok(())
 }
 
 /// The only figure, of a look that began after this was called.
