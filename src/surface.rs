@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 use warren_actors::{Snapshot, Totals};
 use warren_api::openapi;
 use warren_config::{Config, flags::FLAGS};
+use warren_metering::usage::Payer;
 use warren_state::{
     Fault, FaultClass, Phase, TunnelId,
     health::{HealthStanding, HealthVerdict, Purpose},
@@ -222,7 +223,12 @@ fn everything() -> String {
             Arc::make_mut(report).failure = Some(Box::new(failure));
         }
     }
-    let mut api = testing::api(Arc::new(testing::FakeDaemon::new(Snapshot::default())));
+    let daemon = testing::FakeDaemon::new(Snapshot::default());
+    for id in snapshot.tunnels.keys() {
+        let mut usage = daemon.usage.lock().unwrap();
+        usage.expect(snapshot.at, *id, Payer::default());
+    }
+    let mut api = testing::api(Arc::new(daemon));
     let mut config = Config::clone(&api.config);
     config.liveness.peer_metrics = true;
     config.latency.metrics = true;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::spawn_blocking;
 use warren_metering::usage::{
-    Gap, Look, Payer, UsageBook,
+    Account, Gap, Look, Payer, UsageBook,
     figures::{Adding, Figures, Question},
 };
 use warren_state::{
@@ -170,26 +170,15 @@ impl Usage {
     /// What is known of a tunnel.
     #[must_use]
     pub fn of(&self, tunnel: TunnelId) -> Option<TunnelUsage> {
-        lock(&self.book).of(tunnel).map(|account| TunnelUsage {
-            carried: account.on_disk(),
-            rate: account.rate(),
-            gap_ms: account.gap_ms,
-        })
+        lock(&self.book).of(tunnel).map(TunnelUsage::of)
     }
 
     /// The same of all that there are.
     #[must_use]
     pub fn of_all(&self) -> BTreeMap<TunnelId, TunnelUsage> {
         let book = lock(&self.book);
-        let all = book.current().map(|account| {
-            let usage = TunnelUsage {
-                carried: account.on_disk(),
-                rate: account.rate(),
-                gap_ms: account.gap_ms,
-            };
-            (account.tunnel, usage)
-        });
-        all.collect()
+        let of = |account: &Account| (account.tunnel, TunnelUsage::of(account));
+        book.current().map(of).collect()
     }
 
     /// Answers a question; where hours that are over are part of the answer it reads them from the disk.
@@ -204,13 +193,7 @@ impl Usage {
                 Err(_day) => adding.begin_day(),
             })?;
         }
-        let book = lock(&self.book);
-        Ok(Answer {
-            figures: adding.book(&book),
-            position: book.position(),
-            read_ms: book.read_ms(),
-            unseen_ms: book.unseen_ms(),
-        })
+        Ok(Answer::of(adding, &lock(&self.book)))
     }
 
     /// Where the hour is over it is written to its day, and the next one begins.
@@ -255,6 +238,31 @@ impl Usage {
             Err(_) => book.not_written(),
         }
         written
+    }
+}
+
+impl TunnelUsage {
+    /// What the account that its traffic goes to says.
+    #[must_use]
+    pub fn of(account: &Account) -> Self {
+        Self {
+            carried: account.on_disk(),
+            rate: account.rate(),
+            gap_ms: account.gap_ms,
+        }
+    }
+}
+
+impl Answer {
+    /// What was added up of hours that are over, and what the book knows.
+    #[must_use]
+    pub fn of(adding: Adding, book: &UsageBook) -> Self {
+        Self {
+            figures: adding.book(book),
+            position: book.position(),
+            read_ms: book.read_ms(),
+            unseen_ms: book.unseen_ms(),
+        }
     }
 }
 

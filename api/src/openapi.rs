@@ -37,6 +37,7 @@ use paths::{control, devices, journal, latency, manual, reads, recording, routes
         recording::recording,
         journal::journal,
         reads::v3_health,
+        reads::v3_usage,
         streams::events,
         streams::connections,
         streams::status,

@@ -9,6 +9,7 @@ mod picture;
 mod routes;
 mod standing;
 mod streams;
+mod usage;
 mod words;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
 pub use streams::{
     ConnectionsQuery, EventsQuery, ReaderBehind, StatusQuery, StatusStreamQuery, StreamsState,
 };
+pub use usage::{Carried, USAGE_HIGHEST, UsageFigure, UsageQuery, UsageReply};
 
 /// Goes up when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -391,6 +393,9 @@ pub struct Tunnel {
     /// Set while the tunnel is where it was, because where it should be nobody answers.
     #[serde(default)]
     pub postponed: Option<Postponed>,
+    /// What it carries; none before that was looked at.
+    #[serde(default)]
+    pub carried: Option<Carried>,
     /// How often it was mended.
     pub repairs: u64,
     /// Set while something else on this host changes it again and again.

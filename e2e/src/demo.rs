@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde_json::Value;
 use warren_ledger::accounts::UserStatus;
 
 use crate::{
@@ -169,6 +170,7 @@ impl Demo {
         show_status(story, &host.daemon)?;
         delete_link(story, site, &host.daemon, &connection)?;
         kill_daemon(story, &host.client, &mut host.daemon, &connection)?;
+        let counted = used(story, site, host)?;
         let said = story.types_well(site, &host.operator, &["disconnect"])?;
         await_gone(&host.client, &host.daemon, SOON)?;
         ensure!(
@@ -179,6 +181,7 @@ impl Demo {
             "the user and the tunnel are gone: {} ms after \"warren disconnect\"",
             said.took.as_millis()
         ));
+        verified(story, host, &counted)?;
         Ok(connection)
     }
 }
@@ -342,6 +345,52 @@ fn kill_daemon(
         "the crash cost packets: {:?}",
         report.lost
     );
+    Ok(())
+}
+
+/// All that the link carried is counted, also while warrend was dead.
+fn used(story: &Story, site: &mut Site<'_>, host: &Host) -> Result<Value> {
+    let carried = {
+        let text = host
+            .client
+            .ip_output(&["-j", "-s", "link", "show", "dev", LINK])?;
+        let links: Value = serde_json::from_str(&text)?;
+        links[0]["stats64"]["rx"]["bytes"].as_u64().unwrap_or_default()
+    };
+    let mut figure = Value::Null;
+    until("everything is counted", SOON, || {
+        figure = host.daemon.json("/v3/usage")?["figures"][0].clone();
+        let counted = figure["rx_bytes"].as_u64().unwrap_or_default();
+        Ok(Ask::holds(counted >= carried, || {
+            format!("{figure} of {carried}")
+        }))
+    })?;
+    story.types_well(site, &host.operator, &["usage"])?;
+    story.tell(&format!(
+        "the link that warrend took over says that it received {carried} octets: all are counted"
+    ));
+    Ok(figure)
+}
+
+/// What recorders wrote of it is proven to be whole.
+fn verified(story: &Story, host: &Host, counted: &Value) -> Result<()> {
+    let file = host.daemon.state_directory().join("metering/ledger.jsonl");
+    let file = file.to_str().context("a path that is no text")?;
+    let least = counted["rx_bytes"].as_u64().unwrap_or_default();
+    until("the ledger has the last sample", SOON, || {
+        let said = host.operator.warren(&["meter", "verify", "--json", file])?;
+        let report: Value = serde_json::from_str(&said.out).unwrap_or_default();
+        let tunnels = report["tunnels"]
+            .as_object()
+            .into_iter()
+            .flat_map(|tunnels| tunnels.values());
+        let told: u64 = tunnels.filter_map(|of| of["total"]["rx_bytes"].as_u64()).sum();
+        Ok(Ask::holds(said.code == 0 && told >= least, || said.to_string()))
+    })?;
+    story.tell("$ warren meter verify ledger.jsonl");
+    let said = host.operator.warren(&["meter", "verify", file])?;
+    said.out.lines().for_each(|line| print(&format!("    {line}")));
+    ensure!(said.code == 0, "{said}");
     Ok(())
 }
 

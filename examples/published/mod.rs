@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use warren::http::{Api, Engine, peer};
+use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{
     EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError,
     streams::{Alone, Streams},
@@ -19,11 +20,16 @@ use warren_actors::{
 use warren_api::v3::Process;
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
+use warren_metering::usage::{
+    UsageBook,
+    figures::{Adding, Question},
+};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed,
     Phase, Plan, Position, Pubkey, ServiceKind, SessionStatus, TunnelId, TunnelSpec, View,
     desired::ManualRequest, journal::JournalEntry, lifecycle::TunnelReport,
 };
+use warren_store::StoreError;
 
 /// A daemon whose state is what was published last.
 pub struct Published(pub Mutex<Arc<Snapshot>>, Fetcher, pub Alone, OnceLock<Kept>);
@@ -132,6 +138,14 @@ impl Engine for Published {
             Kept(store.journal().clone(), store, directory)
         });
         &kept.0
+    }
+
+    fn carried(&self, _tunnel: TunnelId) -> Option<TunnelUsage> {
+        None
+    }
+
+    fn usage(&self, question: Question) -> Result<Answer, StoreError> {
+        Ok(Answer::of(Adding::new(question), &UsageBook::default()))
     }
 
     fn streams(&self) -> &Arc<Streams> {

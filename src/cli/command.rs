@@ -17,6 +17,7 @@ use super::{
         users::UserCommand,
     },
     output::Form,
+    usage::UsageArguments,
 };
 pub use completions::completions;
 pub use connect::*;
@@ -204,6 +205,8 @@ pub enum Command {
         #[arg(long = "for", value_name = "PURPOSE", default_value = "general", value_parser = purpose)]
         purpose: Purpose,
     },
+    /// Show what went through the tunnels, to the byte, over restarts and crashes.
+    Usage(UsageArguments),
     /// Explain in words where a tunnel is in its life, and why.
     Explain {
         /// An interface, an account, or the beginning of one; all tunnels without it. One that is gone is found in the journal.

@@ -27,6 +27,7 @@ mod routes;
 mod samples;
 mod status;
 mod switch;
+mod usage;
 pub mod version;
 mod web;
 
@@ -155,6 +156,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
         Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
         Command::Web => web::run(&client, as_json).await,
+        Command::Usage(asked) => usage::run(&client, asked, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,

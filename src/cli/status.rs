@@ -16,7 +16,7 @@ use super::{
     name::{self, Name},
     notes,
     operator::{self, Operator, soon},
-    output,
+    output, usage,
 };
 use crate::version;
 
@@ -141,7 +141,7 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
         return output::json(&document(&seen, Name::called()));
     }
     let shown = look(client, None).await?;
-    let code = output::text(&shown.table())?;
+    let code = output::text(&(shown.table() + &shown.rates()))?;
     shown.notes().iter().for_each(|note| output::note(note));
     Ok(code)
 }
@@ -160,6 +160,21 @@ async fn look(client: &Client, told: Option<Position>) -> Result<Shown, ClientEr
 impl Shown {
     fn table(&self) -> String {
         output::table_as(self.name, &HEAD, &rows(&self.seen, self.name))
+    }
+
+    /// What goes through the tunnels just now, a line for each that carried something.
+    fn rates(&self) -> String {
+        let tunnels = self.status.iter().flat_map(|status| &status.tunnels);
+        let line = |tunnel: &v3::Tunnel| {
+            let (name, carried) = (tunnel.name.as_ref()?, tunnel.carried.as_ref()?);
+            let way = |bytes, rate| format!("{} ({} so far)", usage::rate(rate), usage::octets(bytes));
+            (carried.rx_packets + carried.tx_packets > 0).then(|| {
+                let received = way(carried.rx_bytes, carried.rx_bytes_per_second);
+                let sent = way(carried.tx_bytes, carried.tx_bytes_per_second);
+                format!("{}: receives {received}, sends {sent}\n", output::tame(name))
+            })
+        };
+        tunnels.filter_map(line).collect()
     }
 
     fn document(&self) -> Vec<Entry> {

@@ -10,6 +10,7 @@ pub mod liveness;
 pub mod logging;
 pub mod metering;
 pub mod tunnel;
+pub mod usage;
 pub mod values;
 
 use std::{
@@ -81,6 +82,8 @@ pub struct Layer {
     pub hooks: hooks::HooksLayer,
     /// When the tunnels can be relied on.
     pub health: health::HealthLayer,
+    /// How what tunnels carry is counted.
+    pub usage: usage::UsageLayer,
     /// Where the API listens and what it serves.
     pub api: ApiLayer,
     /// How much is logged, and in which form.
@@ -192,6 +195,8 @@ pub struct Config {
     pub hooks: hooks::HooksConfig,
     /// When the tunnels can be relied on.
     pub health: health::HealthConfig,
+    /// How what tunnels carry is counted.
+    pub usage: usage::UsageConfig,
     /// Where the API listens and what it serves.
     pub api: ApiConfig,
     /// How much is logged, and in which form.
@@ -407,6 +412,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         caps: caps::CapsLayer::over(lower.caps, upper.caps),
         hooks: hooks::HooksLayer::over(lower.hooks, upper.hooks),
         health: health::HealthLayer::over(lower.health, upper.health),
+        usage: usage::UsageLayer::over(lower.usage, upper.usage),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -461,6 +467,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         caps: layer.caps.resolve()?,
         hooks: layer.hooks.resolve()?,
         health: layer.health.resolve()?,
+        usage: layer.usage.resolve()?,
         api: ApiConfig {
             sock_file: absolute(
                 "sock-file",

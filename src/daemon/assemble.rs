@@ -4,7 +4,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use warren_actors::{
-    ClientSettings, Handle, HooksSettings, RecordSettings, RoleSettings, Settings, streams::Pseudonyms,
+    ClientSettings, Handle, HooksSettings, RecordSettings, RoleSettings, Settings, UsageSettings,
+    streams::Pseudonyms,
 };
 use warren_config::{Config, LogConfig, LogFormat, SecretUrl};
 use warren_dataplane::{
@@ -107,6 +108,11 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
             machine,
         }),
         health: config.health.settings(),
+        usage: UsageSettings {
+            interval: config.usage.interval.0,
+            keep: config.usage.keep.0,
+            ..UsageSettings::default()
+        },
         record: config.record.clone().map(|file| RecordSettings {
             file,
             bytes: u64::from(config.record_mib) << 20,

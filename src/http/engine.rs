@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use warren_actors::{
-    EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError, streams::Streams,
+    EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError,
+    streams::Streams,
+    usage::{Answer, TunnelUsage},
 };
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
+use warren_metering::usage::figures::Question;
 use warren_state::{
     Fault, LearnedRoutes, Observed, Plan, Position, Pubkey, TunnelId, desired::ManualRequest,
     journal::JournalEntry,
 };
-use warren_store::journal::Journal;
+use warren_store::{StoreError, journal::Journal};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`recent`](Engine::recent) are used by status:
 /// they never wait. Whoever names a position is waited for, with [`published_up_to`](Engine::published_up_to).
@@ -68,6 +71,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What happened, on disk.
     fn journal(&self) -> &Arc<Journal>;
+
+    /// What a tunnel carries, as far as it was looked at.
+    fn carried(&self, tunnel: TunnelId) -> Option<TunnelUsage>;
+
+    /// What was carried. Where hours that are over are part of the answer it reads them from the disk.
+    fn usage(&self, question: Question) -> Result<Answer, StoreError>;
 }
 
 #[async_trait]
@@ -138,5 +147,13 @@ impl Engine for Handle {
 
     fn journal(&self) -> &Arc<Journal> {
         Handle::journal(self)
+    }
+
+    fn carried(&self, tunnel: TunnelId) -> Option<TunnelUsage> {
+        Handle::usage(self).of(tunnel)
+    }
+
+    fn usage(&self, question: Question) -> Result<Answer, StoreError> {
+        Handle::usage(self).ask(question)
     }
 }

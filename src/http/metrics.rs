@@ -8,6 +8,7 @@ mod process;
 mod standing;
 mod streams;
 mod totals;
+mod usage;
 
 use warren_api::version;
 
@@ -46,6 +47,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     ledger(&mut page, snapshot)?;
     ledger_cache(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
+    usage::write(&mut page, snapshot, api)?;
     standing::write(&mut page, snapshot)?;
     hooks::write(&mut page, snapshot)?;
     streams::write(&mut page, &api.engine.streams().standing())?;

@@ -25,6 +25,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod ui;
+mod usage;
 pub mod v3;
 
 use std::sync::Arc;
@@ -94,6 +95,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/tunnels", get(v3::page::tunnels))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .route("/v3/health", get(health::health))
+        .route("/v3/usage", get(usage::usage))
         .route("/v3/journal", get(journal::journal))
         .route("/v3/recording", get(recording::recording))
         .route("/v3/events", get(streams::events))

@@ -16,10 +16,15 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
 use warren_actors::streams::{Alone, Streams};
+use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_api::{client::Client, v3::Process};
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
+use warren_metering::usage::{
+    UsageBook,
+    figures::{Adding, Question},
+};
 use warren_state::{
     Asn, BgpSpec, Epoch, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkName, LinkSpec,
     Monotonic, NodeId, Observed, ObservedLink, ObservedTunnel, Phase, Plan, Position, Pubkey, Route,
@@ -32,7 +37,7 @@ use warren_state::{
     standing::{BgpStanding, BgpState},
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
-use warren_store::{Store, journal::Journal};
+use warren_store::{Store, StoreError, journal::Journal};
 
 use super::{Api, Engine, peer, router, server, shared, socket};
 
@@ -64,6 +69,8 @@ pub struct FakeDaemon {
     pub alone: Arc<OnceLock<Alone>>,
     /// What is on disk, from the first time that somebody reads it.
     pub kept: Arc<OnceLock<Kept>>,
+    /// What was carried.
+    pub usage: Mutex<UsageBook>,
 }
 
 /// A journal; it goes with its directory.
@@ -130,6 +137,7 @@ impl FakeDaemon {
             asked_up_to: Arc::default(),
             alone: Arc::default(),
             kept: Arc::default(),
+            usage: Mutex::default(),
         }
     }
 }
@@ -248,6 +256,15 @@ impl Engine for FakeDaemon {
 
     fn journal(&self) -> &Arc<Journal> {
         &self.kept.get_or_init(Kept::empty).journal
+    }
+
+    fn carried(&self, tunnel: TunnelId) -> Option<TunnelUsage> {
+        self.usage.lock().unwrap().of(tunnel).map(TunnelUsage::of)
+    }
+
+    fn usage(&self, question: Question) -> Result<Answer, StoreError> {
+        let book = self.usage.lock().unwrap();
+        Ok(Answer::of(Adding::new(question), &book))
     }
 }
 

@@ -14,10 +14,11 @@ use warren_actors::{
     totals::{Fetch, Histogram, Operation},
 };
 use warren_api::v3;
+use warren_metering::usage::{Look, Payer, UsageBook};
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
-    LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, RouteProtocol, ServiceClass, Switch, TableId,
-    TunnelId,
+    CounterRun, LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, Reading, RouteProtocol,
+    ServiceClass, Switch, TableId, Traffic, TunnelId,
     desired::Refusal,
     guard::HoldReason,
     lifecycle::Usability,
@@ -156,6 +157,64 @@ async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_w
         !page.contains("warren_bgp_") && !page.contains("warren_multicast_groups"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn what_tunnels_carry_is_in_status_and_in_metrics_and_goes_with_the_tunnel() {
+    let mut book = UsageBook::default();
+    let tunnel = *standing().tunnels.keys().next().unwrap();
+    let reading = |bytes| Reading {
+        tunnel,
+        run: CounterRun::default(),
+        carried: Traffic {
+            rx_bytes: bytes,
+            rx_packets: 3,
+            tx_bytes: 2 * bytes,
+            tx_packets: 4,
+        },
+    };
+    for (second, bytes) in [(1, 1_000), (3, 5_000)] {
+        let at = Monotonic::from_elapsed(Duration::from_secs(second));
+        let readings = [reading(bytes)];
+        let look = Look {
+            begun: at,
+            begun_ms: 1_760_000_000_000,
+            ended: at,
+            of: None,
+            readings: &readings,
+        };
+        book.take(&look, |_| Payer::default());
+        let batch = book.changes(false);
+        book.written(batch.sequence);
+    }
+    let daemon = FakeDaemon::new(standing());
+    *daemon.usage.lock().unwrap() = book.clone();
+    let served = serve(daemon).await;
+    let status: v3::Status = served.client.read("/v3/status").await.unwrap();
+    let carried = status.tunnels[0].carried.as_ref().unwrap();
+    assert_eq!((carried.rx_bytes, carried.tx_packets), (5_000, 4));
+    assert_eq!(
+        (carried.rx_bytes_per_second, carried.tx_bytes_per_second),
+        (2_000, 4_000)
+    );
+    assert_eq!(status.tunnels[1].carried, None);
+    let page = body(&served, "/metrics").await;
+    for series in [
+        r#"warren_tunnel_rx_bytes_total{tunnel="doublezero1"} 5000"#,
+        r#"warren_tunnel_tx_packets_total{tunnel="doublezero1"} 4"#,
+        r#"warren_tunnel_usage_gap_seconds{tunnel="doublezero1"} 0"#,
+        "warren_usage_failing 0",
+    ] {
+        assert!(page.lines().any(|line| line == series), "{page}\nlacks {series}");
+    }
+    let gone = Snapshot {
+        tunnels: Default::default(),
+        ..standing()
+    };
+    let after = FakeDaemon::new(Snapshot::default());
+    *after.usage.lock().unwrap() = book;
+    let page = metrics::render(&gone, &api(Arc::new(after))).unwrap();
+    assert!(!page.contains("warren_tunnel_rx_bytes"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

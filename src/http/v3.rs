@@ -6,4 +6,5 @@ pub mod page;
 pub mod picture;
 mod standing;
 
+pub(super) use answers::named;
 pub use answers::{not_ready, plan, status, told, tunnel};

@@ -36,6 +36,13 @@ pub mod reads {
     #[utoipa::path(get, path = "/v3/health", params(v3::HealthQuery), responses((status = 200, body = v3::HealthReply), (status = 400, description = "health is not asked for that", body = compat::Outcome)))]
     pub fn v3_health() {}
 
+    /// What went through the tunnels, of each or added up, in all or since a time, as far as it would survive a power cut.
+    #[utoipa::path(get, path = "/v3/usage", params(v3::UsageQuery), responses(
+    (status = 200, body = v3::UsageReply),
+    (status = 400, description = "something that makes no sense, or too much, is asked for", body = compat::Outcome),
+    (status = 500, description = "hours that are over cannot be read", body = compat::Outcome)))]
+    pub fn v3_usage() {}
+
     /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all. Whoever follows a stream names the position of what they were told,
     /// and is shown that or what came after it.
     #[utoipa::path(get, path = "/v3/status", params(v3::StatusQuery), responses((status = 200, body = v3::Status), (status = 400, description = "the query makes no sense", body = compat::Outcome)))]

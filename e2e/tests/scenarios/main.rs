@@ -29,6 +29,7 @@ mod speaker;
 mod support;
 mod surface;
 mod transaction;
+mod usage;
 mod versions;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         sample(speaker::ALL, 0),
         sample(transaction::ALL, 0),
         sample(versions::ALL, 0),
+        sample(usage::ALL, 1),
     ]
     .concat();
     let more = [

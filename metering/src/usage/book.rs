@@ -142,14 +142,21 @@ impl UsageBook {
     }
 
     /// The hour that this moment is in, when it is another than the present one: then [`hours`](super::hours) has what is to be
-    /// written, and [`begin_hour`](Self::begin_hour) goes on. A clock that is put back by less than an hour begins none.
+    /// written, and [`begin_hour`](Self::begin_hour) goes on. A clock that is put back by less than an hour begins none. Nor does one
+    /// begin before all that was seen is on disk: what is read back there is then what it began with.
     #[must_use]
     pub fn is_over(&self, unix_ms: u64) -> Option<u64> {
         let (present, now) = (self.hour.0, unix_ms / HOUR_MS);
-        (now > present || now + 1 < present).then_some(now)
+        let is_another = now > present || now + 1 < present;
+        (is_another
+            && self
+                .accounts
+                .values()
+                .all(|account| account.changed <= self.on_disk))
+        .then_some(now)
     }
 
-    /// What is on disk now was carried in the hours before this one: to be called when all of it is. Accounts that were idle for so
+    /// What is on disk now was carried in the hours before this one. Accounts that were idle for so
     /// long, of tunnels that are not there, are closed.
     pub fn begin_hour(&mut self, hour: u64, keep_ms: u64) {
         let next = self.sequence + 1;

@@ -35,7 +35,7 @@ pub enum By {
 }
 
 /// Which figures are asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Question {
     /// Only of this owner, tunnel or device.
     pub of: Option<Pubkey>,
@@ -51,6 +51,8 @@ pub struct Question {
     pub by: Option<By>,
     /// What is added up.
     pub per: Per,
+    /// So many figures at most: there are more where there are so many.
+    pub most: usize,
 }
 
 /// Whose a figure is; what was added up over is left out.
@@ -86,6 +88,21 @@ pub struct Adding {
     /// The last line, which the next one may replace.
     last: Option<HourLine>,
     figures: Figures,
+}
+
+impl Default for Question {
+    fn default() -> Self {
+        Self {
+            of: None,
+            owner: None,
+            tunnel: None,
+            device: None,
+            since_ms: None,
+            by: None,
+            per: Per::default(),
+            most: usize::MAX,
+        }
+    }
 }
 
 impl Question {
@@ -218,6 +235,10 @@ impl Adding {
                 ..nobody
             },
         };
+        let is_full = self.figures.len() >= self.question.most;
+        if is_full && !self.figures.contains_key(&(from_ms, whose)) {
+            return;
+        }
         let sum = self.figures.entry((from_ms, whose)).or_default();
         sum.carried = sum.carried.plus(figure.carried);
         sum.gap_ms += figure.gap_ms;

@@ -26,7 +26,7 @@ use warren_state::{
 };
 
 use super::{applied, page, standing};
-use crate::http::{Api, compat, health};
+use crate::http::{Api, compat, health, usage};
 
 /// The journal's newest entries that are shown for one tunnel.
 const RECENT: usize = 32;
@@ -36,7 +36,7 @@ const BEHIND: usize = 16;
 /// The body of `/v3/status`.
 #[must_use]
 pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
-    let (tunnels, tunnels_next) = page::first(snapshot);
+    let (tunnels, tunnels_next) = page::first(api, snapshot);
     Status {
         schema: SCHEMA,
         node: snapshot.node.to_string(),
@@ -166,7 +166,7 @@ pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
         .collect();
     Some(TunnelReply {
         schema: SCHEMA,
-        tunnel: tunnel_state(&snapshot, report),
+        tunnel: tunnel_state(api, &snapshot, report),
         spec: value(&report.spec),
         events,
     })
@@ -191,6 +191,11 @@ pub fn not_ready(snapshot: &Snapshot) -> Vec<String> {
         reasons.push("the view is stale".to_owned());
     }
     reasons
+}
+
+/// The tunnel of this account, or with a link of this name.
+pub(crate) fn named(snapshot: &Snapshot, name: &str) -> Option<TunnelId> {
+    find(snapshot, name).map(|report| report.tunnel)
 }
 
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
@@ -233,7 +238,7 @@ pub fn told(entry: &JournalEntry) -> serde_json::Value {
     })
 }
 
-pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
+pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     let spec = report.spec.as_ref();
     Tunnel {
         id: report.tunnel.to_string(),
@@ -293,6 +298,7 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
             reason: postponed.reason.to_string(),
             retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
         }),
+        carried: api.engine.carried(report.tunnel).as_ref().map(usage::carried),
         repairs: report.repairs,
         contest: report.contest.as_ref().map(|contest| Contest {
             repairs: contest.repairs,

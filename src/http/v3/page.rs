@@ -30,14 +30,15 @@ pub async fn tunnels(State(api): State<Api>, query: Result<Query<TunnelQuery>, Q
         .map_err(|rejection| rejection.body_text())
         .and_then(|Query(asked)| Wanted::of(&asked))
     {
-        Ok(wanted) => json(StatusCode::OK, &page(&api.engine.snapshot(), &wanted)),
+        Ok(wanted) => json(StatusCode::OK, &page(&api, &api.engine.snapshot(), &wanted)),
         Err(problem) => error(StatusCode::BAD_REQUEST, problem),
     }
 }
 
 /// The first page, as status shows it: its tunnels, and what comes after them.
-pub(super) fn first(snapshot: &Snapshot) -> (Vec<Tunnel>, Option<String>) {
+pub(super) fn first(api: &Api, snapshot: &Snapshot) -> (Vec<Tunnel>, Option<String>) {
     let TunnelPage { tunnels, next, .. } = page(
+        api,
         snapshot,
         &Wanted {
             limit: DEFAULT_LIMIT,
@@ -61,7 +62,7 @@ pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<Word<Phase>, usize> {
         .collect()
 }
 
-fn page(snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
+fn page(api: &Api, snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
     let begin = wanted.after.map_or(Bound::Unbounded, Bound::Excluded);
     let is_wanted = |report: &&Arc<TunnelReport>| wanted.phase.is_none_or(|phase| report.phase == phase);
     let mut matching = snapshot
@@ -82,7 +83,7 @@ fn page(snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
         total: snapshot.tunnels.len(),
         tunnels: reports
             .into_iter()
-            .map(|report| tunnel_state(snapshot, report))
+            .map(|report| tunnel_state(api, snapshot, report))
             .collect(),
         next,
     }

@@ -1,0 +1,219 @@
+//! `warren usage`: what went through the tunnels.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use warren_api::{
+    client::Client,
+    v3::{UsageFigure, UsageReply},
+};
+use warren_config::values;
+
+use super::output;
+
+const NONE: &str = "-";
+
+/// What is asked for.
+#[derive(Args, Debug)]
+pub struct UsageArguments {
+    /// Only of this one: the key of an owner, a tunnel or a device, or an interface.
+    #[arg(value_name = "OWNER|TUNNEL")]
+    pub of: Option<String>,
+    /// Only what was carried in so long, from the full hour on.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub since: Option<Duration>,
+    /// Each hour or day (of universal time) for itself.
+    #[arg(long, value_name = "TIME")]
+    pub by: Option<By>,
+    /// What is added up.
+    #[arg(long, value_name = "WHAT", default_value = "tunnel")]
+    pub per: Per,
+}
+
+/// Spans of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum By {
+    /// Hours.
+    Hour,
+    /// Days.
+    Day,
+}
+
+/// What is added up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Per {
+    /// What each tunnel carried for each owner.
+    Tunnel,
+    /// All that each owner pays for.
+    Owner,
+    /// All that went over each device.
+    Device,
+}
+
+/// Asks, and tells.
+///
+/// # Errors
+/// When the daemon does not answer, or knows nobody of that name.
+pub async fn run(client: &Client, asked: UsageArguments, as_json: bool) -> anyhow::Result<u8> {
+    let usage: UsageReply = client.read(&path(&asked)).await?;
+    if as_json {
+        return output::json(&usage);
+    }
+    if let Some(problem) = &usage.problem {
+        output::note(&format!("this would not survive a power cut: {problem}"));
+    }
+    if usage.unseen_seconds > 0.0 {
+        let span = output::span(usage.unseen_seconds);
+        output::note(&format!(
+            "a tunnel that came and went in {span} around crashes was not seen"
+        ));
+    }
+    output::text(&table(&usage.figures, asked.per))
+}
+
+/// So many octets, for people.
+#[must_use]
+pub fn octets(bytes: u64) -> String {
+    scaled(bytes, "B")
+}
+
+/// So many octets each second as bits, for people.
+#[must_use]
+pub fn rate(bytes_per_second: u64) -> String {
+    scaled(bytes_per_second.saturating_mul(8), "b/s")
+}
+
+fn path(asked: &UsageArguments) -> String {
+    let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
+    let pairs = [
+        ("per", name(asked.per.to_possible_value())),
+        ("of", asked.of.as_deref().map(escaped)),
+        ("since", asked.since.map(|since| format!("{}s", since.as_secs()))),
+        ("by", asked.by.and_then(|by| name(by.to_possible_value()))),
+    ];
+    let said = pairs
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+    format!("/v3/usage?{}", said.collect::<Vec<_>>().join("&"))
+}
+
+/// As a query has it.
+fn escaped(text: &str) -> String {
+    let octet = |octet: u8| {
+        if octet.is_ascii_alphanumeric() || b"-_.".contains(&octet) {
+            char::from(octet).to_string()
+        } else {
+            format!("%{octet:02X}")
+        }
+    };
+    text.bytes().map(octet).collect()
+}
+
+fn table(figures: &[UsageFigure], per: Per) -> String {
+    let has_times = figures.iter().any(|figure| figure.from_unix_ms.is_some());
+    let mut head = if has_times { vec!["From"] } else { vec![] };
+    match per {
+        Per::Tunnel => head.extend(["Tunnel", "Owner"]),
+        Per::Owner => head.push("Owner"),
+        Per::Device => head.push("Device"),
+    }
+    head.extend(["Received", "Packets", "Sent", "Packets"]);
+    if !has_times {
+        head.push("May be missing");
+    }
+    let row = |figure: &UsageFigure| {
+        let mut row: Vec<String> = figure
+            .from_unix_ms
+            .map(|ms| output::date(ms / 1000))
+            .into_iter()
+            .collect();
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
+        match per {
+            Per::Tunnel => {
+                let tunnel = figure.name.as_ref().or(figure.tunnel.as_ref());
+                row.extend([or_none(&tunnel.cloned()), or_none(&figure.owner)]);
+            }
+            Per::Owner => row.push(or_none(&figure.owner)),
+            Per::Device => row.push(or_none(&figure.device)),
+        }
+        row.extend([octets(figure.rx_bytes), figure.rx_packets.to_string()]);
+        row.extend([octets(figure.tx_bytes), figure.tx_packets.to_string()]);
+        if !has_times {
+            let missing = figure.gap_seconds.filter(|seconds| *seconds > 0.0);
+            row.push(missing.map_or_else(|| NONE.to_owned(), output::span));
+        }
+        row
+    };
+    output::table(&head, &figures.iter().map(row).collect::<Vec<_>>())
+}
+
+fn scaled(number: u64, unit: &str) -> String {
+    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let (mut whole, mut rest, mut step) = (number, 0, 0);
+    while whole >= 1000 {
+        (whole, rest, step) = (whole / 1000, whole % 1000, step + 1);
+    }
+    if step == 0 {
+        return format!("{whole} {unit}");
+    }
+    format!("{whole}.{} {}{unit}", rest / 100, PREFIXES[step])
+}
+
+fn span(text: &str) -> Result<Duration, values::BadValue> {
+    values::seconds(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_never_rounded_up() {
+        let octets = [0, 999, 1000, 1_999_999, u64::MAX].map(octets);
+        assert_eq!(octets, ["0 B", "999 B", "1.0 kB", "1.9 MB", "18.4 EB"]);
+        assert_eq!(rate(125_000), "1.0 Mb/s");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_the_daemon_is_asked() {
+        let asked = UsageArguments {
+            of: Some("a b&c".to_owned()),
+            since: Some(Duration::from_secs(7200)),
+            by: Some(By::Day),
+            per: Per::Owner,
+        };
+        assert_eq!(
+            path(&asked),
+            "/v3/usage?per=owner&of=a%20b%26c&since=7200s&by=day"
+        );
+    }
+
+    #[test]
+    fn a_table_has_what_was_added_up_and_what_may_be_missing() {
+        let figure = UsageFigure {
+            name: Some("doublezero0".to_owned()),
+            owner: Some("me".to_owned()),
+            rx_bytes: 12_345,
+            rx_packets: 12,
+            tx_bytes: 7,
+            tx_packets: 1,
+            gap_seconds: Some(5.0),
+            ..UsageFigure::default()
+        };
+        let text = table(std::slice::from_ref(&figure), Per::Tunnel);
+        assert!(
+            text.ends_with(" doublezero0 | me    | 12.3 kB  | 12      | 7 B  | 1       | 5s\n"),
+            "{text}"
+        );
+        let by_hour = UsageFigure {
+            from_unix_ms: Some(1_760_464_781_000),
+            gap_seconds: None,
+            ..figure
+        };
+        let text = table(&[by_hour], Per::Owner);
+        assert!(
+            text.contains(" 2025-10-14 17:59:41 UTC | me    | 12.3 kB"),
+            "{text}"
+        );
+    }
+}
