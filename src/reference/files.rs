@@ -57,6 +57,10 @@ const FILES: &[(&str, &str)] = &[
         "when the daemon was there last",
     ),
     (
+        "/var/lib/doublezerod/usage",
+        "what tunnels carried: samples, and sums of hours by day",
+    ),
+    (
         "/var/lib/doublezerod/metering/ledger.jsonl",
         "what may be billed (`[metering.file]`); `warren meter verify` looks at it",
     ),
@@ -174,9 +178,9 @@ fn every_file_that_the_code_names_is_on_the_page() {
                     .split("const ")
                     .skip(1)
                     .filter_map(|rest| rest.split_once(": &str = \""));
-                for (name, rest) in constants
-                    .filter(|(name, _)| !["TEMPORARY", "RANDOM", "SUFFIX", "LOG", "BLOBS"].contains(name))
-                {
+                for (name, rest) in constants.filter(|(name, _)| {
+                    !["TEMPORARY", "RANDOM", "SUFFIX", "LOG", "BLOBS", "DAY"].contains(name)
+                }) {
                     let file = rest.split('"').next().unwrap();
                     assert!(page.contains(&format!("/{file}`")), "{name}: {file}");
                     seen += 1;
