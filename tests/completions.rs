@@ -82,23 +82,25 @@ fn fish(typed: &str, programs: &Path) -> Result<Output, Failed> {
     shell("fish", &["--no-config", "-c", &script], programs)
 }
 
-/// An interactive shell on a terminal of its own, since only that completes: it puts the rest of the word on the line.
+/// An interactive shell on a terminal of its own, since only that completes; a key shows what is on the line then.
+const IN_ZSH: &str = r#"
+zmodload zsh/zpty
+zpty inner zsh -f -i
+zpty -w inner 'PROMPT=; PS2=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -D -u'
+zpty -w inner '. packaging/completions/_warren; bindkey "^I" complete-word'
+zpty -w inner 'show() { print -r -- "LINE""<$BUFFER>"; BUFFER=; zle accept-line }; zle -N show; bindkey "^X" show; print READY""NOW'
+zpty -r -m inner seen '*READYNOW*' || exit 1
+zpty -w -n inner "warren $1"$'\t\x18'
+zpty -r -m inner seen '*LINE<*>*' || exit 1
+line=${${seen##*LINE<}%%>*}
+print -r -- ${${(z)line}[-1]}
+zpty -d inner
+"#;
+
 fn zsh(typed: &str, programs: &Path) -> Result<Output, Failed> {
-    let script = "zmodload zsh/zpty\n\
-                  zpty inner zsh -f -i\n\
-                  zpty -w inner \"PROMPT=; PS2=; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -D -u; . packaging/completions/_warren; bindkey '^I' \
-                  complete-word; print REA''DY\"\n\
-                  zpty -r -m inner seen '*READY*' || exit 1\n\
-                  zpty -w inner 'show() { print -r -- \"LI\"\"NE<${BUFFER}>\"; BUFFER=; zle accept-line }; zle -N show; bindkey \"^X\" show; print SE\"\"T'\n\
-                  zpty -r -m inner seen '*SET*' || exit 1\n\
-                  zpty -w -n inner \"warren $1\"$'\\t'$'\\x18'\n\
-                  zpty -r -m inner seen '*LINE<*>*' || exit 1\n\
-                  line=${${seen##*LINE<}%%>*}\n\
-                  print -r -- ${${(z)line}[-1]}\n\
-                  zpty -d inner\n";
     shell(
         "timeout",
-        &["60", "zsh", "-f", "-c", script, "zsh", typed],
+        &["60", "zsh", "-f", "-c", IN_ZSH, "zsh", typed],
         programs,
     )
 }
