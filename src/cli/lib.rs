@@ -30,6 +30,7 @@ mod samples;
 mod status;
 mod switch;
 pub mod version;
+mod waits;
 mod web;
 
 use std::process::ExitCode;
@@ -145,7 +146,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
     if environment::concerns(&line.command) {
         environment::is_the_daemons(&line.ledger, &client).await?;
     }
-    let waits = progress::of(&line.command);
+    let waits = waits::of(&line.command);
     progress::while_waiting(waits, carry_out(line, client)).await
 }
 

@@ -10,8 +10,6 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::command::{Command, MulticastVerb};
-
 /// A wait that is shorter is not told.
 const MOMENT: Duration = Duration::from_secs(1);
 /// From one line to the next where nothing is written over.
@@ -58,52 +56,4 @@ fn tell(what: &str, waited: Duration, terminal: bool) {
     } else {
         writeln!(out, "{text}")
     };
-}
-
-/// What a verb waits for. Nothing of those that tell by themselves, or that go on until they are ended.
-pub fn of(command: &Command) -> Option<&'static str> {
-    match command {
-        Command::Status { watch: true }
-        | Command::Events(_)
-        | Command::Web { .. }
-        | Command::Connect(_)
-        | Command::Disconnect(_)
-        | Command::Multicast {
-            command: MulticastVerb::Change(_),
-        }
-        | Command::Complete { .. }
-        | Command::Completions { .. }
-        | Command::Keygen { .. }
-        | Command::Address => None,
-        Command::Enable { wait: Some(_) } => Some("until the tunnels are as they should be"),
-        Command::Disable { wait: Some(_) } => Some("until the tunnels are gone"),
-        Command::Latency { .. } => Some("for the devices to be measured"),
-        Command::Doctor => Some("for what is tested"),
-        Command::Bugreport { .. } => Some("for what goes into the archive"),
-        Command::Meter { .. } => Some("for the ledger of what was used to be read"),
-        Command::Status { watch: false }
-        | Command::Enable { wait: None }
-        | Command::Disable { wait: None }
-        | Command::Plan
-        | Command::Health { .. }
-        | Command::Explain { .. }
-        | Command::Firewall { .. }
-        | Command::Routes { .. }
-        | Command::Version => Some("for warrend"),
-        Command::User { .. }
-        | Command::AccessPass { .. }
-        | Command::Device { .. }
-        | Command::Link { .. }
-        | Command::Location { .. }
-        | Command::Exchange { .. }
-        | Command::Feed { .. }
-        | Command::Multicast {
-            command: MulticastVerb::Group { .. },
-        }
-        | Command::Tenant { .. }
-        | Command::Contributor { .. }
-        | Command::Balance
-        | Command::Config { .. }
-        | Command::Ledger { .. } => Some("for the ledger"),
-    }
 }
