@@ -1,5 +1,5 @@
 # Each target does its own set-up (scripts/setup) and builds with one feature set, so that nothing is compiled twice.
-.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb deb-capd fuzz-api clean-leftovers
+.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb deb-capd fuzz-api book clean-leftovers
 
 build:
 	cargo build
@@ -43,10 +43,14 @@ lint:
 	cargo clippy --workspace --lib --bins -- -D warnings
 	cargo deny check
 
-# What is made from the code and committed: the API's description, man pages, completions.
+# What is made from the code and committed: the API's description, man pages, completions, the reference in docs/.
 generated:
-	WARREN_WRITE_OPENAPI=1 WARREN_WRITE_GENERATED=1 cargo test -p warren-api -p warren-cli -p warren-state --lib the_committed_
+	WARREN_WRITE_OPENAPI=1 WARREN_WRITE_GENERATED=1 cargo test -p warren-api -p warren-cli -p warren-state -p warren --lib the_committed_
 	WARREN_WRITE_GENERATED=1 cargo test -p warren-datacap -p warren-fleet generated
+
+# docs/ as a book, in target/book; with mdbook where it is installed (cargo install mdbook --locked).
+book:
+	@if command -v mdbook >/dev/null; then mdbook build docs; else echo 'mdbook is not installed: no book'; fi
 
 fixtures:
 	cargo run -p warren-ledger --example fixtures -- --write

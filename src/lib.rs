@@ -3,4 +3,6 @@
 pub mod daemon;
 pub mod http;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod surface;

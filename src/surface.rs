@@ -101,7 +101,7 @@ fn every_metric_is_in_the_table_with_its_type_and_its_labels() {
 }
 
 /// `name{labels} type` of every metric on a page.
-fn shapes(page: &str) -> BTreeSet<String> {
+pub fn shapes(page: &str) -> BTreeSet<String> {
     let mut shapes = BTreeSet::new();
     for family in page.split("# HELP ").skip(1) {
         let kind = family
@@ -169,7 +169,7 @@ fn every_global_flag_of_the_command_line_is_in_the_table() {
 }
 
 /// A page on which every metric has a series: those that are only there on request, and those that need something to speak of.
-fn everything() -> String {
+pub fn everything() -> String {
     let mut totals = Totals::default();
     totals.datagrams.insert(("pim", true), 1);
     totals.established_seconds.insert(

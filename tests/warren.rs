@@ -76,6 +76,36 @@ fn a_wrong_command_line_exits_with_2() {
     assert_eq!(warren(dir.path(), &["--help"]).status.code(), Some(0));
 }
 
+/// Nobody takes the connection: the line comes, and goes before the error does.
+#[test]
+fn whoever_waits_on_a_terminal_is_told_so_and_the_line_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("w.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let warren = format!(
+        "{} --sock-file {} plan",
+        env!("CARGO_BIN_EXE_warren"),
+        socket.display()
+    );
+    let mut terminal = Command::new("script")
+        .args(["-qefc", &warren, "/dev/null"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut output, mut seen, mut piece) = (terminal.stdout.take().unwrap(), String::new(), [0; 256]);
+    while !seen.contains("waiting for warrend (") {
+        let length = output.read(&mut piece).unwrap();
+        assert!(length > 0, "it ended: {seen:?}");
+        seen += &String::from_utf8_lossy(&piece[..length]);
+    }
+    drop(listener);
+    output.read_to_string(&mut seen).unwrap();
+    terminal.wait().unwrap();
+    let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
+    assert!(last.starts_with("warren: "), "{seen:?}");
+}
+
 #[test]
 fn every_verb_finds_the_socket_by_each_of_its_names() {
     let dir = tempfile::tempdir().unwrap();

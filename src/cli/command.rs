@@ -263,8 +263,40 @@ pub enum Command {
         /// The shell that the completions are for.
         shell: Shell,
     },
+    /// Print names that the daemon knows, one in each line, for completions.
+    #[command(hide = true)]
+    Complete {
+        /// Of what.
+        names: Names,
+    },
     /// Print the versions of this program and of the daemon.
     Version,
+}
+
+/// What the daemon knows the names of. An argument whose value is called so is completed with them.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// Interfaces of tunnels.
+    Tunnel,
+    /// Accounts of this host's users.
+    User,
+    /// Codes of devices.
+    Device,
+    /// Codes of multicast groups of this host's users.
+    Group,
+}
+
+impl Names {
+    /// As it is written on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tunnel => "tunnel",
+            Self::User => "user",
+            Self::Device => "device",
+            Self::Group => "group",
+        }
+    }
 }
 
 /// What happened.

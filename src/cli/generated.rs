@@ -9,10 +9,7 @@ use std::{
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, italic, roman};
-use warren_config::{
-    URL_VARIABLE,
-    flags::{FLAGS, Flag, Value},
-};
+use warren_config::{URL_VARIABLE, flags::FLAGS};
 
 use super::command::{Line, completions};
 use crate::version::VERSION;
@@ -142,7 +139,7 @@ fn daemon_page() -> String {
     page.control("SH", ["FLAGS"]);
     FLAGS
         .iter()
-        .for_each(|flag| entry(&mut page, &synopsis(flag), flag.help));
+        .for_each(|flag| entry(&mut page, &flag.synopsis(), flag.help));
     entry(&mut page, "-h, -help", "print the flags and exit");
     page.control("SH", ["FILES"]);
     for (file, what) in FILES {
@@ -213,22 +210,6 @@ fn section(page: &mut Roff, title: &str, paragraphs: &[&str]) {
 
 fn entry(page: &mut Roff, term: &str, text: &str) {
     page.control("TP", []).text([bold(term)]).text([roman(text)]);
-}
-
-fn synopsis(flag: &Flag) -> String {
-    let names = flag
-        .names
-        .iter()
-        .map(|name| format!("-{name}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let value = match flag.value {
-        Value::Switch => "",
-        Value::Seconds | Value::Span => " SPAN",
-        Value::Count => " N",
-        Value::Text(text) => text,
-    };
-    names + value
 }
 
 /// As roff has it.

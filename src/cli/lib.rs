@@ -3,6 +3,7 @@
 mod bugreport;
 mod changes;
 pub(crate) mod command;
+mod complete;
 mod connect;
 mod doctor;
 mod environment;
@@ -22,6 +23,7 @@ mod notes;
 mod operator;
 mod output;
 mod plan;
+mod progress;
 mod routes;
 #[cfg(test)]
 mod samples;
@@ -29,6 +31,7 @@ mod status;
 mod switch;
 mod usage;
 pub mod version;
+mod waits;
 mod web;
 
 use std::process::ExitCode;
@@ -141,11 +144,16 @@ fn log(level: Option<String>) {
 async fn run(line: Line) -> anyhow::Result<u8> {
     log(line.ledger.log_level.clone());
     let client = Client::new(&line.sock_file);
-    let form = line.form();
-    let as_json = form.is_json();
     if environment::concerns(&line.command) {
         environment::is_the_daemons(&line.ledger, &client).await?;
     }
+    let waits = waits::of(&line.command);
+    progress::while_waiting(waits, carry_out(line, client)).await
+}
+
+async fn carry_out(line: Line, client: Client) -> anyhow::Result<u8> {
+    let form = line.form();
+    let as_json = form.is_json();
     match line.command {
         Command::Status { watch: false } => status::run(&client, as_json).await,
         Command::Status { watch: true } => status::watch::run(&client, as_json).await,
@@ -188,6 +196,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, as_json),
         Command::Config { command } => operator::settings::run(&line.ledger, &client, command, as_json).await,
         Command::Completions { shell } => output::text(&command::completions(shell)),
+        Command::Complete { names } => complete::run(&client, names).await,
         Command::Version => status::version(&client, &line.ledger, as_json).await,
     }
 }

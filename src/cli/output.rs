@@ -6,7 +6,10 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 pub use warren_api::phrases::{count, span};
 
-use super::name::{self, Name};
+use super::{
+    name::{self, Name},
+    progress,
+};
 
 /// In which form a result is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +47,7 @@ pub fn result(form: Form, as_text: impl FnOnce() -> String, value: &impl Seriali
 /// # Errors
 /// When standard output cannot be written; a reader that closed it is not an error.
 pub fn text(text: &str) -> anyhow::Result<u8> {
+    progress::clear();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(super::OK),
@@ -57,6 +61,7 @@ pub fn text(text: &str) -> anyhow::Result<u8> {
 /// # Errors
 /// When standard output cannot be written; a reader that closed it is not an error.
 pub fn line(text: &str) -> io::Result<bool> {
+    progress::clear();
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
@@ -75,12 +80,14 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<u8> {
 
 /// Tells of an error.
 pub fn complain(error: &str) {
+    progress::clear();
     let who = if name::is_reference() { "Error" } else { "warren" };
     let _unwritable = writeln!(io::stderr().lock(), "{who}: {error}");
 }
 
 /// Tells, beside the result, of something that is not as it should be.
 pub fn note(text: &str) {
+    progress::clear();
     let _unwritable = writeln!(io::stderr().lock(), "note: {}", tame(text));
 }
 

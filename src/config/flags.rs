@@ -46,6 +46,21 @@ pub enum Value {
     Text(&'static str),
 }
 
+impl Flag {
+    /// Every name with its dash, and what its value is.
+    #[must_use]
+    pub fn synopsis(&self) -> String {
+        let names: Vec<String> = self.names.iter().map(|name| format!("-{name}")).collect();
+        let value = match self.value {
+            Value::Switch => "",
+            Value::Seconds | Value::Span => " SPAN",
+            Value::Count => " N",
+            Value::Text(text) => text,
+        };
+        names.join(", ") + value
+    }
+}
+
 /// What becomes of a flag's value.
 enum Set {
     /// It goes into the layer.
@@ -146,20 +161,13 @@ pub fn help() -> String {
         "warrend keeps this host's tunnels equal to what the ledger says.\n\nUsage: warrend [flags]\n\nFlags (one dash or two):\n",
     );
     for flag in FLAGS {
-        let names = flag
-            .names
-            .iter()
-            .map(|name| format!("-{name}"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let value = match flag.value {
-            Value::Switch => "",
-            Value::Seconds => " SPAN (a bare number is seconds)",
-            Value::Span => " SPAN",
-            Value::Count => " N",
-            Value::Text(text) => text,
+        let synopsis = flag.synopsis();
+        let bare = if flag.value == Value::Seconds {
+            " (a bare number is seconds)"
+        } else {
+            ""
         };
-        text.push_str(&format!("  {names}{value}\n        {}\n", flag.help));
+        text.push_str(&format!("  {synopsis}{bare}\n        {}\n", flag.help));
     }
     text
 }

@@ -7,6 +7,7 @@ mod caller;
 pub mod check;
 mod daemon;
 mod firewall;
+mod groups;
 mod hooks;
 mod icmp;
 mod jobs;
@@ -20,6 +21,7 @@ pub mod settings;
 mod streams;
 mod sys;
 mod underlay;
+mod validators;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -48,7 +50,7 @@ const PATHS: Duration = Duration::from_millis(2000);
 const SPECS: Duration = Duration::from_millis(500);
 
 /// In which order they are shown: what others rest on comes first.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 30] = [
     "daemon",
     "socket",
     "permission",
@@ -70,12 +72,15 @@ const ORDER: [&str; 27] = [
     "tunnels",
     "path",
     "firewall",
+    "multicast firewall",
     "icmp",
     "gre",
     "bgp",
     "mtu",
     "rp_filter",
     "networkd",
+    "bound address",
+    "xdp",
 ];
 
 /// Everything that was looked at.
@@ -112,6 +117,7 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
         Err(error) => daemon::without(error),
     };
     let (socket, status) = (client.socket().to_owned(), answers.status.as_ref().ok().cloned());
+    let for_validators = answers.status.as_ref().ok().cloned().zip(Some(root.clone()));
     let (for_processes, for_networkd) = (root.clone(), root.clone());
     let jobs = vec![
         Job::blocking("socket", BUDGET, move || {
@@ -123,6 +129,11 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
         }),
         Job::blocking("networkd", BUDGET, move || {
             vec![networkd::judge(&networkd::look(&for_networkd))]
+        }),
+        Job::blocking("xdp", BUDGET, move || {
+            for_validators.map_or_else(Vec::new, |(status, root)| {
+                validators::judge(&validators::look(&root), &status)
+            })
         }),
         Job::new("environment", BUDGET, look_at_environment(&client, overrides)),
         Job::new(

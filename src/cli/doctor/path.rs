@@ -12,7 +12,7 @@ use warren_state::{SessionCause, SessionStatus};
 
 use super::{
     check::Check,
-    firewall,
+    firewall, groups,
     icmp::{Echo, echo},
     net::{Kernel, Link, Way},
 };
@@ -246,6 +246,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
             checks.push(bgp(status, tunnel));
         }
         checks.push(firewall.check);
+        checks.extend(groups::judge(target, host.rules));
     } else {
         checks.push(Check::skip(
             GRE,

@@ -9,6 +9,8 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
 
+#[cfg(test)]
+pub use rules::{Action, Base, Chain, Field, Rule, Test, Value};
 pub use rules::{Fate, Packet, Protocol, RuleLocation, Ruleset};
 
 /// How long one program may run.

@@ -138,6 +138,8 @@ pub enum Protocol {
     Gre,
     /// TCP, from a port to a port.
     Tcp(u16, u16),
+    /// UDP that nobody here asked for, from whoever sends it and to any port.
+    UnaskedUdp,
 }
 
 /// What becomes of a packet.
@@ -340,6 +342,11 @@ impl Packet {
     fn part(&self, field: Field) -> Option<Part<'_>> {
         let link = |here: bool| here.then(|| self.link.as_deref().map_or(Part::Unknown, Part::Word));
         match (field, self.protocol) {
+            (Field::Source | Field::SourcePort | Field::DestinationPort, Protocol::UnaskedUdp) => {
+                Some(Part::Unknown)
+            }
+            (Field::Protocol, Protocol::UnaskedUdp) => Some(Part::Named(17, "udp")),
+            (Field::State, Protocol::UnaskedUdp) => Some(Part::Word("new")),
             (Field::Source, _) => Some(Part::Address(self.source)),
             (Field::Destination, _) => Some(Part::Address(self.destination)),
             (Field::Protocol, Protocol::Gre) => Some(Part::Named(47, "gre")),

@@ -22,7 +22,7 @@ pub enum GroupCommand {
     /// One of them: who may join it, and who has.
     Get {
         /// Its code or account.
-        #[arg(long)]
+        #[arg(long, value_name = "GROUP")]
         code: String,
     },
 }

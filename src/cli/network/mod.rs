@@ -91,7 +91,7 @@ pub enum ListOrGet<F: Args> {
     /// Show one of them, by its account or code.
     Get {
         /// Its code or account.
-        #[arg(long)]
+        #[arg(long, value_name = "DEVICE")]
         code: String,
     },
 }

@@ -24,7 +24,7 @@ pub enum UserCommand {
     /// One user.
     Get {
         /// Its account.
-        #[arg(long)]
+        #[arg(long, value_name = "USER")]
         pubkey: String,
     },
 }
