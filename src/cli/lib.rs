@@ -21,12 +21,14 @@ mod network;
 mod notes;
 mod operator;
 mod output;
+mod picture;
 mod plan;
 mod routes;
 #[cfg(test)]
 mod samples;
 mod status;
 mod switch;
+mod top;
 pub mod version;
 mod web;
 
@@ -154,6 +156,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Plan => plan::run(&client, as_json).await,
         Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
         Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
+        Command::Top { once } => top::run(&client, once, as_json).await,
         Command::Web => web::run(&client, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
