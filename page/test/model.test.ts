@@ -62,7 +62,7 @@ test("tunnels are found by key, address, link, session and phase, and summed by 
   assert.deepEqual(found("session up"), ["AbCd"]);
   assert.deepEqual(found("", "failed"), ["ijkl"]);
   assert.deepEqual(found("192", "failed"), []);
-  assert.deepEqual(sums(tunnels), [["active", 2], ["failed", 1]]);
+  assert.deepEqual(sums(Object.keys(tunnels), tunnels), [["active", 2], ["failed", 1]]);
 });
 
 test("keys are sorted, and sorted anew when one comes or goes only", () => {
