@@ -142,11 +142,12 @@ fn painted(lines: &[String]) -> String {
     each.collect::<String>() + "\x1b[J"
 }
 
+/// Without empty lines: one stands between a block and the next.
 fn lines(shown: &Shown) -> Vec<String> {
     let picture = shown.text(Can::of_stdout());
     [now()]
         .into_iter()
-        .chain(picture.lines().map(str::to_owned))
+        .chain(picture.lines().filter(|line| !line.is_empty()).map(str::to_owned))
         .collect()
 }
 
