@@ -4,7 +4,11 @@
 
 mod published;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Context;
 use warren::http::{self, server, socket};
@@ -73,10 +77,12 @@ fn changed(number: u32, round: u32) -> TunnelReport {
 }
 
 fn snapshot(tunnels: u32) -> Snapshot {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(0);
     let reports = (0..tunnels).map(|number| changed(number, 0));
     Snapshot {
         at: Monotonic::from_elapsed(Duration::from_secs(3_600)),
-        unix_ms: 1_760_464_786_000,
+        unix_ms: now,
         switch: Switch::On,
         role: Some(Role::Gateway {
             device: Pubkey([200; 32]),

@@ -522,13 +522,17 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
     assert!(said.ends_with("No tunnels.\n"), "{said}");
     let output = warren(dir.path(), &["status"]);
     assert!(
-        stderr(&output).contains("note: the daemon is disabled"),
+        stdout(&output).contains(" the daemon is disabled: no tunnels are built until `warren enable`\n  what to do: `warren enable`\n"),
         "{}",
-        stderr(&output)
+        stdout(&output)
     );
-    assert!(
-        !stdout(&output).contains("note"),
-        "the table is alone on standard output"
+    assert!(stderr(&output).is_empty() && !stdout(&output).contains('\u{1b}'));
+    let once = warren(dir.path(), &["top", "--once"]);
+    assert_eq!((once.status.code(), stdout(&once)), (Some(0), stdout(&output)));
+    assert_eq!(
+        warren(dir.path(), &["top"]).status.code(),
+        Some(1),
+        "it is no terminal"
     );
     let output = warren(dir.path(), &["doctor"]);
     assert_eq!(output.status.code(), Some(1), "the ledger does not answer");

@@ -20,6 +20,30 @@ pub fn span(seconds: f64) -> String {
     humantime::format_duration(Duration::from_millis(rounded)).to_string()
 }
 
+/// So many octets, for people.
+#[must_use]
+pub fn octets(bytes: u64) -> String {
+    scaled(bytes, "B")
+}
+
+/// So many octets each second as bits, for people.
+#[must_use]
+pub fn rate(bytes_per_second: u64) -> String {
+    scaled(bytes_per_second.saturating_mul(8), "b/s")
+}
+
+fn scaled(number: u64, unit: &str) -> String {
+    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let (mut whole, mut rest, mut step) = (number, 0, 0);
+    while whole >= 1000 {
+        (whole, rest, step) = (whole / 1000, whole % 1000, step + 1);
+    }
+    if step == 0 {
+        return format!("{whole} {unit}");
+    }
+    format!("{whole}.{} {}{unit}", rest / 100, PREFIXES[step])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +53,12 @@ mod tests {
         assert_eq!(span(65.7), "1m 5s");
         assert_eq!(span(0.25), "250ms");
         assert_eq!(span(f64::NAN), "0s");
+    }
+
+    #[test]
+    fn numbers_are_short_and_never_rounded_up() {
+        let octets = [0, 999, 1000, 1_999_999, u64::MAX].map(octets);
+        assert_eq!(octets, ["0 B", "999 B", "1.0 kB", "1.9 MB", "18.4 EB"]);
+        assert_eq!(rate(125_000), "1.0 Mb/s");
     }
 }

@@ -31,7 +31,7 @@ pub fn path(status: &Status, tunnel: &Tunnel) -> Path {
         built(tunnel),
         session(status, tunnel),
         routes(tunnel),
-        traffic(),
+        traffic(tunnel),
     ];
     wait_for_what_is_before(&mut steps);
     Path {
@@ -209,8 +209,21 @@ fn routes(tunnel: &Tunnel) -> PathStep {
     }
 }
 
-fn traffic() -> PathStep {
-    step(StepKind::Traffic, StepState::Unknown, "not measured".to_owned())
+fn traffic(tunnel: &Tunnel) -> PathStep {
+    let Some(carried) = &tunnel.carried else {
+        return step(StepKind::Traffic, StepState::Unknown, "not measured".to_owned());
+    };
+    if carried.rx_packets + carried.tx_packets == 0 {
+        return step(StepKind::Traffic, StepState::Unknown, "none so far".to_owned());
+    }
+    let way = |rate, bytes| format!("{} ({} so far)", phrases::rate(rate), phrases::octets(bytes));
+    let received = way(carried.rx_bytes_per_second, carried.rx_bytes);
+    let sent = way(carried.tx_bytes_per_second, carried.tx_bytes);
+    step(
+        StepKind::Traffic,
+        StepState::Ok,
+        format!("receives {received}, sends {sent}"),
+    )
 }
 
 /// What is behind a step that is not there yet waits for it.

@@ -112,6 +112,9 @@ _warren() {
             warren,tenant)
                 cmd="warren__subcmd__tenant"
                 ;;
+            warren,top)
+                cmd="warren__subcmd__top"
+                ;;
             warren,user)
                 cmd="warren__subcmd__user"
                 ;;
@@ -327,6 +330,9 @@ _warren() {
                 ;;
             warren__subcmd__help,tenant)
                 cmd="warren__subcmd__help__subcmd__tenant"
+                ;;
+            warren__subcmd__help,top)
+                cmd="warren__subcmd__help__subcmd__top"
                 ;;
             warren__subcmd__help,user)
                 cmd="warren__subcmd__help__subcmd__user"
@@ -569,7 +575,7 @@ _warren() {
 
     case "${cmd}" in
         warren)
-            opts="-e -h -V --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events web doctor firewall bugreport routes latency meter ledger completions completion version help"
+            opts="-e -h -V --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events top web doctor firewall bugreport routes latency meter ledger completions completion version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3409,7 +3415,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help)
-            opts="status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events web doctor firewall bugreport routes latency meter ledger completions version help"
+            opts="status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events top web doctor firewall bugreport routes latency meter ledger completions version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4195,6 +4201,20 @@ _warren() {
         warren__subcmd__help__subcmd__tenant__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        warren__subcmd__help__subcmd__top)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -6419,6 +6439,76 @@ _warren() {
         warren__subcmd__tenant__subcmd__list)
             opts="-e -h --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ws)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypair)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --solana-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geo-program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        warren__subcmd__top)
+            opts="-e -h --once --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -122,5 +122,7 @@ export interface Journal {
   entries: Happening[];
 }
 
-/** Whatever the API has of it; a daemon that measures nothing has none. */
-export type Usage = Record<string, unknown>;
+export interface Usage {
+  read_unix_ms: number;
+  figures: { tunnel?: string | null; rx_bytes: number; tx_bytes: number }[];
+}

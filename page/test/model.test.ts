@@ -5,7 +5,7 @@ import { freshness, groups } from "../src/model/groups.ts";
 import { Growth, Series } from "../src/model/series.ts";
 import { Keys, matches, seen, sums } from "../src/model/table.ts";
 import { filtered, Timeline } from "../src/model/timeline.ts";
-import { carriedBy } from "../src/model/traffic.ts";
+import { carriedBy, Traffic } from "../src/model/traffic.ts";
 import type { Happening } from "../src/types.ts";
 
 test("ages are told in two units at most", () => {
@@ -62,7 +62,7 @@ test("tunnels are found by key, address, link, session and phase, and summed by 
   assert.deepEqual(found("session up"), ["AbCd"]);
   assert.deepEqual(found("", "failed"), ["ijkl"]);
   assert.deepEqual(found("192", "failed"), []);
-  assert.deepEqual(sums(tunnels), [["active", 2], ["failed", 1]]);
+  assert.deepEqual(sums(Object.keys(tunnels), tunnels), [["active", 2], ["failed", 1]]);
 });
 
 test("keys are sorted, and sorted anew when one comes or goes only", () => {
@@ -107,7 +107,18 @@ test("what happened is kept once, the newest first, over starts of the daemon", 
   assert.deepEqual(found("debug", "switched", "a"), [1]);
 });
 
-test("of usage what is there is shown, and nothing where it is not known", () => {
+test("what a tunnel carried for several owners is one sum, and what is no tunnel's any more is left out", () => {
   assert.deepEqual(carriedBy(null), []);
-  assert.deepEqual(carriedBy({ tunnels: [{ tunnel: "a", rx_bytes: 1, tx_bytes: 2 }, { tunnel: "b" }] }), [["a", { received: 1, sent: 2 }]]);
+  const figure = (tunnel: string | null, rx_bytes: number, tx_bytes: number) => ({ tunnel, rx_bytes, tx_bytes });
+  const figures = [figure("a", 1, 2), figure("a", 10, 20), figure(null, 5, 5)];
+  assert.deepEqual(carriedBy({ read_unix_ms: 0, figures }), [["a", { received: 11, sent: 22 }]]);
+});
+
+test("a reading that is seen twice is one point of a chart", () => {
+  const traffic = new Traffic();
+  const usage = (read_unix_ms: number, rx_bytes: number) => ({ read_unix_ms, figures: [{ tunnel: "a", rx_bytes, tx_bytes: 0 }] });
+  [usage(1000, 0), usage(2000, 1000), usage(2000, 1000), usage(3000, 1000)].forEach((one) => traffic.take(one));
+  const flow = traffic.flows.get("a")!;
+  assert.deepEqual(flow.received.values, [null, 8000, 0]);
+  assert.deepEqual(flow.total, { received: 1000, sent: 0 });
 });

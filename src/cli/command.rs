@@ -217,6 +217,12 @@ pub enum Command {
     },
     /// Show what happened, and with --follow what happens from then on.
     Events(Events),
+    /// Show the tunnels, what is wrong first, on a terminal as they change, until `q` is pressed.
+    Top {
+        /// Show it once, for scripts.
+        #[arg(long)]
+        once: bool,
+    },
     /// Serve the live page to a browser on this host as long as this runs, and print the link that opens it once.
     Web,
     /// Look for what keeps tunnels from working, and say how to fix it.

@@ -26,6 +26,7 @@ pub fn concerns(command: &Command) -> bool {
             | Command::Plan
             | Command::Explain { .. }
             | Command::Health { .. }
+            | Command::Top { .. }
             | Command::Web
             | Command::Routes { .. }
             | Command::Latency { .. }

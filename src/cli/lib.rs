@@ -22,6 +22,7 @@ mod network;
 mod notes;
 mod operator;
 mod output;
+mod picture;
 mod plan;
 mod progress;
 mod routes;
@@ -29,6 +30,7 @@ mod routes;
 mod samples;
 mod status;
 mod switch;
+mod top;
 mod usage;
 pub mod version;
 mod waits;
@@ -163,6 +165,7 @@ async fn carry_out(line: Line, client: Client) -> anyhow::Result<u8> {
         Command::Plan => plan::run(&client, as_json).await,
         Command::Explain { tunnel, since } => explain::run(&client, tunnel.as_deref(), since, as_json).await,
         Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
+        Command::Top { once } => top::run(&client, once, as_json).await,
         Command::Web => web::run(&client, as_json).await,
         Command::Usage(asked) => usage::run(&client, asked, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,

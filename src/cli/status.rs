@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use warren_api::{
     client::{Client, ClientError},
-    v3,
+    picture,
+    v3::{self, Picture},
     word::Word,
 };
 use warren_state::{Position, SessionStatus};
@@ -14,9 +15,9 @@ use warren_state::{Position, SessionStatus};
 use super::{
     command::LedgerFlags,
     name::{self, Name},
-    notes,
     operator::{self, Operator, soon},
-    output, usage,
+    output,
+    picture::{Beside, Line, Style, Tone, lines, span},
 };
 use crate::version;
 
@@ -124,14 +125,15 @@ impl Service {
 }
 
 /// What is to be shown.
-struct Shown {
+pub struct Shown {
     seen: Seen,
     name: Name,
     /// The reference's daemon has none.
     status: Option<v3::Status>,
 }
 
-/// Prints the services; what is wrong goes to standard error, where it disturbs no script.
+/// Prints the services: for people a block for each, with what is wrong first; under the reference's name, and of a daemon that tells no more,
+/// the reference's table.
 ///
 /// # Errors
 /// When the daemon does not answer.
@@ -140,14 +142,14 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
         let seen: Seen = client.read("/v2/status").await?;
         return output::json(&document(&seen, Name::called()));
     }
-    let shown = look(client, None).await?;
-    let code = output::text(&(shown.table() + &shown.rates()))?;
-    shown.notes().iter().for_each(|note| output::note(note));
-    Ok(code)
+    output::text(&look(client, None).await?.text(Style::of_stdout()))
 }
 
 /// What is there, as it was at this position or later.
-async fn look(client: &Client, told: Option<Position>) -> Result<Shown, ClientError> {
+///
+/// # Errors
+/// When the daemon does not answer.
+pub async fn look(client: &Client, told: Option<Position>) -> Result<Shown, ClientError> {
     let name = Name::called();
     let status = match name.is_reference() {
         true => None,
@@ -162,37 +164,60 @@ impl Shown {
         output::table_as(self.name, &HEAD, &rows(&self.seen, self.name))
     }
 
-    /// What goes through the tunnels just now, a line for each that carried something.
-    fn rates(&self) -> String {
-        let tunnels = self.status.iter().flat_map(|status| &status.tunnels);
-        let line = |tunnel: &v3::Tunnel| {
-            let (name, carried) = (tunnel.name.as_ref()?, tunnel.carried.as_ref()?);
-            let way = |bytes, rate| format!("{} ({} so far)", usage::rate(rate), usage::octets(bytes));
-            (carried.rx_packets + carried.tx_packets > 0).then(|| {
-                let received = way(carried.rx_bytes, carried.rx_bytes_per_second);
-                let sent = way(carried.tx_bytes, carried.tx_bytes_per_second);
-                format!("{}: receives {received}, sends {sent}\n", output::tame(name))
-            })
-        };
-        tunnels.filter_map(line).collect()
-    }
-
     fn document(&self) -> Vec<Entry> {
         document(&self.seen, self.name)
     }
 
-    /// What is wrong.
-    fn notes(&self) -> Vec<String> {
-        let Some(status) = &self.status else {
-            return Vec::new();
-        };
-        let has_none = self.seen.services.is_empty()
-            && status.enabled
-            && status.tunnels.is_empty()
-            && status.refused.is_empty();
-        let no_user = has_none.then(|| notes::no_user(status)).flatten();
-        notes::all(status).into_iter().chain(no_user).collect()
+    /// What is wrong first and the way of each tunnel, where the daemon tells that.
+    pub fn picture(&self) -> Option<Picture> {
+        self.status.as_ref().map(picture::of)
     }
+
+    /// The picture as text, or the reference's table.
+    pub fn text(&self, style: Style) -> String {
+        match &self.status {
+            Some(_) => self
+                .lines(style)
+                .iter()
+                .map(|line| style.line(line) + "\n")
+                .collect(),
+            None => self.table(),
+        }
+    }
+
+    /// The same, piece by piece.
+    pub fn lines(&self, style: Style) -> Vec<Line> {
+        let Some((status, picture)) = self.status.as_ref().zip(self.picture()) else {
+            let table = self.table();
+            return table.lines().map(|line| vec![span(line, Tone::Plain)]).collect();
+        };
+        let beside: Vec<Beside> = self.seen.services.iter().filter_map(beside).collect();
+        lines(&picture, status, &beside, style)
+    }
+}
+
+/// Where a service is connected, and what the ledger says of it.
+fn beside(service: &Service) -> Option<Beside> {
+    let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty() && text != NONE);
+    let metro = known(&service.metro).map_or_else(String::new, |metro| format!(" ({metro})"));
+    let device = known(&service.current_device).map(|device| format!("at {device}{metro}"));
+    let nearest = known(&service.lowest_latency_device).filter(|nearest| *nearest != service.current_device);
+    let nearest = nearest.map(|nearest| format!("nearest is {nearest}"));
+    let tenant = known(&service.tenant).map(|tenant| format!("tenant {tenant}"));
+    let address = service
+        .doublezero_ip
+        .as_ref()
+        .and_then(known)
+        .map(|address| format!("address {address}"));
+    let groups = known(&groups(&service.multicast_groups)).map(|groups| format!("groups {groups}"));
+    let words: Vec<String> = [device, nearest, address, tenant, groups]
+        .into_iter()
+        .flatten()
+        .collect();
+    Some(Beside {
+        link: service.tunnel_name.clone()?,
+        words: words.join(", "),
+    })
 }
 
 /// Prints the versions of both programs; under the reference's name those that it tells.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use warren_api::{
     client::Client,
+    phrases::octets,
     v3::{UsageFigure, UsageReply},
 };
 use warren_config::values;
@@ -71,18 +72,6 @@ pub async fn run(client: &Client, asked: UsageArguments, as_json: bool) -> anyho
     output::text(&table(&usage.figures, asked.per))
 }
 
-/// So many octets, for people.
-#[must_use]
-pub fn octets(bytes: u64) -> String {
-    scaled(bytes, "B")
-}
-
-/// So many octets each second as bits, for people.
-#[must_use]
-pub fn rate(bytes_per_second: u64) -> String {
-    scaled(bytes_per_second.saturating_mul(8), "b/s")
-}
-
 fn path(asked: &UsageArguments) -> String {
     let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
     let pairs = [
@@ -147,18 +136,6 @@ fn table(figures: &[UsageFigure], per: Per) -> String {
     output::table(&head, &figures.iter().map(row).collect::<Vec<_>>())
 }
 
-fn scaled(number: u64, unit: &str) -> String {
-    const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
-    let (mut whole, mut rest, mut step) = (number, 0, 0);
-    while whole >= 1000 {
-        (whole, rest, step) = (whole / 1000, whole % 1000, step + 1);
-    }
-    if step == 0 {
-        return format!("{whole} {unit}");
-    }
-    format!("{whole}.{} {}{unit}", rest / 100, PREFIXES[step])
-}
-
 fn span(text: &str) -> Result<Duration, values::BadValue> {
     values::seconds(text)
 }
@@ -166,13 +143,6 @@ fn span(text: &str) -> Result<Duration, values::BadValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_short_and_never_rounded_up() {
-        let octets = [0, 999, 1000, 1_999_999, u64::MAX].map(octets);
-        assert_eq!(octets, ["0 B", "999 B", "1.0 kB", "1.9 MB", "18.4 EB"]);
-        assert_eq!(rate(125_000), "1.0 Mb/s");
-    }
 
     #[test]
     fn what_is_asked_for_is_what_the_daemon_is_asked() {

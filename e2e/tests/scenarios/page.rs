@@ -39,7 +39,7 @@ pub const BROWSER: &[Scenario] = &[
         switched,
     ),
     (
-        "ten_thousand_tunnels_scroll_are_found_and_make_no_long_task",
+        "ten_thousand_tunnels_scroll_and_are_found_while_they_change",
         many,
     ),
 ];

@@ -11,6 +11,8 @@ import { Traffic } from "./traffic.ts";
 
 /** Changes that follow each other closely are asked about once. */
 const SETTLED_MS = 150;
+/** Nobody sees more of them in a second than so: what is drawn is drawn anew at most this often. Scrolling does not wait. */
+const DRAWN_MS = 100;
 
 export class App {
   state: State = {};
@@ -35,6 +37,7 @@ export class App {
   private started = 0;
   private settling = 0;
   private isDrawn = true;
+  private drawnAt = 0;
 
   start(): void {
     for (const reading of this.readings()) reading.onChange = () => this.changed();
@@ -128,9 +131,11 @@ export class App {
   private changed(): void {
     if (!this.isDrawn) return;
     this.isDrawn = false;
-    requestAnimationFrame(() => {
+    const draw = () => {
       this.isDrawn = true;
+      this.drawnAt = performance.now();
       for (const listener of this.listeners) listener();
-    });
+    };
+    setTimeout(() => requestAnimationFrame(draw), Math.max(0, this.drawnAt + DRAWN_MS - performance.now()));
   }
 }

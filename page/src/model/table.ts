@@ -18,9 +18,9 @@ export function seen(total: number, rowHeight: number, scrolled: number, height:
 }
 
 /** How many there are in each phase, those with the most first. */
-export function sums(tunnels: Record<string, TunnelState>): [string, number][] {
+export function sums(ids: string[], tunnels: Record<string, TunnelState>): [string, number][] {
   const counts = new Map<string, number>();
-  for (const id in tunnels) {
+  for (const id of ids) {
     const phase = tunnels[id]?.phase ?? "unknown";
     counts.set(phase, (counts.get(phase) ?? 0) + 1);
   }

@@ -69,7 +69,8 @@ function options(width: number, lines: Line[]): UPlot.Options {
         stroke: () => colour(index),
         width: 1.5,
         dash: index ? [4, 3] : [],
-        points: { show: false },
+        // A line needs two points.
+        points: { show: (plot: UPlot) => plot.data[0].length < 3 },
       })),
     ],
   };

@@ -21,7 +21,7 @@ export function Table({ app }: { app: App }) {
   return (
     <Section id="tunnels" title="Tunnels" more={<p class="quiet">{count(all.length, "tunnel", "tunnels")}</p>}>
       <ul class="sums">
-        {sums(tunnels).map(([name, number]) => (
+        {sums(all, tunnels).map(([name, number]) => (
           <li key={name}>
             <button type="button" aria-pressed={phase === name} onClick={() => only(phase === name ? "" : name)}>
               <Badge state={stateOfPhase(name)}>{name}</Badge> {number.toLocaleString("en")}

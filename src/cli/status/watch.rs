@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use warren_api::{client::Client, v3};
 
 use super::{Shown, look};
-use crate::{OK, changes::Changes, output};
+use crate::{OK, changes::Changes, output, picture::Style as Can};
 
 /// Another page that the terminal shows until it is left, without a cursor and without a line that goes on in the next one.
 const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -142,12 +142,13 @@ fn painted(lines: &[String]) -> String {
     each.collect::<String>() + "\x1b[J"
 }
 
+/// Without empty lines: one stands between a block and the next.
 fn lines(shown: &Shown) -> Vec<String> {
-    let notes = shown.notes();
-    let notes = notes.iter().map(|note| format!("note: {}", output::tame(note)));
-    let table = shown.table();
-    let table = table.lines().map(str::to_owned);
-    [now()].into_iter().chain(table).chain(notes).collect()
+    let picture = shown.text(Can::of_stdout());
+    [now()]
+        .into_iter()
+        .chain(picture.lines().filter(|line| !line.is_empty()).map(str::to_owned))
+        .collect()
 }
 
 fn now() -> String {

@@ -1,0 +1,253 @@
+//! The picture of what a host's tunnels do, as lines for people: what is wrong first, with its fix, and then a block for each tunnel.
+//! What a colour says, a sign or a word says too.
+
+use std::io::IsTerminal as _;
+
+use warren_api::{
+    notes, phrases,
+    picture::name,
+    v3::{Multicast, Path, PathStep, Picture, Status, StepState, Tunnel},
+};
+
+use super::output;
+
+/// What a piece of text is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tone {
+    Plain,
+    Quiet,
+    Strong,
+    Good,
+    Going,
+    Attention,
+    Bad,
+}
+
+/// A piece of a line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    pub text: String,
+    pub tone: Tone,
+}
+
+/// A line, piece by piece.
+pub type Line = Vec<Span>;
+
+/// What the place where it is shown can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Style {
+    pub has_colour: bool,
+    pub is_utf8: bool,
+}
+
+impl Style {
+    /// Of standard output: colour on a terminal only, and more than ASCII where the locale has it.
+    pub fn of_stdout() -> Self {
+        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let is_dumb = named("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            has_colour: std::io::stdout().is_terminal() && named("NO_COLOR").is_none() && !is_dumb,
+            is_utf8: is_utf8(named),
+        }
+    }
+
+    /// A line as text.
+    pub fn line(self, line: &Line) -> String {
+        let each = line.iter().map(|span| match colour(span.tone) {
+            Some(code) if self.has_colour => format!("\x1b[{code}m{}\x1b[0m", span.text),
+            Some(_) | None => span.text.clone(),
+        });
+        each.collect::<String>().trim_end().to_owned()
+    }
+
+    fn sign(self, state: StepState) -> &'static str {
+        match (state, self.is_utf8) {
+            (StepState::Ok, true) => "✓",
+            (StepState::Working, true) => "…",
+            (StepState::Wrong, true) => "✗",
+            (StepState::Waiting, true) => "·",
+            (StepState::Ok, false) => "+",
+            (StepState::Working, false) => "~",
+            (StepState::Wrong, false) => "x",
+            (StepState::Waiting, false) => ".",
+            (StepState::Attention, _) => "!",
+            (StepState::Unknown, _) => "?",
+        }
+    }
+}
+
+/// As a system's library decides: the first of these that is set counts.
+fn is_utf8(named: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| named(name));
+    locale.is_some_and(|locale| locale.to_lowercase().replace('-', "").contains("utf8"))
+}
+
+fn colour(tone: Tone) -> Option<u8> {
+    match tone {
+        Tone::Plain => None,
+        Tone::Quiet => Some(2),
+        Tone::Strong => Some(1),
+        Tone::Good => Some(32),
+        Tone::Going => Some(36),
+        Tone::Attention => Some(33),
+        Tone::Bad => Some(31),
+    }
+}
+
+/// What a tunnel is beside its way: what else is known of its service.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Beside {
+    /// The tunnel's interface.
+    pub link: String,
+    /// In a few words.
+    pub words: String,
+}
+
+/// Everything, a line for each.
+pub fn lines(picture: &Picture, status: &Status, beside: &[Beside], style: Style) -> Vec<Line> {
+    let mut lines = vec![head(status)];
+    lines.extend(problems(picture, style));
+    for path in &picture.paths {
+        lines.push(vec![]);
+        let tunnel = status.tunnels.iter().find(|tunnel| tunnel.id == path.tunnel);
+        lines.extend(block(path, tunnel, beside, status.unix_ms, style));
+    }
+    if picture.paths.is_empty() {
+        let why = notes::no_user(status).filter(|_| status.enabled);
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        lines.extend([vec![], vec![span(format!("disconnected{why}"), Tone::Plain)]]);
+    }
+    lines
+}
+
+/// Whose they are, and how all of it stands.
+pub fn head(status: &Status) -> Line {
+    let whose = status.client_ip.as_deref().or(status.device.as_deref());
+    let whose = whose.unwrap_or("no address yet").to_owned();
+    let (word, tone) = match (status.enabled, status.converged) {
+        (false, _) => ("disabled", Tone::Attention),
+        (true, true) => ("as it should be", Tone::Good),
+        (true, false) => ("there is something to do", Tone::Going),
+    };
+    vec![
+        span(whose, Tone::Strong),
+        span(format!("  {}, {}, ", status.network, status.role), Tone::Quiet),
+        span(word, tone),
+    ]
+}
+
+/// What is wrong, each with what can be done about it.
+pub fn problems(picture: &Picture, style: Style) -> Vec<Line> {
+    let each = picture.problems.iter().flat_map(|problem| {
+        let what = vec![
+            span(format!("{} ", style.sign(StepState::Wrong)), Tone::Bad),
+            span(output::tame(&problem.text), Tone::Plain),
+        ];
+        let fix = problem
+            .fix
+            .as_ref()
+            .map(|fix| vec![span(format!("  what to do: {}", output::tame(fix)), Tone::Quiet)]);
+        [what].into_iter().chain(fix)
+    });
+    each.collect()
+}
+
+fn block(path: &Path, tunnel: Option<&Tunnel>, beside: &[Beside], now: u64, style: Style) -> Vec<Line> {
+    let name = path.link.clone().unwrap_or_else(|| "no interface".to_owned());
+    let of_it = beside
+        .iter()
+        .find(|beside| Some(&beside.link) == path.link.as_ref());
+    let kind = tunnel
+        .and_then(|tunnel| tunnel.user_type.as_ref())
+        .map_or_else(String::new, |kind| format!("  {kind}"));
+    let words = of_it.map_or_else(String::new, |beside| format!("  {}", output::tame(&beside.words)));
+    let title = vec![
+        span(name, Tone::Strong),
+        span(format!("{kind}{words}"), Tone::Plain),
+        span(format!("  {}", path.tunnel), Tone::Quiet),
+    ];
+    let steps = path.steps.iter().flat_map(|step| step_lines(step, now, style));
+    let groups = tunnel.and_then(|tunnel| tunnel.multicast.as_ref());
+    let groups = groups
+        .into_iter()
+        .flat_map(|multicast| group_lines(multicast, now, style));
+    [title].into_iter().chain(steps).chain(groups).collect()
+}
+
+fn step_lines(step: &PathStep, now: u64, style: Style) -> Vec<Line> {
+    let age = step
+        .since_unix_ms
+        .map_or_else(String::new, |since| format!("  {}", age(now, since)));
+    let mut lines = vec![vec![
+        span(
+            format!("  {} {:<8}", style.sign(step.state), name(step.step)),
+            tone(step.state),
+        ),
+        span(output::tame(&step.text), Tone::Plain),
+        span(age, Tone::Quiet),
+    ]];
+    lines.extend(step.reason.as_ref().map(|reason| {
+        vec![span(
+            format!("             {}", output::tame(reason)),
+            tone(step.state),
+        )]
+    }));
+    lines
+}
+
+/// A group is fresh for 10 s after it was seen last, stale for a minute, and then dead.
+fn group_lines(multicast: &Multicast, now: u64, style: Style) -> Vec<Line> {
+    let mut names: Vec<&String> = multicast.joined.iter().chain(&multicast.announced).collect();
+    names.sort();
+    names.dedup();
+    let line = |group: &String| {
+        let sends = multicast.announced.contains(group);
+        let does: Vec<&str> = [(sends, "sends"), (multicast.joined.contains(group), "receives")]
+            .into_iter()
+            .filter_map(|(does, word)| does.then_some(word))
+            .collect();
+        let seen = multicast.last_said_unix_ms.filter(|_| sends);
+        let (word, state) = freshness(seen, now);
+        let seen = seen.map_or_else(String::new, |seen| format!(" {}", age(now, seen)));
+        vec![
+            span(format!("  {} group   ", style.sign(state)), tone(state)),
+            span(format!("{group} {}  ", does.join(", ")), Tone::Plain),
+            span(format!("{word}{seen}"), tone(state)),
+        ]
+    };
+    names.into_iter().map(line).collect()
+}
+
+fn freshness(seen: Option<u64>, now: u64) -> (&'static str, StepState) {
+    match seen.map(|seen| now.saturating_sub(seen)) {
+        None => ("not measured", StepState::Unknown),
+        Some(old) if old <= 10_000 => ("OK", StepState::Ok),
+        Some(old) if old <= 60_000 => ("STALE", StepState::Attention),
+        Some(_) => ("DEAD", StepState::Wrong),
+    }
+}
+
+fn tone(state: StepState) -> Tone {
+    match state {
+        StepState::Ok => Tone::Good,
+        StepState::Working => Tone::Going,
+        StepState::Attention => Tone::Attention,
+        StepState::Wrong => Tone::Bad,
+        StepState::Waiting | StepState::Unknown => Tone::Quiet,
+    }
+}
+
+fn age(now: u64, since: u64) -> String {
+    let whole = std::time::Duration::from_millis(now.saturating_sub(since)).as_secs();
+    phrases::span(std::time::Duration::from_secs(whole).as_secs_f64())
+}
+
+pub fn span(text: impl Into<String>, tone: Tone) -> Span {
+    Span {
+        text: text.into(),
+        tone,
+    }
+}
+
+#[cfg(test)]
+mod tests;
