@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ConfigError, Span, at_least};
 
@@ -26,6 +26,7 @@ pub struct UsageConfig {
     /// From one look at all counters to the next: what a crash can lose of a tunnel that does not outlive it.
     pub interval: Span,
     /// How long hours that are over are kept.
+    #[serde(serialize_with = "days")]
     pub keep: Span,
 }
 
@@ -57,6 +58,16 @@ impl UsageLayer {
     }
 }
 
+/// As it is written: in other units 35 days are a month and some.
+fn days<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+    let seconds = span.0.as_secs();
+    if seconds % DAY.as_secs() == 0 {
+        serializer.collect_str(&format_args!("{}d", seconds / DAY.as_secs()))
+    } else {
+        span.serialize(serializer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +80,7 @@ mod tests {
             (usual.interval.0, usual.keep.0),
             (Duration::from_secs(5), 35 * DAY)
         );
+        assert!(toml::to_string(&usual).unwrap().contains("keep = \"35d\""));
         let said = resolve("interval = '1s'\nkeep = '400d'").unwrap();
         assert_eq!(
             (said.interval.0, said.keep.0),
