@@ -7,6 +7,7 @@ pub fn of(command: &Command) -> Option<&'static str> {
     match command {
         Command::Status { watch: true }
         | Command::Events(_)
+        | Command::Top { .. }
         | Command::Web { .. }
         | Command::Connect(_)
         | Command::Disconnect(_)
@@ -31,6 +32,7 @@ pub fn of(command: &Command) -> Option<&'static str> {
         | Command::Explain { .. }
         | Command::Firewall { .. }
         | Command::Routes { .. }
+        | Command::Usage(_)
         | Command::Version => Some("for warrend"),
         Command::User { .. }
         | Command::AccessPass { .. }
