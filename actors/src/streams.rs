@@ -11,6 +11,7 @@ mod snapshots;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

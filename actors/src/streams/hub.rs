@@ -19,7 +19,7 @@ use super::{
     pseudonym::Pseudonyms,
     readers::{Readers, StreamsStanding},
     snapshots::Snapshots,
-    stream::Together,
+    together::Together,
 };
 use crate::{
     lock::lock,

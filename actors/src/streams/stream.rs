@@ -1,10 +1,6 @@
 //! One reader's stream, as bytes.
 
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    sync::{Arc, Mutex},
-};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{
@@ -13,13 +9,14 @@ use tokio::{
 };
 use warren_state::{
     Monotonic, Position, Sequence,
-    stream::{Feed, Frame, Next, Reader, Text, heartbeat},
+    stream::{Feed, Next, Reader, Text, heartbeat},
 };
 
 use super::{
     asked::{Asked, Since, Sort},
     hub::{News, RING, Streams},
     readers::{Cut, Entry},
+    together::shared,
 };
 use crate::{lock::lock, supervision::clock::Clock};
 
@@ -39,10 +36,6 @@ pub struct Stream {
     /// The next heartbeat is not before this.
     timer: Option<Pin<Box<Sleep>>>,
 }
-
-/// What was put together last. Most readers ask for everything and are at the same place: what the first of them is given serves the others.
-#[derive(Default)]
-pub(super) struct Together(Mutex<Option<(Vec<Arc<Frame>>, Bytes)>>);
 
 impl Streams {
     /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
@@ -189,34 +182,5 @@ impl Drop for Stream {
         let kept = self.streams.readers.leave(&self.entry);
         let (at, stream) = (self.reader.at().0, self.sort.name());
         tracing::debug!(reader = self.entry.number, stream, uid = ?self.entry.uid, at, ?kept, "a reader left");
-    }
-}
-
-fn shared(text: Text) -> Bytes {
-    Bytes::from_owner(text)
-}
-
-impl Together {
-    /// One alone is sent as it is; several are put together.
-    fn of(&self, frames: Vec<Arc<Frame>>) -> Option<Bytes> {
-        match &frames[..] {
-            [] => None,
-            [one] => Some(shared(one.text.clone())),
-            several => {
-                let mut last = lock(&self.0);
-                if let Some((of, bytes)) = &*last
-                    && of.len() == several.len()
-                    && of.iter().zip(several).all(|(one, other)| Arc::ptr_eq(one, other))
-                {
-                    return Some(bytes.clone());
-                }
-                let bytes = Bytes::from(several.iter().fold(Vec::new(), |mut all, frame| {
-                    all.extend_from_slice(&frame.text);
-                    all
-                }));
-                *last = Some((frames, bytes.clone()));
-                Some(bytes)
-            }
-        }
     }
 }
