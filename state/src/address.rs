@@ -12,8 +12,6 @@ mod why;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use serde::{Deserialize, Serialize};
-
 pub use look::{Chosen, InPlace, Look, Outcome, Seen, Source, Unusable};
 pub use why::{FoundBecause, KeptBecause, PinNews};
 

@@ -1,6 +1,6 @@
 mod damage;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::*;
 
