@@ -1,3 +1,7 @@
+_warren_names() {
+    command warren complete "$1" 2>/dev/null
+}
+
 _warren() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -8,7 +12,7 @@ _warren() {
     fi
     prev="$3"
     cmd=""
-    opts=""
+    opts="
 
     for i in "${COMP_WORDS[@]:0:COMP_CWORD}"
     do
@@ -27,6 +31,9 @@ _warren() {
                 ;;
             warren,bugreport)
                 cmd="warren__subcmd__bugreport"
+                ;;
+            warren,complete)
+                cmd="warren__subcmd__complete"
                 ;;
             warren,completion)
                 cmd="warren__subcmd__completions"
@@ -114,6 +121,9 @@ _warren() {
                 ;;
             warren,top)
                 cmd="warren__subcmd__top"
+                ;;
+            warren,usage)
+                cmd="warren__subcmd__usage"
                 ;;
             warren,user)
                 cmd="warren__subcmd__user"
@@ -250,6 +260,9 @@ _warren() {
             warren__subcmd__help,bugreport)
                 cmd="warren__subcmd__help__subcmd__bugreport"
                 ;;
+            warren__subcmd__help,complete)
+                cmd="warren__subcmd__help__subcmd__complete"
+                ;;
             warren__subcmd__help,completions)
                 cmd="warren__subcmd__help__subcmd__completions"
                 ;;
@@ -333,6 +346,9 @@ _warren() {
                 ;;
             warren__subcmd__help,top)
                 cmd="warren__subcmd__help__subcmd__top"
+                ;;
+            warren__subcmd__help,usage)
+                cmd="warren__subcmd__help__subcmd__usage"
                 ;;
             warren__subcmd__help,user)
                 cmd="warren__subcmd__help__subcmd__user"
@@ -575,7 +591,7 @@ _warren() {
 
     case "${cmd}" in
         warren)
-            opts="-e -h -V --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events top web doctor firewall bugreport routes latency meter ledger completions completion version help"
+            opts="-e -h -V --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency meter ledger completions completion complete version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -807,7 +823,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -821,7 +837,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -835,7 +851,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1168,6 +1184,76 @@ _warren() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        warren__subcmd__complete)
+            opts="-e -h --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help tunnel user device group"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ws)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypair)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --solana-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geo-program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         warren__subcmd__completions)
             opts="-e -h --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1393,7 +1479,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1407,7 +1493,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1421,7 +1507,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__help__subcmd__set)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1524,7 +1610,7 @@ _warren() {
                     return 0
                     ;;
                 --device)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --ip-verifier-url)
@@ -1621,7 +1707,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1635,7 +1721,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__help__subcmd__ibrl)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1649,7 +1735,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__help__subcmd__multicast)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1670,7 +1756,7 @@ _warren() {
             fi
             case "${prev}" in
                 --device)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --ip-verifier-url)
@@ -1753,18 +1839,18 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__multicast)
-            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --ip-verifier-url --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
+            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --ip-verifier-url --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber $(_warren_names group)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --publish)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names group)" -- "${cur}"))
                     return 0
                     ;;
                 --subscribe)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names group)" -- "${cur}"))
                     return 0
                     ;;
                 --subscribe-feed)
@@ -1776,7 +1862,7 @@ _warren() {
                     return 0
                     ;;
                 --device)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --ip-verifier-url)
@@ -1943,7 +2029,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__contributor__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1957,7 +2043,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__contributor__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2118,7 +2204,7 @@ _warren() {
             fi
             case "${prev}" in
                 --code)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --sock-file)
@@ -2199,7 +2285,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__device__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2213,7 +2299,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__device__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2227,7 +2313,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__device__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2428,7 +2514,7 @@ _warren() {
             fi
             case "${prev}" in
                 --device)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --client-ip)
@@ -2666,7 +2752,7 @@ _warren() {
                     return 0
                     ;;
                 --tunnel)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names tunnel)" -- "${cur}"))
                     return 0
                     ;;
                 --sock-file)
@@ -2817,7 +2903,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__exchange__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2831,7 +2917,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__exchange__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2915,7 +3001,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__explain)
-            opts="-e -h --since --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --since --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help $(_warren_names tunnel)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3155,7 +3241,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__feed__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3169,7 +3255,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__feed__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3183,7 +3269,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__feed__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3415,7 +3501,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help)
-            opts="status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health explain events top web doctor firewall bugreport routes latency meter ledger completions version help"
+            opts="status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency meter ledger completions complete version help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3443,7 +3529,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__access__subcmd__pass__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3457,7 +3543,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__access__subcmd__pass__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3471,7 +3557,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__address)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3485,7 +3571,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__balance)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3499,7 +3585,21 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__bugreport)
-            opts=""
+            opts="
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        warren__subcmd__help__subcmd__complete)
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3513,7 +3613,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__completions)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3541,7 +3641,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__config__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3555,7 +3655,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__config__subcmd__set)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3583,7 +3683,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__connect__subcmd__ibrl)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3597,7 +3697,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__connect__subcmd__multicast)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3625,7 +3725,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__contributor__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3653,7 +3753,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__device__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3667,7 +3767,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__device__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3681,7 +3781,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__disable)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3695,7 +3795,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__disconnect)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3709,7 +3809,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__doctor)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3723,7 +3823,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__enable)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3737,7 +3837,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__events)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3765,7 +3865,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__exchange__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3779,7 +3879,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__explain)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3807,7 +3907,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__feed__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3821,7 +3921,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__feed__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3835,7 +3935,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__firewall)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3849,7 +3949,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__health)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3863,7 +3963,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3877,7 +3977,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__keygen)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3891,7 +3991,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__latency)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3919,7 +4019,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__ledger__subcmd__decode)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3933,7 +4033,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__ledger__subcmd__show)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3961,7 +4061,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__link__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3989,7 +4089,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__location__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4017,7 +4117,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__meter__subcmd__verify)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4059,7 +4159,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__group__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4073,7 +4173,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__group__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4087,7 +4187,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__publish)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4101,7 +4201,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__subscribe)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4115,7 +4215,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__unpublish)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4129,7 +4229,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__multicast__subcmd__unsubscribe)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4143,7 +4243,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__plan)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4157,7 +4257,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__routes)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4171,7 +4271,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__status)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4199,7 +4299,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__tenant__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4213,7 +4313,21 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__top)
-            opts=""
+            opts="
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        warren__subcmd__help__subcmd__usage)
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4241,7 +4355,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__user__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4255,7 +4369,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__user__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4269,7 +4383,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__version)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4283,7 +4397,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__help__subcmd__web)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4603,7 +4717,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger__subcmd__help__subcmd__decode)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4617,7 +4731,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4631,7 +4745,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger__subcmd__help__subcmd__show)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4811,7 +4925,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__link__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4825,7 +4939,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__link__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4854,11 +4968,11 @@ _warren() {
                     return 0
                     ;;
                 --side-a)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --side-z)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --link-type)
@@ -5033,7 +5147,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__location__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5047,7 +5161,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__location__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5215,7 +5329,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__meter__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5229,7 +5343,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__meter__subcmd__help__subcmd__verify)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5468,7 +5582,7 @@ _warren() {
             fi
             case "${prev}" in
                 --code)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names group)" -- "${cur}"))
                     return 0
                     ;;
                 --sock-file)
@@ -5549,7 +5663,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__group__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5563,7 +5677,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__group__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5577,7 +5691,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__group__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5689,7 +5803,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__group__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5703,7 +5817,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__group__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5717,7 +5831,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5731,7 +5845,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__publish)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5745,7 +5859,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__subscribe)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5759,7 +5873,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__unpublish)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5773,7 +5887,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__help__subcmd__unsubscribe)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5787,7 +5901,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__publish)
-            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help $(_warren_names group)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5869,7 +5983,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__subscribe)
-            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help $(_warren_names group)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5951,7 +6065,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unpublish)
-            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help $(_warren_names group)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6033,7 +6147,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unsubscribe)
-            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help $(_warren_names group)"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6409,7 +6523,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__tenant__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6423,7 +6537,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__tenant__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6576,6 +6690,88 @@ _warren() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        warren__subcmd__usage)
+            opts="-e -h --since --by --per --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "hour day" -- "${cur}"))
+                    return 0
+                    ;;
+                --per)
+                    COMPREPLY=($(compgen -W "tunnel owner device" -- "${cur}"))
+                    return 0
+                    ;;
+                --sock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ws)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypair)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --solana-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geo-program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         warren__subcmd__user)
             opts="-e -h --socket --socket-path --sock-file --json --json-compact --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help list get help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -6654,7 +6850,7 @@ _warren() {
             fi
             case "${prev}" in
                 --pubkey)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names user)" -- "${cur}"))
                     return 0
                     ;;
                 --sock-file)
@@ -6735,7 +6931,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__help__subcmd__get)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6749,7 +6945,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__help__subcmd__help)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6763,7 +6959,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__help__subcmd__list)
-            opts=""
+            opts="
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6788,7 +6984,7 @@ _warren() {
                     return 0
                     ;;
                 --device)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names device)" -- "${cur}"))
                     return 0
                     ;;
                 --location)
@@ -6828,7 +7024,7 @@ _warren() {
                     return 0
                     ;;
                 --multicast-group)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(_warren_names group)" -- "${cur}"))
                     return 0
                     ;;
                 --tenant)
