@@ -6,8 +6,8 @@ mod holder;
 mod http;
 mod kept;
 mod link;
-mod settings;
-mod shared;
+pub(crate) mod settings;
+pub(crate) mod shared;
 
 pub use authority::{Authority, AuthoritySettings, InvalidAuthority, Protocol};
 pub use holder::CapError;
