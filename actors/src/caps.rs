@@ -7,8 +7,8 @@ mod holder;
 mod http;
 mod kept;
 mod link;
-mod settings;
-mod shared;
+pub(crate) mod settings;
+pub(crate) mod shared;
 
 pub use authority::Authority;
 pub use authority_settings::{AuthoritySettings, InvalidAuthority, Protocol};

@@ -25,7 +25,7 @@ use warren_state::{
 use warren_store::{Store, journal::Journal};
 
 use crate::{
-    caps::{CapSource, Caps},
+    caps::{settings::CapSource, shared::Caps},
     lock::lock,
     settings::{RoleSettings, Settings},
     shared_table::SharedTable,

@@ -10,7 +10,7 @@ use warren_state::{
 };
 
 use crate::{
-    caps::CapsSettings,
+    caps::settings::CapsSettings,
     hooks::settings::HooksSettings,
     recorders::settings::RecordersSettings,
     streams::pseudonym::Pseudonyms,

@@ -102,7 +102,17 @@ fn without_flags_everything_is_as_in_the_reference() {
 fn every_flag_reaches_the_configuration_by_each_of_its_names() {
     const KEY: &str = "DZtnuQ839pSaDMFG5q1ad2V95G82S5EC4RrB3Ndw2Heb";
     // Those that say what to do rather than how things are have tests of their own.
-    const ELSEWHERE: [&str; 5] = ["config", "check-config", "version", "device", "bgp-password-file"];
+    const ELSEWHERE: [&str; 9] = [
+        "config",
+        "check-config",
+        "version",
+        "device",
+        "bgp-password-file",
+        "datacap-grpc-api",
+        "datacap-ca-cert",
+        "datacap-client-cert",
+        "datacap-client-key",
+    ];
     let key = |name: &str| format!("{name} = \"{KEY}\"");
     let set: &[(&str, &str, String)] = &[
         ("env", "devnet", "env = \"devnet\"".into()),
@@ -175,6 +185,9 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
             "peer_metrics = true".into(),
         ),
         ("route-liveness-debug", "true", "debug = true".into()),
+        ("datacap-url", "https://x:1", "url = \"https://x:1\"".into()),
+        ("datacap-batch-interval", "7s", "batch_interval = \"7s\"".into()),
+        ("datacap-cache-ttl", "7m", "cache_ttl = \"7m\"".into()),
         (
             "route-liveness-enable-passive",
             "false",
@@ -215,6 +228,42 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
     ]))
     .unwrap();
     assert!(toml::to_string(&gateway).unwrap().contains(&key("device")));
+}
+
+#[test]
+fn the_service_of_caps_is_named_with_its_three_files_and_a_flag_wins_over_its_variable() {
+    let service = flags(&[
+        "-env=localnet",
+        "--datacap-grpc-api=https://x:1",
+        "--datacap-ca-cert=/x/ca",
+        "--datacap-client-cert=/x/cert",
+        "--datacap-client-key=/x/key",
+    ]);
+    let printed = toml::to_string(&resolve(service.clone()).unwrap()).unwrap();
+    for shown in [
+        "source = \"grpc\"",
+        "grpc_api = \"https://x:1\"",
+        "ca_cert = \"/x/ca\"",
+        "client_cert = \"/x/cert\"",
+        "client_key = \"/x/key\"",
+    ] {
+        assert!(printed.contains(shown), "{shown} is not in\n{printed}");
+    }
+    let variables = |set: &'static [&'static str]| {
+        move |name: &str| set.contains(&name).then(|| "https://v:1".to_owned())
+    };
+    let url = environment_layer(&variables(&[DATACAP_URL])).unwrap();
+    assert_eq!(
+        resolve(over(url, service)).unwrap().caps.url,
+        None,
+        "the flag wins"
+    );
+    let both = environment_layer(&variables(&[DATACAP_URL, DATACAP_GRPC_API])).unwrap();
+    let error = resolve(over(both, flags(&["-env=localnet"]))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--datacap-url and --datacap-grpc-api are mutually exclusive"
+    );
 }
 
 #[test]
