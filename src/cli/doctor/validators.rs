@@ -211,12 +211,10 @@ mod tests {
 
     #[test]
     fn a_validator_is_known_by_its_program_and_its_version_by_its_path() {
-        let [one] = &seen(
-            "--ledger /x --bind-address 192.0.2.1",
-            Some("/s/releases/v3.1.9-jito/bin/agave-validator"),
-        )[..] else {
-            panic!("there is one");
-        };
+        let release = Some("/s/releases/v3.1.9-jito/bin/agave-validator");
+        let all = seen("--ledger /x --bind-address 192.0.2.1", release);
+        assert_eq!(all.len(), 1);
+        let one = &all[0];
         assert_eq!((one.pid, one.version, one.is_xdp), (7, Some(3), false));
         assert_eq!(one.bound, [Ipv4Addr::new(192, 0, 2, 1)]);
         assert_eq!(
@@ -279,10 +277,8 @@ mod tests {
 
     #[test]
     fn without_a_validator_or_a_tunnel_nothing_is_said() {
-        assert_eq!(judge(&[], &with("netlink", None, None)), []);
-        assert_eq!(
-            judge(&seen("--bind-address 192.0.2.1", None), &samples::status(|_| {})),
-            []
-        );
+        assert!(judge(&[], &with("netlink", None, None)).is_empty());
+        let idle = samples::status(|_| {});
+        assert!(judge(&seen("--bind-address 192.0.2.1", None), &idle).is_empty());
     }
 }
