@@ -7,10 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::{JoinHandle, spawn_blocking};
-use warren_metering::cap::{
-    Authority as Whose, CappedTunnel, DeviceId, Looked, UnixSeconds,
-    remote::{self, Used},
-};
+use warren_metering::cap::{Authority as Whose, CappedTunnel, DeviceId, Looked, UnixSeconds, remote};
 use warren_state::{
     Monotonic, TunnelId,
     caps::CapsStanding,
@@ -79,6 +76,8 @@ pub(crate) struct State {
     /// Tunnels that may use their caps up before the next sample.
     near: BTreeSet<TunnelId>,
     standing: CapsStanding,
+    /// How many an authority elsewhere was told of.
+    devices: usize,
     due: Due,
     keep_at: Monotonic,
     keeping: Option<JoinHandle<()>>,
@@ -108,6 +107,7 @@ impl Actor for Holder {
             following,
             near: BTreeSet::new(),
             standing,
+            devices: 0,
             due: Due::default(),
             keep_at: env.clock.now() + KEEP,
             keeping: None,
@@ -171,9 +171,11 @@ impl State {
             next,
         } = self.caps.look(&tunnels, authority, &settings.policy, now);
         self.near = near;
-        if let Some(link) = self.caps.link() {
-            let used = self.caps.totals().into_iter();
-            link.used(now, used.map(|(device, total)| Used { device, total }).collect());
+        // What goes to an authority is on disk first, and who is new is asked about at once.
+        let devices = self.caps.totals().len();
+        if self.caps.link().is_some() && devices != self.devices {
+            self.devices = devices;
+            self.keep_at = self.env.clock.now();
         }
         if !events.is_empty() {
             self.keep_at = self.env.clock.now();
@@ -305,11 +307,11 @@ fn tunnels(env: &Env, tables: &Tables, kind: DeviceKind) -> Vec<CappedTunnel> {
 fn keep(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         if is_enabled(&env.settings) {
+            let caps = env.caps.clone();
+            let _given_up = spawn_blocking(move || caps.keep()).await;
             if let Some(link) = env.caps.link() {
                 link.stop().await;
             }
-            let caps = env.caps.clone();
-            let _given_up = spawn_blocking(move || caps.keep()).await;
         }
     })
 }

@@ -10,6 +10,7 @@ use std::{
 
 use warren_metering::cap::{
     Authority, Calendar, Cap, CapBook, CappedTunnel, DeviceId, Looked, Policy, UnixSeconds, Word,
+    remote::Used,
 };
 
 use super::{link::Link, settings::CapsSettings};
@@ -116,7 +117,14 @@ impl Caps {
 
     fn write(&self) -> io::Result<()> {
         let _one_at_a_time = lock(&self.writing);
-        let text = serde_json::to_vec(&*lock(&self.book))?;
+        let (text, used) = {
+            let book = lock(&self.book);
+            let used = book.totals().map(|(device, total)| Used {
+                device: device.clone(),
+                total,
+            });
+            (serde_json::to_vec(&*book)?, used.collect())
+        };
         let path = &self.settings.file;
         let directory = path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(directory)?;
@@ -125,7 +133,12 @@ impl Caps {
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
-        File::open(directory)?.sync_all()
+        File::open(directory)?.sync_all()?;
+        // Only now: a start would otherwise count again what was reported and is not on disk.
+        if let Some(link) = self.link() {
+            link.used(now(), used);
+        }
+        Ok(())
     }
 
     fn calendar(&self) -> &Calendar {
