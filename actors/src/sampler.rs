@@ -36,7 +36,7 @@ const READ: Duration = Duration::from_secs(4);
 /// A removal does not wait longer than this for the last look: what it missed is a gap.
 const LAST_LOOK: Duration = Duration::from_millis(200);
 /// A removal does not wait longer than this for the disk: what is on it later is told later.
-const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long the last sample may take.
 const FLUSH: Duration = Duration::from_secs(2);
 /// So many samples are told at once.

@@ -4,10 +4,11 @@ use std::{fs, time::Duration};
 
 use warren_actors::{StopMode, usage::TunnelUsage};
 use warren_metering::usage::figures::{By, Per, Question};
-use warren_state::{Pubkey, Traffic, TunnelId};
+use warren_state::{Phase, Pubkey, Traffic, TunnelId, event::Event};
 
 use crate::{
     journal::copy,
+    ledger::user_key,
     world::{World, id, link},
 };
 
@@ -144,6 +145,52 @@ async fn a_link_that_others_take_away_is_a_gap_and_the_one_that_replaces_it_coun
         })
         .await;
     counted(&world, id(0), 1_050).await;
+}
+
+/// Samples that were told: received octets, and whether it was the last; and where the tunnel was said to be gone.
+fn samples(world: &World) -> Vec<Option<(u64, bool)>> {
+    let mut samples = Vec::new();
+    for entry in world.told() {
+        match &entry.event {
+            Event::UsageSampled { samples: told } => {
+                samples.extend(told.iter().map(|sample| Some((sample.rx_bytes, sample.last))));
+            }
+            Event::PhaseChanged {
+                to: Phase::Removed, ..
+            } => samples.push(None),
+            _ => {}
+        }
+    }
+    samples
+}
+
+#[tokio::test]
+async fn what_a_tunnel_carried_is_told_now_and_then_and_all_of_it_before_its_end_is() {
+    let mut world = world();
+    world.settings.usage.told_every = Duration::from_millis(100);
+    let world = world.enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 0));
+    world
+        .eventually("a sample is told", || {
+            samples(&world).contains(&Some((1_000, false)))
+        })
+        .await;
+    world.kernel.carry(id(0), bytes(20, 0));
+    world.ledger.edit(|view| drop(view.users.remove(&user_key(0))));
+    world.gone(0).await;
+    world
+        .eventually("its end is told", || samples(&world).contains(&None))
+        .await;
+    let told = samples(&world);
+    let end = told.iter().position(Option::is_none).unwrap();
+    assert_eq!(told[end - 1], Some((1_020, true)), "{told:?}");
+    let amounts: Vec<u64> = told.iter().flatten().map(|(bytes, _)| *bytes).collect();
+    assert!(
+        amounts.is_sorted(),
+        "no sample is lower than one before: {told:?}"
+    );
 }
 
 #[tokio::test]

@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use warren_state::{CounterRun, Monotonic, Pubkey, Reading, Traffic, TunnelId};
 
-use super::samples::Told;
-
 /// Runs that an account remembers; of those that are over the oldest go.
 const RUNS: usize = 4;
 
@@ -74,6 +72,13 @@ pub struct Account {
     /// The day in whose file its names stand.
     #[serde(skip)]
     pub(super) named: Option<u64>,
+}
+
+/// What was told of an account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) carried: Traffic,
+    pub(super) gap_ms: u64,
 }
 
 /// How far a run was counted.

@@ -3,17 +3,12 @@
 //! A sample has what survives a power cut, so no later one is lower. What was told is remembered on disk late enough that the event
 //! is there before: after a crash a sample may be told again, and a gap twice, but none is passed over.
 
-use serde::{Deserialize, Serialize};
-use warren_state::{Traffic, TunnelId, event::UsageSample};
+use warren_state::{TunnelId, event::UsageSample};
 
-use super::{account::Account, book::UsageBook};
-
-/// What was told of an account.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Told {
-    pub(super) carried: Traffic,
-    pub(super) gap_ms: u64,
-}
+use super::{
+    account::{Account, Told},
+    book::UsageBook,
+};
 
 impl UsageBook {
     /// Samples of all accounts of which there is something new since they were asked for last. To be asked for every minute or so.
