@@ -37,6 +37,8 @@ use crate::{
     usage::Usage,
 };
 
+/// How long whoever sets a cap waits for what follows.
+const DECIDE: Duration = Duration::from_secs(5);
 /// How long a look at the host may take before an address is pinned.
 const OBSERVE: Duration = Duration::from_secs(5);
 
@@ -137,7 +139,10 @@ impl Handle {
             },
             None => Event::CapCleared { device },
         });
-        self.env.mailboxes.send(HolderMessage::Look);
+        let (reply, decided) = oneshot::channel();
+        if self.env.mailboxes.send(HolderMessage::Decide(reply)) {
+            let _later = timeout(DECIDE, decided).await;
+        }
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use hyper::{
     http::request,
 };
 use hyper_util::rt::TokioIo;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, task::AbortHandle, time::timeout};
 use warren_state::{Position, Pubkey};
 
@@ -201,6 +201,18 @@ impl Client {
     /// When there is no answer, or it is an error.
     pub async fn post(&self, target: &str) -> Result<Reply, ClientError> {
         self.send(Method::POST, target, None).await?.good()
+    }
+
+    /// Asks for a change that has a body.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error.
+    pub async fn post_json(&self, target: &str, body: &impl Serialize) -> Result<Reply, ClientError> {
+        let body = serde_json::to_string(body).map_err(|error| ClientError::Broken {
+            path: self.socket.clone(),
+            problem: error.to_string(),
+        })?;
+        self.send(Method::POST, target, Some(body)).await?.good()
     }
 
     /// Turns the daemon on. `pin`: the address that this host goes by from now on; `owner`: whose users are this host's (that of

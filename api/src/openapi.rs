@@ -38,6 +38,8 @@ use paths::{control, devices, journal, latency, manual, reads, recording, routes
         journal::journal,
         reads::v3_health,
         reads::v3_usage,
+        reads::v3_caps,
+        control::v3_set_cap,
         streams::events,
         streams::connections,
         streams::status,

@@ -1,5 +1,6 @@
 //! Our own JSON: everything that there is to say, under a schema version.
 
+mod caps;
 mod devices;
 mod health;
 mod journal;
@@ -24,6 +25,7 @@ use warren_state::{
 
 use crate::word::Word;
 
+pub use caps::{CapReply, CapRequest, CapsReply, HeldTo};
 pub use devices::{DeviceRecord, V3Devices};
 pub use health::{HealthCondition, HealthQuery, HealthReply, HookState, HooksState};
 pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
@@ -396,6 +398,9 @@ pub struct Tunnel {
     /// What it carries; none before that was looked at.
     #[serde(default)]
     pub carried: Option<Carried>,
+    /// What it is held to, because a cap is used up or not known; none where it is not held.
+    #[serde(default)]
+    pub held_to: Option<HeldTo>,
     /// How often it was mended.
     pub repairs: u64,
     /// Set while something else on this host changes it again and again.

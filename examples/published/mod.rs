@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use warren::http::{Api, Engine, peer};
+use warren_actors::caps::CapError;
 use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{
     EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError,
@@ -20,6 +21,7 @@ use warren_actors::{
 use warren_api::v3::Process;
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
+use warren_metering::cap::{Cap, DeviceId};
 use warren_metering::usage::{
     UsageBook,
     figures::{Adding, Question},
@@ -108,6 +110,10 @@ impl Engine for Published {
 
     async fn remove(&self, _tunnel: TunnelId) -> Result<(), RemoveError> {
         Err(RemoveError::Unanswered)
+    }
+
+    async fn set_cap(&self, _device: DeviceId, _cap: Option<Cap>) -> Result<(), CapError> {
+        Err(CapError::NotOurs("none"))
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {

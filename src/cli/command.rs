@@ -11,6 +11,7 @@ use warren_config::{DEFAULT_SOCKET, values};
 use warren_state::health::{Purpose, UnknownPurpose};
 
 use super::{
+    cap::CapCommand,
     meter::MeterCommand,
     network::{
         ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, links::LinkCommand, passes::PassCommand,
@@ -250,6 +251,12 @@ pub enum Command {
         /// How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short).
         #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10s")]
         wait: Duration,
+    },
+    /// Say how much may be used, and look at what is.
+    Cap {
+        /// What to do with caps.
+        #[command(subcommand)]
+        command: CapCommand,
     },
     /// Look at what recorders wrote of what was used.
     Meter {

@@ -24,6 +24,7 @@ pub fn concerns(command: &Command) -> bool {
             | Command::Enable { .. }
             | Command::Disable { .. }
             | Command::Plan
+            | Command::Cap { .. }
             | Command::Explain { .. }
             | Command::Health { .. }
             | Command::Top { .. }

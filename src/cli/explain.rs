@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use warren_api::{client::Client, standing, v3, word::Word};
 use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
-use super::{notes, output};
+use super::{cap, notes, output};
 
 /// Events that are shown for one tunnel.
 const SHOWN: usize = 8;
@@ -191,6 +191,12 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
             "  {count} out, because the packets of a tunnel would be sent into this one{first}"
         ));
     }
+    lines.extend(tunnel.held_to.map(|rate| {
+        format!(
+            "  held to {}: what it may use is used up, or not known; `warren cap list` has more",
+            cap::held(rate)
+        )
+    }));
     if tunnel.repairs > 0 {
         let times = output::count(
             usize::try_from(tunnel.repairs).unwrap_or(usize::MAX),

@@ -1,6 +1,7 @@
 //! `warren`: the command line.
 
 mod bugreport;
+mod cap;
 mod changes;
 pub(crate) mod command;
 mod complete;
@@ -167,6 +168,7 @@ async fn carry_out(line: Line, client: Client) -> anyhow::Result<u8> {
         Command::Health { purpose } => health::run(&client, purpose.name(), as_json).await,
         Command::Top { once } => top::run(&client, once, as_json).await,
         Command::Web => web::run(&client, as_json).await,
+        Command::Cap { command } => cap::run(&client, command, as_json).await,
         Command::Usage(asked) => usage::run(&client, asked, as_json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,

@@ -33,6 +33,7 @@ pub fn of(command: &Command) -> Option<&'static str> {
         | Command::Firewall { .. }
         | Command::Routes { .. }
         | Command::Usage(_)
+        | Command::Cap { .. }
         | Command::Version => Some("for warrend"),
         Command::User { .. }
         | Command::AccessPass { .. }

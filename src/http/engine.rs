@@ -5,12 +5,16 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use warren_actors::{
     EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError,
+    caps::CapError,
     streams::Streams,
     usage::{Answer, TunnelUsage},
 };
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
-use warren_metering::usage::figures::Question;
+use warren_metering::{
+    cap::{Cap, DeviceId},
+    usage::figures::Question,
+};
 use warren_state::{
     Fault, LearnedRoutes, Observed, Plan, Position, Pubkey, TunnelId, desired::ManualRequest,
     journal::JournalEntry,
@@ -47,6 +51,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Takes this tunnel down, past the ledger.
     async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError>;
+
+    /// Gives one a cap, or takes it away.
+    async fn set_cap(&self, device: DeviceId, cap: Option<Cap>) -> Result<(), CapError>;
 
     /// What would be done now.
     async fn plan(&self) -> Result<Plan, PlanError>;
@@ -115,6 +122,10 @@ impl Engine for Handle {
 
     async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
         Handle::remove(self, tunnel).await
+    }
+
+    async fn set_cap(&self, device: DeviceId, cap: Option<Cap>) -> Result<(), CapError> {
+        Handle::set_cap(self, device, cap).await
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {

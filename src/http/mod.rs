@@ -1,6 +1,7 @@
 //! The HTTP API.
 
 mod body;
+mod caps;
 pub mod compat;
 pub mod control;
 pub mod devices;
@@ -96,6 +97,8 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .route("/v3/health", get(health::health))
         .route("/v3/usage", get(usage::usage))
+        .route("/v3/caps", get(caps::caps))
+        .route("/v3/caps", post(caps::set))
         .route("/v3/journal", get(journal::journal))
         .route("/v3/recording", get(recording::recording))
         .route("/v3/events", get(streams::events))

@@ -15,12 +15,14 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
+use warren_actors::caps::CapError;
 use warren_actors::streams::{Alone, Streams};
 use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_api::{client::Client, v3::Process};
 use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
+use warren_metering::cap::{Cap, DeviceId};
 use warren_metering::usage::{
     UsageBook,
     figures::{Adding, Question},
@@ -62,6 +64,8 @@ pub struct FakeDaemon {
     pub observations: Arc<AtomicU32>,
     /// What was asked for past the ledger, and whether that fails.
     pub manual: Arc<Mutex<Manual>>,
+    /// The caps that were set.
+    pub caps: Arc<Mutex<Vec<(DeviceId, Option<Cap>)>>>,
     pub ledger: Fetcher,
     /// The positions up to which the state was asked for.
     pub asked_up_to: Arc<Mutex<Vec<Position>>>,
@@ -133,6 +137,7 @@ impl FakeDaemon {
             enabled: Arc::default(),
             observations: Arc::default(),
             manual: Arc::default(),
+            caps: Arc::default(),
             ledger: Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
             asked_up_to: Arc::default(),
             alone: Arc::default(),
@@ -222,6 +227,11 @@ impl Engine for FakeDaemon {
         let mut manual = self.manual.lock().unwrap();
         manual.removed.push(tunnel);
         manual.remove_fails.clone().map_or(Ok(()), Err)
+    }
+
+    async fn set_cap(&self, device: DeviceId, cap: Option<Cap>) -> Result<(), CapError> {
+        self.caps.lock().unwrap().push((device, cap));
+        Ok(())
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {

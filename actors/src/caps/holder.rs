@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, spawn_blocking},
+};
 use warren_metering::cap::{Authority as Whose, CappedTunnel, DeviceId, Looked, UnixSeconds, remote};
 use warren_state::{
     Monotonic, TunnelId,
@@ -67,6 +70,8 @@ pub(crate) enum HolderMessage {
     Woken,
     /// What changed meanwhile is to be looked at, or something is due.
     Look,
+    /// Somebody waits for what follows.
+    Decide(oneshot::Sender<()>),
 }
 
 pub(crate) struct State {
@@ -126,15 +131,10 @@ impl Actor for Holder {
             HolderMessage::Woken => {
                 state.wake(&myself, PAUSE);
             }
-            HolderMessage::Look => {
-                state.watch.progress.busy(Some(state.env.clock.now()));
-                state.due.clear();
-                state.following.answer();
-                state.sample_near().await;
-                let next = state.look();
-                state.keep();
-                state.wake(&myself, next);
-                state.watch.progress.busy(None);
+            HolderMessage::Look => state.decide(&myself).await,
+            HolderMessage::Decide(decided) => {
+                state.decide(&myself).await;
+                let _nobody_waits = decided.send(());
             }
         }
         Ok(())
@@ -142,6 +142,17 @@ impl Actor for Holder {
 }
 
 impl State {
+    async fn decide(&mut self, myself: &ActorRef<HolderMessage>) {
+        self.watch.progress.busy(Some(self.env.clock.now()));
+        self.due.clear();
+        self.following.answer();
+        self.sample_near().await;
+        let next = self.look();
+        self.keep();
+        self.wake(myself, next);
+        self.watch.progress.busy(None);
+    }
+
     /// What is near its cap is not left to the next sample.
     async fn sample_near(&self) {
         for tunnel in &self.near {

@@ -174,7 +174,12 @@ impl Kernel {
 #[async_trait]
 impl Dataplane for Kernel {
     fn capabilities(&self) -> Capabilities {
-        let features = BTreeSet::from([Feature::Rules, Feature::Events, Feature::SurvivesRestart]);
+        let features = BTreeSet::from([
+            Feature::Rules,
+            Feature::Events,
+            Feature::Shaping,
+            Feature::SurvivesRestart,
+        ]);
         Capabilities {
             backend: warren_state::Backend::Simulated,
             reason: None,

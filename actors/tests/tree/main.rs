@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod address;
+mod caps;
 mod connect;
 mod crash;
 mod fetcher;

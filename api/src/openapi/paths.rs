@@ -43,6 +43,10 @@ pub mod reads {
     (status = 500, description = "hours that are over cannot be read", body = compat::Outcome)))]
     pub fn v3_usage() {}
 
+    /// Caps, what is used of them, and who is held.
+    #[utoipa::path(get, path = "/v3/caps", responses((status = 200, body = v3::CapsReply)))]
+    pub fn v3_caps() {}
+
     /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all. Whoever follows a stream names the position of what they were told,
     /// and is shown that or what came after it.
     #[utoipa::path(get, path = "/v3/status", params(v3::StatusQuery), responses((status = 200, body = v3::Status), (status = 400, description = "the query makes no sense", body = compat::Outcome)))]
@@ -92,6 +96,18 @@ pub mod control {
     (status = 500, description = "not on disk: nothing was changed", body = compat::Outcome),
     (status = 504, description = "on disk, but not converged in time", body = compat::NotConverged)))]
     pub fn disable() {}
+
+    /// Gives one a cap, or takes it away, where this host keeps them (`source = "local"` in `[caps]`).
+    #[utoipa::path(post, path = "/v3/caps", request_body = crate::v3::CapRequest, responses(
+    (status = 200, description = "on disk, and decided by", body = compat::Outcome),
+    (status = 400, description = "nobody is named, or the cap makes no sense", body = compat::Outcome),
+    (status = 403, description = "the caller may not change anything", body = compat::Outcome),
+    (status = 404, description = "there is no cap to take away", body = compat::Outcome),
+    (status = 408, description = "the body did not come in time", content_type = "text/plain", body = String),
+    (status = 409, description = "caps come from elsewhere, or there are none", body = compat::Outcome),
+    (status = 413, description = "the body is too large", content_type = "text/plain", body = String),
+    (status = 500, description = "it may not be on disk", body = compat::Outcome)))]
+    pub fn v3_set_cap() {}
 }
 
 /// Tunnels past the ledger.

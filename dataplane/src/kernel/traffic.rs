@@ -6,7 +6,7 @@
 )]
 
 use netlink_packet_core::{
-    DefaultNla, Emitable, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkMessage, NlasIterator,
+    DefaultNla, Emitable, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE, NetlinkMessage, NlasIterator,
 };
 use netlink_packet_route::{
     RouteNetlinkMessage,
@@ -125,11 +125,12 @@ fn request(message: RouteNetlinkMessage, flags: u16) -> Request {
     request
 }
 
-/// The queue of what goes out.
+/// The queue of what goes out. Without the flag an older kernel tells those who listen, and not who asks (net/sched/sch_api.c
+/// `qdisc_notify`).
 pub fn root_queue(index: u32) -> Request {
     request(
         RouteNetlinkMessage::GetQueueDiscipline(message(index, (0, 0), TcHandle::ROOT)),
-        0,
+        NLM_F_ECHO,
     )
 }
 
@@ -137,7 +138,7 @@ pub fn root_queue(index: u32) -> Request {
 pub fn incoming_queue(index: u32) -> Request {
     request(
         RouteNetlinkMessage::GetQueueDiscipline(message(index, (0, 0), TcHandle::INGRESS)),
-        0,
+        NLM_F_ECHO,
     )
 }
 

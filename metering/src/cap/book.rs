@@ -96,6 +96,15 @@ impl CapBook {
         for (device, of) in &devices {
             self.decide(device, of, authority, policy, now, &mut looked);
         }
+        let idle: Vec<DeviceId> = self
+            .caps()
+            .map(|(device, _)| device)
+            .filter(|device| !devices.contains_key(*device))
+            .cloned()
+            .collect();
+        for device in &idle {
+            self.decide(device, &[], authority, policy, now, &mut looked);
+        }
         self.tell(tunnels, &mut looked);
         self.forget(&devices, tunnels, now);
         looked

@@ -26,7 +26,7 @@ use warren_state::{
 };
 
 use super::{applied, page, standing};
-use crate::http::{Api, compat, health, usage};
+use crate::http::{Api, caps, compat, health, usage};
 
 /// The journal's newest entries that are shown for one tunnel.
 const RECENT: usize = 32;
@@ -299,6 +299,10 @@ pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport
             retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
         }),
         carried: api.engine.carried(report.tunnel).as_ref().map(usage::carried),
+        held_to: report
+            .spec
+            .as_ref()
+            .and_then(|spec| caps::held_to(spec.rate.rate()?)),
         repairs: report.repairs,
         contest: report.contest.as_ref().map(|contest| Contest {
             repairs: contest.repairs,

@@ -1,0 +1,60 @@
+//! `/v3/caps`: what may be used.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Caps, what is used of them, and who is held.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct CapsReply {
+    /// Of this document.
+    pub schema: u32,
+    /// Where caps come from: `local`, `http` or `grpc`; empty where there are none.
+    pub source: String,
+    /// Why they cannot be asked for, kept, or be held to.
+    pub problem: Option<String>,
+    /// Each of them.
+    pub caps: Vec<CapReply>,
+}
+
+/// A cap.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
+pub struct CapReply {
+    /// Whom it is for: the key of an owner, an account or an address, as `device_id` in `[caps]` has it.
+    pub device: String,
+    /// The cap, as people write it (`500GB/month`); none where nothing is known yet.
+    pub cap: Option<String>,
+    /// Octets that may be used, both ways together; none is any number.
+    pub limit: Option<u64>,
+    /// Octets that are used in the window.
+    pub used: u64,
+    /// When the window ends, in seconds since 1970.
+    pub until_unix: Option<i64>,
+    /// Whether it is named as one without a cap.
+    pub exempt: bool,
+    /// What its tunnels are held to; none where they are not.
+    pub held_to: Option<HeldTo>,
+    /// The key that pays, where it is known.
+    pub owner: Option<String>,
+    /// Its tunnels.
+    pub tunnels: Vec<String>,
+}
+
+/// What a tunnel is held to, in octets a second: none is any number, and 0 blocks.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeldTo {
+    /// That leave this host.
+    pub up: Option<u64>,
+    /// That come to it.
+    pub down: Option<u64>,
+}
+
+/// What a cap is set with.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
+#[serde(default)]
+pub struct CapRequest {
+    /// Whom it is for.
+    #[schema(value_type = String, required = true)]
+    pub device: Option<String>,
+    /// The cap: an amount and a time, as `500GB/month`, `20GiB/day`, `1TB/30d` (any 30 days) or `5MB`. Without one the cap is lifted.
+    pub cap: Option<String>,
+}
