@@ -106,6 +106,9 @@ pub enum Command {
     Connect(Connect),
     /// Give the users on the ledger back and wait until their tunnels are gone.
     Disconnect(Disconnect),
+    /// Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel's link moves where it
+    /// stands. Only when it is asked to; a tunnel for multicast stays where it is.
+    Move(Move),
     /// Change which multicast groups this host sends to and receives from.
     Multicast {
         /// What to change, or to look at.

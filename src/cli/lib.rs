@@ -179,6 +179,7 @@ async fn carry_out(line: Line, client: Client) -> anyhow::Result<u8> {
         Command::Meter { command } => meter::run(&line.ledger, command, form).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, as_json).await,
         Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, as_json).await,
+        Command::Move(asked) => connect::relocate(&line.ledger, &client, asked, as_json).await,
         Command::Multicast {
             command: MulticastVerb::Change(command),
         } => connect::multicast(&line.ledger, &client, command, as_json).await,

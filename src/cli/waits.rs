@@ -11,6 +11,7 @@ pub fn of(command: &Command) -> Option<&'static str> {
         | Command::Web { .. }
         | Command::Connect(_)
         | Command::Disconnect(_)
+        | Command::Move(_)
         | Command::Multicast {
             command: MulticastVerb::Change(_),
         }

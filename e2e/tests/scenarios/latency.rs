@@ -49,12 +49,12 @@ const NOBODY: Ipv4Addr = Ipv4Addr::new(9, 250, 0, 9);
 const ICMP: u8 = 1;
 
 /// Answers echoes for a host, some time after they came; the host's own kernel does not.
-struct Delayed {
+pub struct Delayed {
     stop: Arc<AtomicBool>,
 }
 
 impl Delayed {
-    fn start(namespace: &Namespace, delay: Duration) -> Result<Self> {
+    pub fn start(namespace: &Namespace, delay: Duration) -> Result<Self> {
         namespace.sysctl("ipv4/icmp_echo_ignore_all", "1")?;
         let icmp: OwnedFd = namespace.enter(|| {
             Ok(socket(

@@ -17,6 +17,7 @@ mod ledger;
 mod lifecycle;
 mod liveness;
 mod manual;
+mod moving;
 mod multicast;
 mod operator;
 mod owner;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         sample(surface::ALL, 1),
         sample(&ledger::all(), 0),
         sample(manual::ALL, 0),
+        sample(moving::ALL, 0),
         sample(speaker::ALL, 0),
         sample(transaction::ALL, 0),
         sample(versions::ALL, 0),

@@ -79,6 +79,39 @@ impl Wait {
     }
 }
 
+/// `warren move`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Move {
+    /// By how much another device must be nearer, in each round of measurements.
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "5ms")]
+    pub if_better_by: Duration,
+    /// For how long; the daemon remembers 32 rounds (of 5 minutes, unless it was told otherwise).
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, default_value = "1h")]
+    pub lasting: Duration,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The service that proves this host's address, as for `connect`.
+    #[arg(long, value_name = "URL")]
+    pub ip_verifier_url: Option<String>,
+    /// Which pass, and how long to wait for the daemon.
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+impl Move {
+    /// How it connects: to whichever device that is.
+    #[must_use]
+    pub fn how(&self) -> How {
+        How {
+            device: None,
+            ip_verifier_url: self.ip_verifier_url.clone(),
+            client_ip: None,
+            wait: self.wait.clone(),
+        }
+    }
+}
+
 /// A service to connect to.
 #[derive(Subcommand)]
 pub enum Service {

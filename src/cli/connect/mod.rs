@@ -14,9 +14,11 @@ mod groups;
 pub mod host;
 mod host_state;
 mod multicast;
+mod nearer;
 mod passes;
 mod pin;
 pub mod proof;
+mod relocate;
 mod roles;
 mod select;
 mod session;
@@ -31,7 +33,7 @@ use warren_api::{client::Client, v3};
 
 use super::{
     OK,
-    command::{Connect, Disconnect, How, LedgerFlags, MulticastCommand, Service},
+    command::{Connect, Disconnect, How, LedgerFlags, Move, MulticastCommand, Service},
     environment,
     failure::Failure,
 };
@@ -167,6 +169,26 @@ pub async fn disconnect(
         disconnect::run(flags, daemon, &steps, command),
     )
     .await
+}
+
+/// `warren move`.
+///
+/// # Errors
+/// Never: what went wrong is told here, and is in the exit code.
+pub async fn relocate(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    asked: Move,
+    as_json: bool,
+) -> anyhow::Result<u8> {
+    let how = asked.how();
+    let steps = Steps::new(as_json, how.wait.verbose);
+    let work = async {
+        reachable(daemon).await?;
+        let session = LedgerSession::open(flags, daemon, &steps).await?;
+        relocate::run(&session, &asked, &how).await
+    };
+    guarded(flags, daemon, &steps, work).await
 }
 
 /// `warren multicast`.

@@ -1,6 +1,6 @@
 //! Waiting for the daemon. It is asked whenever it told of a change, for what is true by then, and goes on being waited for over a restart of it.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, net::Ipv4Addr, time::Duration};
 
 use tokio::time::Instant;
 use warren_api::{
@@ -56,6 +56,31 @@ pub async fn for_tunnel(
     until(daemon, steps, "tunnel", limit, |told| {
         let user = &user;
         async move { tunnel_state(&daemon.status_since(told).await?, user, slot) }
+    })
+    .await
+}
+
+/// Waits until the user's tunnel carries traffic to this end, and the daemon has read the ledger at this slot or later.
+///
+/// # Errors
+/// When the time is up: says where it is, and why.
+pub async fn for_move(
+    daemon: &Client,
+    steps: &Steps,
+    user: &Pubkey,
+    slot: u64,
+    end: Ipv4Addr,
+    limit: Limit,
+) -> Result<Tunnel, Failure> {
+    let user = user.to_string();
+    until(daemon, steps, "tunnel", limit, |told| {
+        let user = &user;
+        async move {
+            Ok(arrived(
+                tunnel_state(&daemon.status_since(told).await?, user, slot)?,
+                end,
+            ))
+        }
     })
     .await
 }
@@ -147,6 +172,29 @@ fn tunnel_state(status: &Status, user: &str, slot: u64) -> Result<State<Tunnel>,
         on,
         advice: advice(tunnel),
     })
+}
+
+/// A tunnel that is up may still be up where it was, or have gone back there.
+fn arrived(state: State<Tunnel>, end: Ipv4Addr) -> State<Tunnel> {
+    let tunnel = match state {
+        State::There(tunnel) => tunnel,
+        hangs @ State::Hangs { .. } => return hangs,
+    };
+    if tunnel.remote.as_ref().and_then(|remote| remote.parse().ok()) == Some(end) {
+        return State::There(tunnel);
+    }
+    let remote = tunnel.remote.as_deref().unwrap_or("nowhere");
+    let on = match &tunnel.postponed {
+        Some(postponed) => format!(
+            "the tunnel is back at {remote}, and {end} is tried again: {}",
+            postponed.reason
+        ),
+        None => format!("the tunnel is still at {remote}"),
+    };
+    State::Hangs {
+        on,
+        advice: "The daemon goes on trying; until then the tunnel carries traffic where it was. `warren explain` says more.".to_owned(),
+    }
 }
 
 fn refused_state<T>(refused: &Refused) -> State<T> {

@@ -140,3 +140,27 @@ fn groups_are_taken_over_when_the_daemon_shows_exactly_them_with_their_roles() {
         State::Hangs { .. }
     ));
 }
+
+#[test]
+fn a_tunnel_has_moved_when_it_is_up_at_its_new_end() {
+    let state = |change: fn(&mut serde_json::Value)| {
+        let mut tunnel = samples::tunnel();
+        change(&mut tunnel);
+        let status = samples::status(|status| status["tunnels"] = json!([tunnel]));
+        tunnel_state(&status, USER, 5).map(|state| arrived(state, Ipv4Addr::new(192, 0, 2, 9)))
+    };
+    assert!(matches!(
+        state(|tunnel| tunnel["remote"] = json!("192.0.2.9")),
+        Ok(State::There(_))
+    ));
+    assert!(hangs(state(|_| {})).0.contains("still at 192.0.2.2"));
+    let back = state(|tunnel| {
+        tunnel["postponed"] = json!({"local": "192.0.2.1", "remote": "192.0.2.9", "reason": "no session", "retry_in_seconds": 60.0});
+    });
+    assert!(hangs(back).0.contains("back at 192.0.2.2"));
+    assert!(
+        hangs(state(|tunnel| tunnel["phase"] = json!("peering")))
+            .1
+            .contains("GRE")
+    );
+}
