@@ -9,7 +9,7 @@
 //!       ├─ recorders         what may be billed, written down
 //!       ├─ journal           what happened, on disk
 //!       ├─ sampler           what tunnels carry, counted and on disk
-//!       ├─ caps              what may be used, and which rate follows
+//!       ├─ cap_holder        what may be used, and which rate follows
 //!       ├─ streamer          what readers outside follow
 //!       ├─ hooks             what happened, to programs of the operator
 //!       ├─ health            whether the tunnels can be relied on

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use warren_api::{client, v3};
 
-use self::gate::{Gate, Verdict};
+use self::gate::{Admission, Gate};
 use super::output;
 
 /// Connections at a time: a browser's own limit for one place is far below.
@@ -109,9 +109,9 @@ async fn attend(stream: TcpStream, client: client::Client, gate: Arc<Gate>) {
 
 async fn answer(client: &client::Client, gate: &Gate, request: Request<Incoming>) -> Response<Answer> {
     match gate.judge(request.method(), request.uri(), request.headers()) {
-        Verdict::Pass => passed(client, request).await,
-        Verdict::Admit(cookie) => admitted(&cookie),
-        Verdict::Refuse(status, why) => own(status, why),
+        Admission::Pass => passed(client, request).await,
+        Admission::Admit(cookie) => admitted(&cookie),
+        Admission::Refuse(status, why) => own(status, why),
     }
 }
 

@@ -41,7 +41,9 @@ use crate::{
 pub(crate) const SPEC: Spec = Spec {
     enabled: is_enabled,
     last_words: Some(keep),
-    ..Spec::new("caps", Order::Reader, |env, root| linked(Holder, env, root))
+    ..Spec::new("cap_holder", Order::Reader, |env, root| {
+        linked(CapHolder, env, root)
+    })
 };
 
 /// What comes within this is looked at together.
@@ -63,7 +65,7 @@ pub enum CapError {
     Disk(String),
 }
 
-pub(crate) struct Holder;
+pub(crate) struct CapHolder;
 
 pub(crate) enum HolderMessage {
     /// Something changed.
@@ -89,7 +91,7 @@ pub(crate) struct State {
     watch: Watch,
 }
 
-impl Actor for Holder {
+impl Actor for CapHolder {
     type Msg = HolderMessage;
     type State = State;
     type Arguments = Arc<Env>;

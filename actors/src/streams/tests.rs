@@ -102,11 +102,15 @@ async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
         "one text for all"
     );
     // The state that it was given may be an older one, made for the others, and what changed since then follows that.
-    let mut less = next(&mut some).await;
-    if !texts.starts_with(&*String::from_utf8_lossy(&less)) {
-        less = next(&mut some).await;
+    let mut less = Vec::new();
+    while !less
+        .iter()
+        .any(|bytes: &Bytes| texts.starts_with(&*String::from_utf8_lossy(bytes)))
+    {
+        assert!(less.len() < 4, "{texts} has none of {less:?}");
+        less.push(next(&mut some).await);
     }
-    assert!(texts.starts_with(&*String::from_utf8_lossy(&less)) && less.len() < third[0].len());
+    assert!(less[less.len() - 1].len() < third[0].len());
     drop(some);
     let standing = alone.streams.standing();
     assert_eq!(

@@ -14,7 +14,7 @@ const SMALLEST_BURST: u64 = 4 << 10;
 
 /// What a bucket says to a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Leave {
     /// It may go, and was counted.
     Go,
     /// Not before this long has passed.
@@ -69,15 +69,15 @@ impl Bucket {
 
     /// Whether so many octets may go now. What is larger than the bucket goes when there is anything in it, and is paid for
     /// afterwards.
-    pub fn take(&self, octets: u64, now: Instant) -> Verdict {
+    pub fn take(&self, octets: u64, now: Instant) -> Leave {
         match self.level().as_mut() {
-            None => Verdict::Go,
+            None => Leave::Go,
             Some(level) => level.take(octets, now),
         }
     }
 
     /// Whether anything may go now; nothing is taken.
-    pub fn look(&self, now: Instant) -> Verdict {
+    pub fn look(&self, now: Instant) -> Leave {
         self.take(0, now)
     }
 
@@ -87,18 +87,18 @@ impl Bucket {
 }
 
 impl Level {
-    fn take(&mut self, octets: u64, now: Instant) -> Verdict {
+    fn take(&mut self, octets: u64, now: Instant) -> Leave {
         if self.rate == 0 {
-            return Verdict::Drop;
+            return Leave::Drop;
         }
         self.refill(now);
         if self.octets > 0 {
             self.octets -= i64::try_from(octets).unwrap_or(i64::MAX);
-            return Verdict::Go;
+            return Leave::Go;
         }
         let missing = u128::from(self.octets.unsigned_abs()) + 1;
         let nanos = (missing * 1_000_000_000).div_ceil(u128::from(self.rate));
-        Verdict::Wait(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+        Leave::Wait(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
     /// What is too little for an octet stays owed: the clock is moved by no more than what was given.
@@ -132,9 +132,9 @@ mod tests {
         let (mut now, mut octets) = (from, 0);
         while now < from + time {
             match bucket.take(packet, now) {
-                Verdict::Go => octets += packet,
-                Verdict::Wait(wait) => now += wait,
-                Verdict::Drop => return octets,
+                Leave::Go => octets += packet,
+                Leave::Wait(wait) => now += wait,
+                Leave::Drop => return octets,
             }
         }
         octets
@@ -165,25 +165,22 @@ mod tests {
         let start = Instant::now();
         let bucket = Bucket::default();
         bucket.set(Some(1_000_000), start);
-        assert!(
-            matches!(bucket.take(1, start), Verdict::Wait(_)),
-            "it begins empty"
-        );
+        assert!(matches!(bucket.take(1, start), Leave::Wait(_)), "it begins empty");
         let later = start + Duration::from_secs(10);
         for _ in 0..1_000 {
             bucket.set(Some(1_000_000), later);
         }
-        assert_eq!(bucket.take(20_000, later), Verdict::Go);
+        assert_eq!(bucket.take(20_000, later), Leave::Go);
         bucket.set(Some(1_000_000), later);
         assert!(
-            matches!(bucket.take(1, later), Verdict::Wait(_)),
+            matches!(bucket.take(1, later), Leave::Wait(_)),
             "the same rate again gives nothing"
         );
         let full = later + Duration::from_secs(10);
         bucket.set(Some(10_000), full);
-        assert_eq!(bucket.take(SMALLEST_BURST, full), Verdict::Go);
+        assert_eq!(bucket.take(SMALLEST_BURST, full), Leave::Go);
         assert!(
-            matches!(bucket.take(1, full), Verdict::Wait(_)),
+            matches!(bucket.take(1, full), Leave::Wait(_)),
             "20,000 became {SMALLEST_BURST}"
         );
     }
@@ -192,13 +189,13 @@ mod tests {
     fn nothing_goes_at_zero_and_everything_without_a_rate() {
         let now = Instant::now();
         let bucket = Bucket::default();
-        assert_eq!(bucket.take(u64::MAX, now), Verdict::Go);
+        assert_eq!(bucket.take(u64::MAX, now), Leave::Go);
         bucket.set(Some(0), now);
         assert!(bucket.is_limited());
-        assert_eq!(bucket.take(1, now + Duration::from_secs(3600)), Verdict::Drop);
+        assert_eq!(bucket.take(1, now + Duration::from_secs(3600)), Leave::Drop);
         bucket.set(None, now);
         assert!(!bucket.is_limited());
-        assert_eq!(bucket.take(u64::MAX, now), Verdict::Go);
+        assert_eq!(bucket.take(u64::MAX, now), Leave::Go);
     }
 
     #[test]
@@ -210,10 +207,10 @@ mod tests {
             let _ = bucket.look(start + MILLI * look);
         }
         let end = start + MILLI * 10_000;
-        assert_eq!(bucket.take(1_000, end), Verdict::Go);
+        assert_eq!(bucket.take(1_000, end), Leave::Go);
         assert_eq!(
             bucket.take(1, end),
-            Verdict::Wait(MILLI * 10),
+            Leave::Wait(MILLI * 10),
             "1,000 octets in ten seconds, and none more"
         );
     }

@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
-    bucket::Verdict,
+    bucket::Leave,
     coalesce::Coalescer,
     drops::DropReason,
     gre,
@@ -78,7 +78,7 @@ fn deliver(tunnels: &Tunnels, receiver: &Receiver, count: usize) {
 
 /// Whether a packet of a limited tunnel may go at once: nothing waits before it, and there is room.
 fn may_pass(tunnels: &Tunnels, tunnel: &Tunnel, inner: &[u8]) -> bool {
-    !tunnels.waiting.has(tunnel) && tunnel.down.take(inner.len() as u64, Instant::now()) == Verdict::Go
+    !tunnels.waiting.has(tunnel) && tunnel.down.take(inner.len() as u64, Instant::now()) == Leave::Go
 }
 
 /// Why a packet is dropped, and whose it is, where that is known.

@@ -12,7 +12,7 @@ use std::{
 use socket2::Socket;
 
 use super::{
-    bucket::Verdict,
+    bucket::Leave,
     drops::DropReason,
     gre::{self, ENCAP_LEN, Inner},
     inet,
@@ -138,13 +138,13 @@ impl Transmitter<'_> {
             let verdict = if tunnel.up.is_limited() {
                 tunnel.up.look(Instant::now())
             } else {
-                Verdict::Go
+                Leave::Go
             };
-            if let Verdict::Wait(wait) = verdict {
+            if let Leave::Wait(wait) = verdict {
                 return Link::Held(wait);
             }
             match (&tunnel.tun).read(&mut self.arena[self.used..]) {
-                Ok(_) if verdict == Verdict::Drop => tunnel.traffic.drops.add(DropReason::Throttled, 1),
+                Ok(_) if verdict == Leave::Drop => tunnel.traffic.drops.add(DropReason::Throttled, 1),
                 Ok(length) => self.take(tunnel, length),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Link::Idle,

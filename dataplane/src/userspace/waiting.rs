@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    bucket::Verdict,
+    bucket::Leave,
     drops::DropReason,
     offload,
     receive::write,
@@ -111,9 +111,9 @@ impl Waiting {
                     return None;
                 };
                 match tunnel.down.take(next.len() as u64, Instant::now()) {
-                    Verdict::Go => {}
-                    Verdict::Wait(wait) => return Some(wait),
-                    Verdict::Drop => {
+                    Leave::Go => {}
+                    Leave::Wait(wait) => return Some(wait),
+                    Leave::Drop => {
                         let dropped = queue.packets.len() as u64;
                         queues.remove(&number);
                         tunnel.traffic.drops.add(DropReason::Throttled, dropped);

@@ -100,7 +100,7 @@ fn in_bash(script: &str) -> String {
         if line.trim().starts_with("opts=\"") {
             let placed = here.iter().filter(|one| one.flags.is_empty());
             let names: String = placed.map(|one| format!(" {}", ask(one.names))).collect();
-            text += &format!("{}{names}\"\n", line.trim_end_matches('"'));
+            text += &format!("{}{names}\"\n", line.strip_suffix('"').unwrap_or(line));
         } else if line.contains("compgen -f \"${cur}\"")
             && let Some(one) = case.take()
         {

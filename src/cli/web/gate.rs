@@ -32,7 +32,7 @@ pub struct Gate {
 
 /// What becomes of a request.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Admission {
     /// It goes to the daemon.
     Pass,
     /// Its browser is known from now on by this cookie.
@@ -65,33 +65,33 @@ impl Gate {
     }
 
     /// What becomes of this request.
-    pub fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
+    pub fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Admission {
         let Some(host) = self.host(headers) else {
-            return Verdict::Refuse(
+            return Admission::Refuse(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this is not the name of this place",
             );
         };
         let origin = text(headers, &header::ORIGIN);
         if origin.is_some_and(|origin| origin != format!("http://{host}")) {
-            return Verdict::Refuse(StatusCode::FORBIDDEN, "another site asks");
+            return Admission::Refuse(StatusCode::FORBIDDEN, "another site asks");
         }
         if uri.path() == "/" && *method == Method::GET {
             return self.admit(uri.query().unwrap_or_default());
         }
         if !self.is_known(headers) {
             let why = "this browser was not let in: open the link that `warren web` printed, or call it again for a new one";
-            return Verdict::Refuse(StatusCode::FORBIDDEN, why);
+            return Admission::Refuse(StatusCode::FORBIDDEN, why);
         }
         let looks = *method == Method::GET || *method == Method::HEAD;
         match uri.path() {
             "/enable" | "/disable" if *method == Method::POST => switched(uri, headers, origin.is_some()),
-            path if looks && (path == "/ui" || path.starts_with("/ui/")) => Verdict::Pass,
+            path if looks && (path == "/ui" || path.starts_with("/ui/")) => Admission::Pass,
             path if looks && path.starts_with("/v3/") => match text(headers, &FETCH_SITE) {
-                None | Some("same-origin" | "none") => Verdict::Pass,
-                Some(_) => Verdict::Refuse(StatusCode::FORBIDDEN, "another site asks"),
+                None | Some("same-origin" | "none") => Admission::Pass,
+                Some(_) => Admission::Refuse(StatusCode::FORBIDDEN, "another site asks"),
             },
-            _ => Verdict::Refuse(StatusCode::NOT_FOUND, "there is nothing here"),
+            _ => Admission::Refuse(StatusCode::NOT_FOUND, "there is nothing here"),
         }
     }
 
@@ -104,22 +104,22 @@ impl Gate {
         is_ours.then_some(host)
     }
 
-    fn admit(&self, query: &str) -> Verdict {
+    fn admit(&self, query: &str) -> Admission {
         let given = query.split('&').find_map(|pair| pair.strip_prefix("token="));
         if !given.is_some_and(|given| is_same(given, &self.token)) {
-            return Verdict::Refuse(
+            return Admission::Refuse(
                 StatusCode::FORBIDDEN,
                 "this is not the link that `warren web` printed",
             );
         }
         if self.is_used.swap(true, Ordering::SeqCst) {
-            return Verdict::Refuse(
+            return Admission::Refuse(
                 StatusCode::FORBIDDEN,
                 "the link was used already: call `warren web` again for a new one",
             );
         }
         let Self { port, session, .. } = self;
-        Verdict::Admit(format!(
+        Admission::Admit(format!(
             "warren-{port}={session}; Path=/; HttpOnly; SameSite=Strict"
         ))
     }
@@ -138,13 +138,13 @@ impl Gate {
 }
 
 /// A change comes from the page itself, and a person confirmed it. Whether the caller may make it is the daemon's to say.
-fn switched(uri: &Uri, headers: &HeaderMap, is_from_here: bool) -> Verdict {
+fn switched(uri: &Uri, headers: &HeaderMap, is_from_here: bool) -> Admission {
     if !is_from_here {
-        return Verdict::Refuse(StatusCode::FORBIDDEN, "a change says where it comes from");
+        return Admission::Refuse(StatusCode::FORBIDDEN, "a change says where it comes from");
     }
     match text(headers, &CONFIRMED) {
-        Some(what) if uri.path().strip_prefix('/') == Some(what) => Verdict::Pass,
-        Some(_) | None => Verdict::Refuse(StatusCode::PRECONDITION_REQUIRED, "nobody confirmed it"),
+        Some(what) if uri.path().strip_prefix('/') == Some(what) => Admission::Pass,
+        Some(_) | None => Admission::Refuse(StatusCode::PRECONDITION_REQUIRED, "nobody confirmed it"),
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
         Gate::new(PORT, "t0ken".into(), "s3ssion".into())
     }
 
-    fn judged(gate: &Gate, method: Method, target: &str, headers: &[(&str, &str)]) -> Verdict {
+    fn judged(gate: &Gate, method: Method, target: &str, headers: &[(&str, &str)]) -> Admission {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
@@ -186,11 +186,11 @@ mod tests {
         gate.judge(&method, &target.parse().unwrap(), &map)
     }
 
-    fn status(verdict: &Verdict) -> u16 {
+    fn status(verdict: &Admission) -> u16 {
         match verdict {
-            Verdict::Pass => 200,
-            Verdict::Admit(_) => 303,
-            Verdict::Refuse(status, _) => status.as_u16(),
+            Admission::Pass => 200,
+            Admission::Admit(_) => 303,
+            Admission::Refuse(status, _) => status.as_u16(),
         }
     }
 
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!(status(&open(wrong)), 403, "{wrong}");
         }
         let cookie = "warren-4711=s3ssion; Path=/; HttpOnly; SameSite=Strict";
-        assert_eq!(open("/?token=t0ken"), Verdict::Admit(cookie.into()));
+        assert_eq!(open("/?token=t0ken"), Admission::Admit(cookie.into()));
         assert_eq!(status(&open("/?token=t0ken")), 403, "only once");
     }
 
@@ -250,7 +250,7 @@ mod tests {
         for host in ["localhost:4711", "127.0.0.1:4711"] {
             assert_eq!(
                 judged(&gate, Method::GET, "/ui/", &[("host", host), COOKIE]),
-                Verdict::Pass,
+                Admission::Pass,
                 "{host}"
             );
         }

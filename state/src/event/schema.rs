@@ -24,7 +24,7 @@ const HIGHEST: [u64; 4] = [u8::MAX as u64, u16::MAX as u64, u32::MAX as u64, u64
 
 /// One place in one event, as JSON.
 #[derive(Clone)]
-struct Place<'a> {
+struct Sample<'a> {
     event: &'a Value,
     pointer: String,
 }
@@ -38,14 +38,14 @@ pub(super) fn schema(events: &[Event]) -> Value {
             .filter(|event| event.kind() == *kind)
             .map(|event| serde_json::to_value(event).unwrap())
             .collect();
-        let places: Vec<Place<'_>> = written
+        let samples: Vec<Sample<'_>> = written
             .iter()
-            .map(|event| Place {
+            .map(|event| Sample {
                 event,
                 pointer: String::new(),
             })
             .collect();
-        definitions.insert(kind.name().to_owned(), of_kind(*kind, &places));
+        definitions.insert(kind.name().to_owned(), of_kind(*kind, &samples));
     }
     let kinds = Kind::ALL
         .iter()
@@ -59,8 +59,8 @@ pub(super) fn schema(events: &[Event]) -> Value {
     })
 }
 
-fn of_kind(kind: Kind, places: &[Place<'_>]) -> Value {
-    let mut schema = object(places);
+fn of_kind(kind: Kind, samples: &[Sample<'_>]) -> Value {
+    let mut schema = object(samples);
     let number = json!({"type": "integer", "minimum": 0});
     let properties = schema["properties"].as_object_mut().unwrap();
     properties.insert("kind".to_owned(), json!({"const": kind.name()}));
@@ -79,11 +79,15 @@ fn of_kind(kind: Kind, places: &[Place<'_>]) -> Value {
     schema
 }
 
-/// What all these places may be.
-fn describe(places: &[Place<'_>]) -> Value {
+/// What all these samples may be.
+fn describe(samples: &[Sample<'_>]) -> Value {
     let mut sorts = Vec::new();
-    let such = |is: fn(&Value) -> bool| -> Vec<Place<'_>> {
-        places.iter().filter(|place| is(place.value())).cloned().collect()
+    let such = |is: fn(&Value) -> bool| -> Vec<Sample<'_>> {
+        samples
+            .iter()
+            .filter(|place| is(place.value()))
+            .cloned()
+            .collect()
     };
     let (texts, numbers) = (such(Value::is_string), such(Value::is_number));
     let (arrays, objects) = (such(Value::is_array), such(Value::is_object));
@@ -101,7 +105,7 @@ fn describe(places: &[Place<'_>]) -> Value {
             let count = place.value().as_array().unwrap().len();
             (0..count).map(|index| place.at(&index.to_string()))
         });
-        let items: Vec<Place<'_>> = items.collect();
+        let items: Vec<Sample<'_>> = items.collect();
         let items = match items.is_empty() {
             true => of_nothing(&arrays),
             false => describe(&items),
@@ -111,7 +115,7 @@ fn describe(places: &[Place<'_>]) -> Value {
     if !objects.is_empty() {
         sorts.push(variants(&objects));
     }
-    if places.iter().any(|place| place.accepts(&Value::Null)) {
+    if samples.iter().any(|place| place.accepts(&Value::Null)) {
         sorts.push(json!({"type": "null"}));
     }
     match &sorts[..] {
@@ -121,14 +125,14 @@ fn describe(places: &[Place<'_>]) -> Value {
     }
 }
 
-fn text(places: &[Place<'_>]) -> Value {
-    let Some(refusal) = places.iter().find_map(|place| place.refusal(&json!(NO_WORD))) else {
+fn text(samples: &[Sample<'_>]) -> Value {
+    let Some(refusal) = samples.iter().find_map(|place| place.refusal(&json!(NO_WORD))) else {
         return json!({"type": "string"});
     };
     if let Some(words) = words(&refusal) {
         return json!({"enum": words});
     }
-    let takes = |text: &str| places.iter().all(|place| place.accepts(&json!(text)));
+    let takes = |text: &str| samples.iter().all(|place| place.accepts(&json!(text)));
     match FORMS.iter().find(|(_, example)| takes(example) && !takes(A_WORD)) {
         Some((form, _)) => json!({"type": "string", "format": form}),
         None => json!({"type": "string"}),
@@ -136,7 +140,7 @@ fn text(places: &[Place<'_>]) -> Value {
 }
 
 /// No sample has an item: texts of a form are tried.
-fn of_nothing(arrays: &[Place<'_>]) -> Value {
+fn of_nothing(arrays: &[Sample<'_>]) -> Value {
     let takes = |item: &str| arrays.iter().all(|place| place.accepts(&json!([item])));
     match FORMS.iter().find(|(_, example)| takes(example) && !takes(A_WORD)) {
         Some((form, _)) => json!({"type": "string", "format": form}),
@@ -144,8 +148,8 @@ fn of_nothing(arrays: &[Place<'_>]) -> Value {
     }
 }
 
-fn number(places: &[Place<'_>]) -> Value {
-    let accepts = |number: Value| places.iter().all(|place| place.accepts(&number));
+fn number(samples: &[Sample<'_>]) -> Value {
+    let accepts = |number: Value| samples.iter().all(|place| place.accepts(&number));
     if accepts(json!(1.5)) {
         return json!({"type": "number"});
     }
@@ -164,15 +168,15 @@ fn number(places: &[Place<'_>]) -> Value {
 }
 
 /// Objects that a tag tells apart are told apart.
-fn variants(places: &[Place<'_>]) -> Value {
-    let mut by_tag: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
-    for place in places {
+fn variants(samples: &[Sample<'_>]) -> Value {
+    let mut by_tag: BTreeMap<&str, Vec<Sample<'_>>> = BTreeMap::new();
+    for place in samples {
         let Some(tag) = place.value()[TAG].as_str() else {
-            return object(places);
+            return object(samples);
         };
         by_tag.entry(tag).or_default().push(place.clone());
     }
-    let refusal = places[0].at(TAG).refusal(&json!(NO_WORD));
+    let refusal = samples[0].at(TAG).refusal(&json!(NO_WORD));
     let known: BTreeSet<String> = refusal
         .as_deref()
         .and_then(words)
@@ -181,11 +185,11 @@ fn variants(places: &[Place<'_>]) -> Value {
         .collect();
     let seen: BTreeSet<String> = by_tag.keys().map(|tag| (*tag).to_owned()).collect();
     if known.len() < 2 {
-        return object(places);
+        return object(samples);
     }
     let mut schemas: Vec<Value> = Vec::new();
-    for (tag, places) in &by_tag {
-        let mut schema = object(places);
+    for (tag, samples) in &by_tag {
+        let mut schema = object(samples);
         schema["properties"][TAG] = json!({"const": tag});
         schemas.push(schema);
     }
@@ -197,14 +201,14 @@ fn variants(places: &[Place<'_>]) -> Value {
     json!({"oneOf": schemas})
 }
 
-fn object(places: &[Place<'_>]) -> Value {
-    let names: BTreeSet<&String> = places
+fn object(samples: &[Sample<'_>]) -> Value {
+    let names: BTreeSet<&String> = samples
         .iter()
         .flat_map(|place| place.value().as_object().unwrap().keys())
         .collect();
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for name in names {
-        let having: Vec<Place<'_>> = places
+        let having: Vec<Sample<'_>> = samples
             .iter()
             .filter(|place| place.value().get(name).is_some())
             .map(|place| place.at(name))
@@ -214,7 +218,7 @@ fn object(places: &[Place<'_>]) -> Value {
             _ => describe(&having),
         };
         properties.insert(name.clone(), schema);
-        if having.len() == places.len() && places.iter().all(|place| !place.accepts_without(name)) {
+        if having.len() == samples.len() && samples.iter().all(|place| !place.accepts_without(name)) {
             required.push(name.clone());
         }
     }
@@ -234,7 +238,7 @@ fn words(refusal: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-impl Place<'_> {
+impl Sample<'_> {
     fn value(&self) -> &Value {
         self.event.pointer(&self.pointer).unwrap()
     }
