@@ -295,6 +295,7 @@ fn tunnels(env: &Env, tables: &Tables, kind: DeviceKind) -> Vec<CappedTunnel> {
         });
         CappedTunnel {
             id,
+            is_there: tables.tunnels.contains_key(&id),
             device: name.and_then(|name| DeviceId::new(name).ok()),
             owner: user.map(|user| user.owner),
             tenant: user.map(|user| user.tenant).filter(|tenant| !tenant.is_zero()),
@@ -307,11 +308,7 @@ fn tunnels(env: &Env, tables: &Tables, kind: DeviceKind) -> Vec<CappedTunnel> {
     let unused: Vec<_> = unused
         .map(|id| (*id, crate::usage::TunnelUsage::default()))
         .collect();
-    used.into_iter()
-        .filter(|(id, _)| tables.tunnels.contains_key(id))
-        .chain(unused)
-        .map(tunnel)
-        .collect()
+    used.into_iter().chain(unused).map(tunnel).collect()
 }
 
 /// What is known is on disk when the daemon ends.

@@ -37,6 +37,8 @@ pub struct CapBook {
 pub struct CappedTunnel {
     /// Which.
     pub id: TunnelId,
+    /// Whether it is there: what it carried until it went counts after that too.
+    pub is_there: bool,
     /// Whom its cap is for, where that is known.
     pub device: Option<DeviceId>,
     /// The key that pays.
@@ -157,15 +159,23 @@ impl CapBook {
         let mut devices = BTreeMap::<DeviceId, Vec<&CappedTunnel>>::new();
         let mut grown = BTreeMap::<DeviceId, u64>::new();
         for tunnel in tunnels {
+            let Some(device) = &tunnel.device else {
+                // Counted when it is known whose it was.
+                if !self.begun {
+                    self.seen.insert(tunnel.id, tunnel.carried);
+                }
+                continue;
+            };
             let before = self.seen.insert(tunnel.id, tunnel.carried);
-            let Some(device) = &tunnel.device else { continue };
             let more = match before {
                 Some(before) => tunnel.carried.checked_sub(before).unwrap_or(tunnel.carried),
                 None if self.begun => tunnel.carried,
                 None => 0,
             };
             *grown.entry(device.clone()).or_default() += more;
-            devices.entry(device.clone()).or_default().push(tunnel);
+            if tunnel.is_there {
+                devices.entry(device.clone()).or_default().push(tunnel);
+            }
         }
         self.begun = true;
         for (device, more) in grown {
@@ -259,18 +269,18 @@ impl CapBook {
         }
     }
 
-    /// Of whom there is neither a cap nor a tunnel nothing is kept.
+    /// Of whom there is neither a cap nor a tunnel, and who has used nothing, nothing is kept. Totals only grow.
     fn forget(
         &mut self,
         devices: &BTreeMap<DeviceId, Vec<&CappedTunnel>>,
         tunnels: &[CappedTunnel],
         now: UnixSeconds,
     ) {
-        let there: BTreeSet<TunnelId> = tunnels.iter().map(|tunnel| tunnel.id).collect();
-        self.seen.retain(|id, _| there.contains(id));
+        let known: BTreeSet<TunnelId> = tunnels.iter().map(|tunnel| tunnel.id).collect();
+        self.seen.retain(|id, _| known.contains(id));
         self.accounts.retain(|device, account| {
             let over = account.word().is_none_or(|word| word.cap.window.ended(now));
-            devices.contains_key(device) || !over
+            devices.contains_key(device) || account.total() > 0 || !over
         });
     }
 }
@@ -290,6 +300,7 @@ mod tests {
     fn tunnel(n: u8, owner: &str, carried: u64) -> CappedTunnel {
         CappedTunnel {
             id: TunnelId(Pubkey([n; 32])),
+            is_there: true,
             device: DeviceId::new(owner).ok(),
             owner: Some(Pubkey([100; 32])),
             tenant: None,
@@ -386,6 +397,30 @@ mod tests {
             [Event::ThrottleClear { owner: None, .. }]
         ));
         assert_eq!(book.caps().count(), 1, "the cap is still there");
+    }
+
+    #[test]
+    fn a_tunnel_that_goes_and_comes_back_is_counted_on_and_what_it_carried_before_there_were_caps_never_is() {
+        let gone = |carried| CappedTunnel {
+            is_there: false,
+            ..tunnel(1, "a", carried)
+        };
+        let mut book = capped("1MB");
+        let used = |book: &CapBook| book.totals().next().map(|(_, total)| total);
+        look(&mut book, &[gone(9_000)], 1);
+        look(&mut book, &[tunnel(1, "a", 9_100)], 2);
+        assert_eq!(used(&book), Some(100));
+        look(&mut book, &[gone(9_150)], 3);
+        assert_eq!(used(&book), Some(150), "its last octets too");
+        look(&mut book, &[tunnel(1, "a", 9_160)], 4);
+        assert_eq!(used(&book), Some(160));
+        let nobodys = CappedTunnel {
+            device: None,
+            ..gone(9_200)
+        };
+        look(&mut book, &[nobodys], 5);
+        look(&mut book, &[tunnel(1, "a", 9_210)], 6);
+        assert_eq!(used(&book), Some(210));
     }
 
     #[test]
