@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod address;
+mod authority;
 mod caps;
 mod connect;
 mod crash;
