@@ -48,6 +48,10 @@ pub(crate) const SPEC: Spec = Spec {
 
 /// What comes within this is looked at together.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After a start tunnels are taken over within this, or are not there.
+const SETTLES: Duration = Duration::from_secs(30);
+/// Until then it is looked at so often.
+const SOON: Duration = Duration::from_secs(1);
 /// The book is on disk this often; at once when somebody is held or let go.
 const KEEP: Duration = Duration::from_secs(30);
 
@@ -86,6 +90,9 @@ pub(crate) struct State {
     /// How many an authority elsewhere was told of.
     devices: usize,
     due: Due,
+    /// When a view was seen in force first.
+    view_since: Option<Monotonic>,
+    settled: bool,
     keep_at: Monotonic,
     keeping: Option<JoinHandle<()>>,
     watch: Watch,
@@ -116,6 +123,8 @@ impl Actor for CapHolder {
             standing,
             devices: 0,
             due: Due::default(),
+            view_since: None,
+            settled: false,
             keep_at: env.clock.now() + KEEP,
             keeping: None,
             watch,
@@ -176,6 +185,10 @@ impl State {
             CapSource::Http | CapSource::Grpc => Whose::Elsewhere,
         };
         let now = UnixSeconds(i64::try_from(Clock::unix_ms() / 1000).unwrap_or(i64::MAX));
+        if !self.is_settled(&tables) {
+            self.caps.take(&tunnels, now);
+            return SOON;
+        }
         let Looked {
             rates,
             events,
@@ -210,6 +223,14 @@ impl State {
             self.env.table.append(events, changes);
         }
         next
+    }
+
+    /// Whether the tunnels of the run before were taken over: one that was held, and is not there yet, would be let go for a moment.
+    fn is_settled(&mut self, tables: &Tables) -> bool {
+        let now = self.env.clock.now();
+        let since = *self.view_since.get_or_insert(now);
+        self.settled |= tables.reconciled.converged || now.since(since) > SETTLES;
+        self.settled
     }
 
     fn keep(&mut self) {
@@ -268,7 +289,11 @@ fn is_enabled(settings: &Settings) -> bool {
 fn matters(change: &Change) -> bool {
     matches!(
         change,
-        Change::Usage(_) | Change::View(_) | Change::TunnelGone(_) | Change::NoTunnels
+        Change::Usage(_)
+            | Change::Reconciled(_)
+            | Change::View(_)
+            | Change::TunnelGone(_)
+            | Change::NoTunnels
     )
 }
 

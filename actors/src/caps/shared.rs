@@ -58,6 +58,10 @@ impl Caps {
         lock(&self.book).look(tunnels, authority, policy, now)
     }
 
+    pub(crate) fn take(&self, tunnels: &[CappedTunnel], now: UnixSeconds) {
+        lock(&self.book).take(tunnels, self.calendar(), now);
+    }
+
     /// What an authority elsewhere says.
     pub(crate) fn hear(&self, device: DeviceId, word: Word) {
         lock(&self.book).hear(device, word, self.calendar(), now());

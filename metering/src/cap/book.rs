@@ -112,6 +112,11 @@ impl CapBook {
         looked
     }
 
+    /// Takes in what tunnels carried, and decides nothing: it is not known yet which of them there are.
+    pub fn take(&mut self, tunnels: &[CappedTunnel], calendar: &Calendar, now: UnixSeconds) {
+        let _undecided = self.count(tunnels, calendar, now);
+    }
+
     /// What an authority elsewhere says.
     pub fn hear(&mut self, device: DeviceId, word: Word, calendar: &Calendar, now: UnixSeconds) {
         self.accounts.entry(device).or_default().hear(word, calendar, now);
