@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 const USER: &str = "52Y498CmL6X7SjHvkEZziwQstXNUyuTcptXC81zTeikq";
 /// What somebody typed, and what it becomes.
-const TYPED: [(&str, &str); 5] = [
+const TYPED: [(&str, &str); 6] = [
     ("explain doub", "doublezero0"),
+    ("usage doub", "doublezero0"),
     ("events --tunnel doub", "doublezero0"),
     ("connect --device am", "ams-dz01"),
     ("multicast subscribe be", "bebop"),

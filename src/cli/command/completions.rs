@@ -65,14 +65,11 @@ fn collect(command: &Command, path: &[String], found: &mut Vec<Asked>) {
     }
 }
 
-/// `DEVICE`, or `DEVICE,...` where there may be several.
+/// `DEVICE`; `DEVICE,...` where there may be several; `OWNER|TUNNEL` where it may be something else, too.
 fn names_of(argument: &Arg) -> Option<Names> {
-    let value = argument
-        .get_value_names()?
-        .first()?
-        .trim_end_matches(",...")
-        .to_lowercase();
-    Names::from_str(&value, false).ok()
+    let value = argument.get_value_names()?.first()?.to_lowercase();
+    let mut words = value.trim_end_matches(",...").split('|');
+    words.find_map(|word| Names::from_str(word, false).ok())
 }
 
 /// A word that takes names is a case of its own there; what has its place is not told from flags.
