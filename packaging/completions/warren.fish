@@ -1369,6 +1369,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l code -r -f -a "(command warren complete device 2>/dev/null)"
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l side-a -r -f -a "(command warren complete device 2>/dev/null)"
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l side-z -r -f -a "(command warren complete device 2>/dev/null)"
+complete -c warren -n "__fish_warren_using_subcommand usage" -f -a "(command warren complete tunnel 2>/dev/null)"
 complete -c warren -n "__fish_warren_using_subcommand explain" -f -a "(command warren complete tunnel 2>/dev/null)"
 complete -c warren -n "__fish_warren_using_subcommand events" -l tunnel -r -f -a "(command warren complete tunnel 2>/dev/null)"
 complete -c doublezero -w warren

@@ -178,6 +178,7 @@ impl State {
         if tables.view.is_none() {
             return KEEP;
         }
+        let is_settled = self.is_settled(&tables);
         let settings = &self.env.settings.caps;
         let tunnels = tunnels(&self.env, &tables, settings.device_id);
         let authority = match settings.source {
@@ -185,7 +186,7 @@ impl State {
             CapSource::Http | CapSource::Grpc => Whose::Elsewhere,
         };
         let now = UnixSeconds(i64::try_from(Clock::unix_ms() / 1000).unwrap_or(i64::MAX));
-        if !self.is_settled(&tables) {
+        if !is_settled {
             self.caps.take(&tunnels, now);
             return SOON;
         }
