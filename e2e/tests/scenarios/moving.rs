@@ -41,9 +41,13 @@ fn moves(site: &mut Site<'_>) -> Result<()> {
     operator.succeeds(site, &["connect", "ibrl", "--device=ams-dz01"])?;
     let client = Arc::clone(&site.client().namespace);
     let (before, link) = (user(site)?, link_index(&client, LINK)?);
-    operator
-        .succeeds(site, &["move", "--for", "12h"])?
-        .tells(&["Stays on ams-dz01: the daemon knows the device in use for"])?;
+    until("the device in use is measured", SOON, || {
+        let said = operator.warren(&["move", "--for", "12h"])?;
+        let stays = "Stays on ams-dz01: the daemon knows the device in use for";
+        Ok(Ask::holds(said.code == 0 && said.out.contains(stays), || {
+            said.to_string()
+        }))
+    })?;
     until("the other device was nearer for long enough", SOON, || {
         let said = operator.warren(&[&ASKED[..], &["--dry-run"]].concat())?;
         let would = said.code == 0 && said.out.contains("Would move: ams-dz01 to ams-dz02");
