@@ -161,6 +161,13 @@ impl Pass {
         ))
     }
 
+    /// The same once a user of it without multicast has gone.
+    pub fn without_a_unicast_user(&self) -> Self {
+        let mut left = self.clone();
+        left.allows.unicast_user_count = left.allows.unicast_user_count.saturating_sub(1);
+        left
+    }
+
     fn has_no_room_for_unicast(&self) -> Option<Failure> {
         let (current, most) = (self.allows.unicast_user_count, self.allows.max_unicast);
         self.has_no_room(

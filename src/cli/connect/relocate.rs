@@ -169,9 +169,12 @@ async fn carry_out(
     let tenant = Some(user.tenant_pk).filter(|tenant| !tenant.is_zero());
     let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
     let pass = host_state.pass_of(session, key, user, how).await?;
-    let next = host_state
-        .passes
-        .letting_in(|pass| pass.refuses_unicast(epoch, tenant.as_ref()))?;
+    let next = host_state.passes.letting_in(|one| match one.key == pass.key {
+        true => one
+            .without_a_unicast_user()
+            .refuses_unicast(epoch, tenant.as_ref()),
+        false => one.refuses_unicast(epoch, tenant.as_ref()),
+    })?;
     let proven = prover.proof(host_state.client_ip, user.user_type).await?;
     enable(session).await?;
     let delete = DeleteUser {
