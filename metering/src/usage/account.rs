@@ -163,6 +163,8 @@ impl Account {
                     })
                 }
                 None => {
+                    // Most tunnels have one, ever.
+                    self.runs.reserve_exact(1);
                     self.runs.push(Counted {
                         run: reading.run,
                         last: reading.carried,

@@ -43,7 +43,8 @@ pub struct Gap {
 /// disk goes on from there, and what was carried meanwhile is in the counters of the links that are still there.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct UsageBook {
-    pub(super) accounts: BTreeMap<Number, Account>,
+    /// Apart from the map, whose blocks are half empty: numbers only grow.
+    pub(super) accounts: BTreeMap<Number, Box<Account>>,
     /// The account that a tunnel's traffic goes to now.
     pub(super) current: BTreeMap<TunnelId, Number>,
     /// Accounts that were closed, by payer: totals and gaps.
@@ -241,20 +242,20 @@ impl UsageBook {
 
     /// Every account, by number.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.accounts.values().map(Box::as_ref)
     }
 
     /// The account that each tunnel's traffic goes to now.
     pub fn current(&self) -> impl Iterator<Item = &Account> {
         self.current
             .values()
-            .filter_map(|number| self.accounts.get(number))
+            .filter_map(|number| self.accounts.get(number).map(Box::as_ref))
     }
 
     /// The account that the tunnel's traffic goes to.
     #[must_use]
     pub fn of(&self, tunnel: TunnelId) -> Option<&Account> {
-        self.accounts.get(self.current.get(&tunnel)?)
+        self.accounts.get(self.current.get(&tunnel)?).map(Box::as_ref)
     }
 
     fn see(
@@ -390,7 +391,7 @@ impl UsageBook {
         };
         let mut account = Account::new(self.next, tunnel, payer, base);
         (account.changed, account.rebuilt) = (self.sequence + 1, self.sequence + 1);
-        self.accounts.insert(self.next, account);
+        self.accounts.insert(self.next, Box::new(account));
         self.current.insert(tunnel, self.next);
         self.next
     }

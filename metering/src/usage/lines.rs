@@ -106,7 +106,7 @@ impl UsageBook {
             bases: self.bases.iter().map(|(tunnel, base)| (*tunnel, *base)).collect(),
         });
         let mut lines = vec![text(&first)];
-        let accounts: Vec<&Account> = self.accounts.values().collect();
+        let accounts: Vec<&Account> = self.accounts.values().map(Box::as_ref).collect();
         for some in accounts.chunks(IN_A_LINE) {
             let mut line = self.line(ended);
             line.accounts = some.to_vec();
@@ -158,7 +158,7 @@ impl UsageBook {
             let (number, tunnel): (Number, TunnelId) = (account.number, account.tunnel);
             let newest = self.current.entry(tunnel).or_insert(number);
             *newest = number.max(*newest);
-            self.accounts.insert(number, account);
+            self.accounts.insert(number, Box::new(account));
         }
         Ok(())
     }
