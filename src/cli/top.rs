@@ -135,6 +135,7 @@ impl Screen {
     /// Whether that was the end.
     fn pressed(&mut self, key: KeyEvent) -> bool {
         let page = self.height.saturating_sub(1).max(1);
+        #[allow(clippy::wildcard_enum_match_arm, reason = "all other keys do nothing")]
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return true,
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,

@@ -8,7 +8,7 @@ pub fn of(command: &Command) -> Option<&'static str> {
         Command::Status { watch: true }
         | Command::Events(_)
         | Command::Top { .. }
-        | Command::Web { .. }
+        | Command::Web
         | Command::Connect(_)
         | Command::Disconnect(_)
         | Command::Move(_)

@@ -61,7 +61,7 @@ impl UsageLayer {
 /// As it is written: in other units 35 days are a month and some.
 fn days<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
     let seconds = span.0.as_secs();
-    if seconds % DAY.as_secs() == 0 {
+    if seconds.is_multiple_of(DAY.as_secs()) {
         serializer.collect_str(&format_args!("{}d", seconds / DAY.as_secs()))
     } else {
         span.serialize(serializer)

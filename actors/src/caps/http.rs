@@ -125,8 +125,8 @@ impl Authority for Sidecar {
         let (mut answers, mut failed) = (Vec::new(), None);
         for some in records.chunks(AT_A_TIME) {
             let mut posts = JoinSet::new();
-            for record in some.iter().cloned() {
-                let this = self.clone();
+            for record in some {
+                let (this, record) = (self.clone(), record.clone());
                 posts.spawn(async move { this.post(&record).await });
             }
             for done in posts.join_all().await {

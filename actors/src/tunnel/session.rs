@@ -161,7 +161,7 @@ impl State {
             seed,
             recording,
             watch,
-            waker(&myself, || SessionMessage::Alarm),
+            waker(myself, || SessionMessage::Alarm),
         );
         let (local, peer) = (
             SocketAddrV4::new(local, 0),

@@ -44,6 +44,6 @@ fn rows_of(what: &str, samples: Samples) -> [Row; 2] {
         samples.count()
     );
     [50, 90].map(|percent| {
-        Row::new(&format!("{what}, p{percent}"), samples.percentile(percent), "ms").note(how.clone())
+        Row::new(format!("{what}, p{percent}"), samples.percentile(percent), "ms").note(how.clone())
     })
 }

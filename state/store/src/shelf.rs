@@ -12,6 +12,9 @@ use super::{
 /// A key and its value; none where it is removed.
 pub type Entry<'a> = (&'a [u8], Option<Vec<u8>>);
 
+/// A key and its value.
+pub type Kept = (Vec<u8>, Vec<u8>);
+
 /// Values by their keys. One process has it at a time.
 #[derive(Debug)]
 pub struct Shelf {
@@ -71,7 +74,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn all(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn all(&self) -> Result<Vec<Kept>, StoreError> {
         self.of(guarded(|| {
             let entries = self.sled.tree()?.iter();
             entries
