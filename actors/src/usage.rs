@@ -52,7 +52,7 @@ pub struct Answer {
     pub figures: Figures,
     /// The batch on disk that they are as of, and the start of the daemon that made it.
     pub position: (Epoch, u64),
-    /// When all tunnels were looked at last, in milliseconds since 1970.
+    /// When the look at all tunnels began that the figures are of, in milliseconds since 1970.
     pub read_ms: u64,
     /// For how long what tunnels carried that nobody ever saw may be missing, in milliseconds.
     pub unseen_ms: u64,
@@ -130,7 +130,7 @@ impl Usage {
         let mut book = lock(&self.book);
         let now = UsageStatus {
             sequence: book.position().1,
-            read_ms: book.read_ms(),
+            read_ms: book.told_ms(),
             problem: problem.map(|error| chain(&error)),
         };
         let mut before = lock(&self.status);
@@ -260,7 +260,7 @@ impl Answer {
         Self {
             figures: adding.book(book),
             position: book.position(),
-            read_ms: book.read_ms(),
+            read_ms: book.told_ms(),
             unseen_ms: book.unseen_ms(),
         }
     }
@@ -280,7 +280,8 @@ pub(crate) fn looked(
     readings: Result<Vec<Reading>, Fault>,
 ) -> Result<Looked, Fault> {
     let ended = clock.now();
-    let passed = u64::try_from(ended.since(begun).as_millis()).unwrap_or(u64::MAX);
+    // Rounded up: it did not begin before the moment that is said.
+    let passed = u64::try_from(ended.since(begun).as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     Ok(Looked {
         begun,
         begun_ms: Clock::unix_ms().saturating_sub(passed),

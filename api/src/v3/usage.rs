@@ -32,7 +32,7 @@ pub struct UsageReply {
     pub epoch: u64,
     /// The batch.
     pub sequence: u64,
-    /// When all tunnels were looked at last, in milliseconds since 1970.
+    /// When the look at all tunnels began that the figures are of, in milliseconds since 1970.
     pub read_unix_ms: u64,
     /// For how long, in all, tunnels may have carried something that nobody ever saw: made and gone around a crash.
     pub unseen_seconds: f64,

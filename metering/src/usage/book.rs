@@ -60,6 +60,10 @@ pub struct UsageBook {
     pub(super) on_disk: u64,
     /// When all tunnels were looked at last, in milliseconds since 1970; 0 when they never were.
     pub(super) read_ms: u64,
+    /// The same of the look that the last batch that was made has.
+    pub(super) batch_ms: u64,
+    /// The same of the look that is told.
+    pub(super) told_ms: u64,
     /// For how long what tunnels carried that nobody ever saw may be missing.
     pub(super) unseen_ms: u64,
     /// An earlier daemon ended without a last batch, and it was not looked at what became of its links yet.
@@ -191,19 +195,25 @@ impl UsageBook {
         }
     }
 
-    /// The batch up to this one is on disk.
+    /// The batch up to this one is on disk. What was seen while it was being written is told with the next one.
     pub fn written(&mut self, sequence: u64) {
         (self.on_disk, self.is_refused) = (sequence, false);
+        let mut is_all = true;
         for account in self.accounts.values_mut() {
             if account.changed <= sequence {
                 account.told = account.total;
+            } else {
+                is_all = false;
             }
+        }
+        if is_all {
+            self.told_ms = self.batch_ms;
         }
     }
 
     /// The last batch could not be written. Until one is, what was counted is told although a power cut would take it away.
     pub fn not_written(&mut self) {
-        self.is_refused = true;
+        (self.is_refused, self.told_ms) = (true, self.read_ms);
         for account in self.accounts.values_mut() {
             account.told = account.total;
         }
@@ -221,10 +231,11 @@ impl UsageBook {
             .is_none_or(|account| account.told == account.total)
     }
 
-    /// When all tunnels were looked at last, in milliseconds since 1970; 0 when they never were.
+    /// When the last look at all tunnels began of which everything is told, and is on disk unless the disk refuses. In milliseconds
+    /// since 1970; 0 when there was none.
     #[must_use]
-    pub fn read_ms(&self) -> u64 {
-        self.read_ms
+    pub fn told_ms(&self) -> u64 {
+        self.told_ms
     }
 
     /// The last batch that is on disk, and the start of the daemon that made it.

@@ -138,7 +138,8 @@ impl UsageBook {
             self.roll(hour);
         }
         (self.sequence, self.on_disk, self.epoch) = (line.usage, line.usage, line.epoch);
-        (self.read_ms, self.unseen_ms, self.is_unsure) = (line.read_ms, line.unseen_ms, !line.ended);
+        (self.read_ms, self.batch_ms, self.told_ms) = (line.read_ms, line.read_ms, line.read_ms);
+        (self.unseen_ms, self.is_unsure) = (line.unseen_ms, !line.ended);
         for (number, rx_bytes, rx_packets, tx_bytes, tx_packets) in line.read {
             let carried = Traffic {
                 rx_bytes,
@@ -178,7 +179,7 @@ impl UsageBook {
     }
 
     fn batch(&mut self, lines: Vec<Vec<u8>>) -> Batch {
-        self.sequence += 1;
+        (self.sequence, self.batch_ms) = (self.sequence + 1, self.read_ms);
         Batch {
             sequence: self.sequence,
             lines,

@@ -406,6 +406,39 @@ fn hours_are_told_apart_and_one_that_is_written_twice_counts_once() {
 }
 
 #[test]
+fn what_is_told_is_of_the_look_that_is_said() {
+    let mut host = Host::new();
+    host.link(1, 1, 7);
+    host.carry(7, 100);
+    host.sample();
+    let of = |host: &Host| {
+        (
+            host.book.told_ms(),
+            host.book.of(id(1)).unwrap().on_disk().rx_bytes,
+        )
+    };
+    let first = (host.now_ms, 100);
+    assert_eq!(of(&host), first);
+    // It was looked at again, and is not on disk.
+    host.carry(7, 10);
+    host.now_ms += 5_000;
+    host.look(None);
+    let second = (host.now_ms, 110);
+    assert_eq!(of(&host), first);
+    let batch = host.book.changes(false);
+    host.disk.extend(batch.lines);
+    // And again while that is being written.
+    host.carry(7, 1);
+    host.now_ms += 5_000;
+    host.look(None);
+    assert_eq!(of(&host), first);
+    host.book.written(batch.sequence);
+    assert_eq!(of(&host), first);
+    host.crash();
+    assert_eq!(of(&host), second);
+}
+
+#[test]
 fn no_hour_begins_while_what_was_seen_is_not_on_disk() {
     let mut host = Host::new();
     host.link(1, 1, 7);

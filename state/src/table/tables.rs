@@ -232,7 +232,7 @@ pub struct RecorderStanding {
 pub struct UsageStatus {
     /// The last batch of them that is on disk.
     pub sequence: u64,
-    /// When all tunnels were looked at last, in milliseconds since 1970.
+    /// When the look at all tunnels began that they are of, in milliseconds since 1970.
     pub read_ms: u64,
     /// Why they cannot be written, or could not be read.
     pub problem: Option<String>,
