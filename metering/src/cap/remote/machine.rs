@@ -1,8 +1,11 @@
 //! When what is reported and asked.
 
+mod device;
+mod question;
+mod report;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
     time::Duration,
 };
 
@@ -12,14 +15,15 @@ use warren_state::{
     random::Random,
 };
 
+use self::{
+    device::Device,
+    report::{Flight, Round},
+};
 use super::{
-    record::{
-        Batch, Failure, MOST_OCTETS, MOST_RECORDS, Record, Reported, Settings, Spent, State, Synced, Taken,
-        Used,
-    },
+    record::{Batch, Failure, Reported, Settings, Synced, Used},
     tally::Tally,
 };
-use crate::cap::{Cap, DeviceId, UnixSeconds, Window, Word};
+use crate::cap::{DeviceId, UnixSeconds, Word};
 
 /// So many questions at a time; one while the authority does not answer.
 const MOST_SYNCS: usize = 16;
@@ -110,40 +114,6 @@ pub struct Remote {
     stopping: Stopping,
     problem: Option<String>,
     failures: u64,
-}
-
-#[derive(Debug)]
-struct Device {
-    tally: Tally,
-    window: Span,
-    limit: i64,
-    country: Option<String>,
-    platform: Option<String>,
-    is_synced: bool,
-    is_asking: bool,
-    next: Option<Monotonic>,
-    used_at: Monotonic,
-    failures: u32,
-    is_changed: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Span {
-    from: UnixSeconds,
-    until: UnixSeconds,
-}
-
-/// A batch on its way.
-#[derive(Debug)]
-struct Flight {
-    number: u64,
-    records: BTreeMap<DeviceId, Record>,
-}
-
-#[derive(Debug, Default)]
-struct Round {
-    after: Option<DeviceId>,
-    taken: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -295,146 +265,6 @@ impl Remote {
         }
     }
 
-    fn reported(
-        &mut self,
-        now: Monotonic,
-        number: u64,
-        reported: Reported,
-        random: &mut dyn Random,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(flight) = self.flight.take_if(|flight| flight.number == number) else {
-            return;
-        };
-        match reported {
-            Reported::Answered(answers) => {
-                self.well();
-                self.answered(now, &flight, answers, random, effects);
-            }
-            Reported::Failed(failure) => {
-                self.failed(now, failure, random);
-                self.round = None;
-                self.report_at = self.pause;
-                if self.stopping == Stopping::Yes {
-                    self.end(effects);
-                }
-            }
-        }
-    }
-
-    fn answered(
-        &mut self,
-        now: Monotonic,
-        flight: &Flight,
-        answers: Vec<Taken>,
-        random: &mut dyn Random,
-        effects: &mut Vec<Effect>,
-    ) {
-        let all = answers.is_empty();
-        let mut kept = Vec::new();
-        for (id, record) in &flight.records {
-            let of_it = || {
-                answers
-                    .iter()
-                    .filter(|answer| answer.is_of(id, &record.source, record.sequence))
-            };
-            let taken = all || of_it().any(|answer| answer.refused.is_none());
-            if let Some(refused) = of_it()
-                .find_map(|answer| answer.refused.as_ref())
-                .filter(|_| !taken)
-            {
-                self.problem = Some(format!("{id}: {refused}"));
-            }
-            let Some(device) = self.devices.get_mut(id) else {
-                continue;
-            };
-            device.tally.answer(&record.source, record.window, taken);
-            device.tally.settle((&self.source, device.window.from));
-            if taken {
-                kept.push(device.tally.clone());
-                device.is_changed = false;
-            }
-            if let Some(round) = &mut self.round {
-                round.taken += usize::from(taken);
-            }
-            let state = of_it().find_map(|answer| answer.state.clone()).filter(|_| taken);
-            if let Some(state) = state {
-                self.stands(now, id, state, random, effects);
-            }
-        }
-        if !kept.is_empty() {
-            effects.insert(0, Effect::Keep(kept));
-        }
-    }
-
-    fn synced(
-        &mut self,
-        now: Monotonic,
-        id: &DeviceId,
-        synced: Synced,
-        random: &mut dyn Random,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(device) = self.devices.get_mut(id) else {
-            return;
-        };
-        if !std::mem::take(&mut device.is_asking) {
-            return;
-        }
-        self.asking -= 1;
-        match synced {
-            Synced::Answered(state) => {
-                self.well();
-                self.stands(now, id, state, random, effects);
-            }
-            Synced::Failed(failure) => {
-                device.failures = device.failures.saturating_add(1);
-                let again = now
-                    + WAITS
-                        .after(device.failures, random)
-                        .max(self.settings.batch_interval / 4);
-                self.ask_at(id, again);
-                self.failed(now, failure, random);
-            }
-        }
-    }
-
-    /// The authority says how one stands.
-    fn stands(
-        &mut self,
-        now: Monotonic,
-        id: &DeviceId,
-        state: State,
-        random: &mut dyn Random,
-        effects: &mut Vec<Effect>,
-    ) {
-        let wall = self.wall(now);
-        let Some(device) = self.devices.get_mut(id) else {
-            return;
-        };
-        let word = device.hear(&state, wall);
-        effects.push(Effect::Say(id.clone(), word));
-        let ttl = SPREAD.of(self.settings.cache_ttl, random);
-        // A window that is over there by our clock, and not by theirs, will be over there soon.
-        let is_late = state.until != UnixSeconds(0) && state.until <= wall;
-        let ttl = if is_late {
-            ttl.min(self.settings.batch_interval)
-        } else {
-            ttl
-        };
-        self.ask_at(id, now + ttl);
-    }
-
-    fn ask_at(&mut self, id: &DeviceId, at: Monotonic) {
-        let Some(device) = self.devices.get_mut(id) else {
-            return;
-        };
-        if let Some(before) = device.next.replace(at) {
-            self.due.remove(&(before, id.clone()));
-        }
-        self.due.insert((at, id.clone()));
-    }
-
     fn well(&mut self) {
         self.backoff.forget();
         (self.pause, self.problem) = (None, None);
@@ -479,117 +309,6 @@ impl Remote {
         }
     }
 
-    fn report(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
-        let paused = self.pause.is_some_and(|pause| now < pause) && self.stopping == Stopping::No;
-        if self.round.is_none() && !paused && self.report_at.is_some_and(|at| now >= at) {
-            self.round = Some(Round::default());
-        }
-        if self.stopping == Stopping::Yes && self.round.is_none() {
-            self.round = Some(Round::default());
-        }
-        let Some(mut round) = self.round.take() else {
-            return;
-        };
-        let (records, tallies) = self.next_batch(&mut round);
-        if !records.is_empty() {
-            self.batches += 1;
-            let batch = Batch {
-                number: self.batches,
-                records: records.values().cloned().collect(),
-            };
-            self.flight = Some(Flight {
-                number: self.batches,
-                records,
-            });
-            self.round = Some(round);
-            effects.extend([Effect::Keep(tallies), Effect::Report(batch)]);
-            return;
-        }
-        let owes = self.devices.values().any(|device| device.tally.owed() > 0);
-        match self.stopping {
-            // Each device has one record in a round: the others of its counters come in the next one.
-            Stopping::Yes if owes && round.taken > 0 => {
-                self.round = Some(Round::default());
-                self.report(now, effects);
-            }
-            Stopping::Yes => self.end(effects),
-            Stopping::No | Stopping::Done => {
-                self.report_at = owes.then(|| now + self.settings.batch_interval);
-            }
-        }
-    }
-
-    fn next_batch(&mut self, round: &mut Round) -> (BTreeMap<DeviceId, Record>, Vec<Tally>) {
-        let (mut records, mut tallies, mut weight) = (BTreeMap::new(), Vec::new(), 0);
-        let from = round.after.take().map_or(Bound::Unbounded, Bound::Excluded);
-        let is_last_chance = self.stopping == Stopping::Yes;
-        for (id, device) in self.devices.range_mut((from, Bound::Unbounded)) {
-            // What is asked of one just now does not know whether to know this.
-            if device.is_asking && !is_last_chance {
-                continue;
-            }
-            let Some(record) = device.record(&self.settings) else {
-                continue;
-            };
-            if records.len() == MOST_RECORDS
-                || (!records.is_empty() && weight + record.weight() > MOST_OCTETS)
-            {
-                break;
-            }
-            weight += record.weight();
-            tallies.push(device.tally.clone());
-            device.is_changed = false;
-            round.after = Some(id.clone());
-            records.insert(id.clone(), record);
-        }
-        (records, tallies)
-    }
-
-    fn ask(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
-        if self.pause.is_some_and(|pause| now < pause) {
-            return;
-        }
-        while self.asking < self.most_syncs() {
-            let Some((at, id)) = self.questions().find(|(at, _)| *at <= now).cloned() else {
-                return;
-            };
-            self.due.remove(&(at, id.clone()));
-            let Some(device) = self.devices.get_mut(&id) else {
-                continue;
-            };
-            device.next = None;
-            // Nobody uses it: it is asked about when somebody does.
-            if now.since(device.used_at) > self.settings.cache_ttl {
-                continue;
-            }
-            device.is_asking = true;
-            self.asking += 1;
-            effects.push(Effect::Sync(id, device.tally.sources()));
-        }
-    }
-
-    /// Those that may be asked about: not while a record of them is on its way.
-    fn questions(&self) -> impl Iterator<Item = &(Monotonic, DeviceId)> {
-        let in_flight = |id: &DeviceId| {
-            self.flight
-                .as_ref()
-                .is_some_and(|flight| flight.records.contains_key(id))
-        };
-        self.due.iter().filter(move |(_, id)| !in_flight(id))
-    }
-
-    fn next_question(&self) -> Option<Monotonic> {
-        self.questions().next().map(|(at, _)| *at)
-    }
-
-    fn most_syncs(&self) -> usize {
-        if self.backoff.failures() > 0 {
-            1
-        } else {
-            MOST_SYNCS
-        }
-    }
-
     /// Who is not used any more and owes nothing is forgotten, but for how far all was counted.
     fn clean_up(&mut self, now: Monotonic) {
         if self.cleanup_at.is_some_and(|at| now < at) {
@@ -625,106 +344,5 @@ impl Remote {
         let (then, wall) = self.clock;
         let since = i64::try_from(now.since(then).as_secs()).unwrap_or(i64::MAX);
         UnixSeconds(wall.0.saturating_add(since))
-    }
-}
-
-impl Device {
-    fn new(tally: Tally, now: Monotonic) -> Self {
-        Self {
-            tally,
-            window: Span::default(),
-            limit: 0,
-            country: None,
-            platform: None,
-            is_synced: false,
-            is_asking: false,
-            next: None,
-            used_at: now,
-            failures: 0,
-            is_changed: false,
-        }
-    }
-
-    fn record(&mut self, settings: &Settings) -> Option<Record> {
-        let counter = self.tally.freeze()?.clone();
-        Some(Record {
-            device: self.tally.device.clone(),
-            country: self.country.clone().unwrap_or_else(|| settings.country.clone()),
-            platform: self.platform.clone().unwrap_or_else(|| settings.platform.clone()),
-            limit: self.limit,
-            window: counter.window,
-            sequence: counter.sequence,
-            total: counter.sent.unwrap_or(counter.total),
-            delta: counter.delta(),
-            source: counter.source,
-        })
-    }
-
-    /// Takes how it stands, and says it in our own words.
-    fn hear(&mut self, state: &State, wall: UnixSeconds) -> Word {
-        self.is_synced = true;
-        self.failures = 0;
-        self.limit = state.limit;
-        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        self.country = said(&state.country).or_else(|| self.country.take());
-        self.platform = said(&state.platform).or_else(|| self.platform.take());
-        self.window.hear(state, wall);
-        if let Some(seen) = &state.seen {
-            self.tally.heal(seen);
-        }
-        let window = match state.until {
-            UnixSeconds(0) => Window::Endless,
-            until => Window::Until(until),
-        };
-        let cap = Cap {
-            limit: state.limit,
-            window,
-        };
-        match state.used {
-            Spent::Octets(used) => Word {
-                cap,
-                used,
-                seen: self
-                    .tally
-                    .counted
-                    .saturating_sub(self.tally.unseen(self.window.from, state.seen.as_deref())),
-            },
-            Spent::TooMuch(too_much) => Word {
-                cap,
-                used: if too_much { cap.octets().unwrap_or(0) } else { 0 },
-                seen: self.tally.counted,
-            },
-        }
-    }
-}
-
-impl Span {
-    /// Goes on to the next window where this one has ended. Gives whether it has.
-    fn roll(&mut self, now: UnixSeconds) -> bool {
-        let is_over = self.until != UnixSeconds(0) && self.until <= now;
-        if is_over {
-            *self = Self {
-                from: self.until,
-                until: UnixSeconds(0),
-            };
-        }
-        is_over
-    }
-
-    fn hear(&mut self, state: &State, now: UnixSeconds) {
-        self.roll(now);
-        if state.until != UnixSeconds(0) && state.until <= now {
-            // Over by our clock: what is used from now on is of the next one.
-            self.from = self.from.max(state.until);
-            return;
-        }
-        *self = Self {
-            from: if state.seen.is_some() {
-                state.from
-            } else {
-                self.from
-            },
-            until: state.until,
-        };
     }
 }
