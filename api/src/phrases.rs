@@ -32,6 +32,20 @@ pub fn rate(bytes_per_second: u64) -> String {
     scaled(bytes_per_second.saturating_mul(8), "b/s")
 }
 
+/// Unix time in seconds as `2025-10-14 17:59:41 UTC`.
+#[must_use]
+pub fn date(unix_seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_seconds));
+    // humantime cannot write the year 10000 and later.
+    match time.filter(|_| unix_seconds < 253_402_300_800) {
+        Some(time) => humantime::format_rfc3339_seconds(time)
+            .to_string()
+            .replace('T', " ")
+            .replace('Z', " UTC"),
+        None => format!("{unix_seconds}"),
+    }
+}
+
 fn scaled(number: u64, unit: &str) -> String {
     const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let (mut whole, mut rest, mut step) = (number, 0, 0);
@@ -53,6 +67,12 @@ mod tests {
         assert_eq!(span(65.7), "1m 5s");
         assert_eq!(span(0.25), "250ms");
         assert_eq!(span(f64::NAN), "0s");
+    }
+
+    #[test]
+    fn dates_are_written_as_the_reference_writes_them() {
+        assert_eq!(date(1_760_464_781), "2025-10-14 17:59:41 UTC");
+        assert_eq!(date(u64::MAX), u64::MAX.to_string());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use warren_state::{Phase, SessionStatus};
 
 use crate::{
     notes, phrases,
-    v3::{Path, PathStep, Picture, Refused, SCHEMA, Status, StepKind, StepState, Tunnel},
+    v3::{Path, PathCap, PathStep, Picture, Refused, SCHEMA, Status, StepKind, StepState, Tunnel, TunnelCap},
 };
 
 /// The picture of what this status shows.
@@ -38,6 +38,7 @@ pub fn path(status: &Status, tunnel: &Tunnel) -> Path {
         tunnel: tunnel.id.clone(),
         link: tunnel.name.clone(),
         steps,
+        cap: tunnel.cap.as_ref().map(cap),
     }
 }
 
@@ -63,6 +64,7 @@ fn without(status: &Status, refused: &Refused) -> Path {
         tunnel: refused.user.clone(),
         link: None,
         steps: [ledger(status), refusal].into_iter().chain(waiting).collect(),
+        cap: None,
     }
 }
 
@@ -224,6 +226,25 @@ fn traffic(tunnel: &Tunnel) -> PathStep {
         StepState::Ok,
         format!("receives {received}, sends {sent}"),
     )
+}
+
+fn cap(of: &TunnelCap) -> PathCap {
+    let until = of.until_unix.and_then(|until| u64::try_from(until).ok());
+    let until = until.map_or_else(String::new, |until| format!(", until {}", phrases::date(until)));
+    let (state, text) = match &of.cap {
+        _ if of.exempt => (StepState::Ok, "exempt from caps".to_owned()),
+        None => (StepState::Unknown, "not known yet".to_owned()),
+        Some(cap) => (
+            StepState::Ok,
+            format!("{} of {cap} used{until}", phrases::octets(of.used)),
+        ),
+    };
+    PathCap {
+        state: of.held_to.map_or(state, |_| StepState::Attention),
+        text,
+        reason: of.held_to.map(|rate| format!("held to {rate}")),
+        of: of.clone(),
+    }
 }
 
 /// What is behind a step that is not there yet waits for it.

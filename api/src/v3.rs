@@ -25,13 +25,13 @@ use warren_state::{
 
 use crate::word::Word;
 
-pub use caps::{CapReply, CapRequest, CapsReply, HeldTo};
+pub use caps::{CapReply, CapRequest, CapsReply, HeldTo, TunnelCap};
 pub use devices::{DeviceRecord, V3Devices};
 pub use health::{HealthCondition, HealthQuery, HealthReply, HookState, HooksState};
 pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
-pub use picture::{Path, PathStep, Picture, PictureQuery, Problem, StepKind, StepState};
+pub use picture::{Path, PathCap, PathStep, Picture, PictureQuery, Problem, StepKind, StepState};
 pub use routes::{Liveness, RouteState, Routes};
 pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
 pub use streams::{
@@ -401,6 +401,9 @@ pub struct Tunnel {
     /// What it is held to, because a cap is used up or not known; none where it is not held.
     #[serde(default)]
     pub held_to: Option<HeldTo>,
+    /// The cap that it has a share in; none where there is none.
+    #[serde(default)]
+    pub cap: Option<TunnelCap>,
     /// How often it was mended.
     pub repairs: u64,
     /// Set while something else on this host changes it again and again.

@@ -5,7 +5,7 @@ use serde_json::json;
 use warren_api::{
     client::Client,
     phrases::octets,
-    v3::{CapReply, CapRequest, CapsReply, HeldTo, SCHEMA},
+    v3::{CapReply, CapRequest, CapsReply, SCHEMA},
 };
 use warren_metering::cap::{Cap, InvalidCap};
 
@@ -109,28 +109,17 @@ fn table(caps: &[CapReply]) -> String {
             },
             octets(cap.used),
             until.map_or_else(none, output::date),
-            cap.held_to.map_or_else(none, held),
+            cap.held_to.map_or_else(none, |held| held.to_string()),
         ]
     };
     let rows: Vec<Vec<String>> = caps.iter().map(row).collect();
     output::table(&["Owner", "Cap", "Used", "Until", "Held to"], &rows)
 }
 
-/// In words.
-pub fn held(held: HeldTo) -> String {
-    let one = |limit: Option<u64>| match limit {
-        None => "any".to_owned(),
-        Some(0) => "nothing".to_owned(),
-        Some(octets_a_second) => format!("{}/s", octets(octets_a_second)),
-    };
-    if held.up == Some(0) && held.down == Some(0) {
-        return "nothing".to_owned();
-    }
-    format!("{} up, {} down", one(held.up), one(held.down))
-}
-
 #[cfg(test)]
 mod tests {
+    use warren_api::v3::HeldTo;
+
     use super::*;
 
     #[test]
@@ -156,12 +145,10 @@ mod tests {
             ..cap
         };
         assert!(table(&[exempt]).contains("exempt"));
-        assert_eq!(
-            held(HeldTo {
-                up: Some(0),
-                down: Some(0)
-            }),
-            "nothing"
-        );
+        let blocked = HeldTo {
+            up: Some(0),
+            down: Some(0),
+        };
+        assert_eq!(blocked.to_string(), "nothing");
     }
 }

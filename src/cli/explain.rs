@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use warren_api::{client::Client, standing, v3, word::Word};
 use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
-use super::{cap, notes, output};
+use super::{notes, output};
 
 /// Events that are shown for one tunnel.
 const SHOWN: usize = 8;
@@ -192,10 +192,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         ));
     }
     lines.extend(tunnel.held_to.map(|rate| {
-        format!(
-            "  held to {}: what it may use is used up, or not known; `warren cap list` has more",
-            cap::held(rate)
-        )
+        format!("  held to {rate}: what it may use is used up, or not known; `warren cap list` has more")
     }));
     if tunnel.repairs > 0 {
         let times = output::count(

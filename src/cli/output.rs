@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
-pub use warren_api::phrases::{count, span};
+pub use warren_api::phrases::{count, date, span};
 
 use super::{
     name::{self, Name},
@@ -159,20 +159,6 @@ pub fn tame(text: &str) -> String {
         .collect()
 }
 
-/// Unix time in seconds as `2025-10-14 17:59:41 UTC`.
-#[must_use]
-pub fn date(unix_seconds: u64) -> String {
-    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_seconds));
-    // humantime cannot write the year 10000 and later.
-    match time.filter(|_| unix_seconds < 253_402_300_800) {
-        Some(time) => humantime::format_rfc3339_seconds(time)
-            .to_string()
-            .replace('T', " ")
-            .replace('Z', " UTC"),
-        None => format!("{unix_seconds}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,11 +188,5 @@ mod tests {
         let text = table_as(Name::Reference, &["Nearest", "B"], &rows);
         assert_eq!(text, " Nearest | B \n ✅ ams1 |   \n 東京    | x \n");
         assert_eq!(table_as(Name::Reference, &["a", "b"], &[]), " a | b \n");
-    }
-
-    #[test]
-    fn dates_are_written_as_the_reference_writes_them() {
-        assert_eq!(date(1_760_464_781), "2025-10-14 17:59:41 UTC");
-        assert_eq!(date(u64::MAX), u64::MAX.to_string());
     }
 }

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use warren_api::{
     notes, phrases,
     picture::name,
-    v3::{Multicast, Path, PathStep, Picture, Status, StepState, Tunnel},
+    v3::{Multicast, Path, PathCap, PathStep, Picture, Status, StepState, Tunnel},
 };
 
 use super::output;
@@ -167,11 +167,29 @@ fn block(path: &Path, tunnel: Option<&Tunnel>, beside: &[Beside], now: u64, styl
         span(format!("  {}", path.tunnel), Tone::Quiet),
     ];
     let steps = path.steps.iter().flat_map(|step| step_lines(step, now, style));
+    let cap = path.cap.iter().flat_map(|cap| cap_lines(cap, style));
     let groups = tunnel.and_then(|tunnel| tunnel.multicast.as_ref());
     let groups = groups
         .into_iter()
         .flat_map(|multicast| group_lines(multicast, now, style));
-    [title].into_iter().chain(steps).chain(groups).collect()
+    let after = cap.chain(groups);
+    [title].into_iter().chain(steps).chain(after).collect()
+}
+
+fn cap_lines(cap: &PathCap, style: Style) -> Vec<Line> {
+    let mut lines = vec![vec![
+        span(format!("  {} cap     ", style.sign(cap.state)), tone(cap.state)),
+        span(output::tame(&cap.text), Tone::Plain),
+    ]];
+    lines.extend(cap.reason.as_ref().map(|reason| because(reason, cap.state)));
+    lines
+}
+
+fn because(reason: &str, state: StepState) -> Line {
+    vec![span(
+        format!("             {}", output::tame(reason)),
+        tone(state),
+    )]
 }
 
 fn step_lines(step: &PathStep, now: u64, style: Style) -> Vec<Line> {
@@ -186,12 +204,7 @@ fn step_lines(step: &PathStep, now: u64, style: Style) -> Vec<Line> {
         span(output::tame(&step.text), Tone::Plain),
         span(age, Tone::Quiet),
     ]];
-    lines.extend(step.reason.as_ref().map(|reason| {
-        vec![span(
-            format!("             {}", output::tame(reason)),
-            tone(step.state),
-        )]
-    }));
+    lines.extend(step.reason.as_ref().map(|reason| because(reason, step.state)));
     lines
 }
 

@@ -8,10 +8,10 @@ use axum::{
 use warren_actors::{Snapshot, caps::CapError};
 use warren_api::{
     compat::Outcome,
-    v3::{CapReply, CapRequest, CapsReply, HeldTo, SCHEMA},
+    v3::{CapReply, CapRequest, CapsReply, HeldTo, SCHEMA, TunnelCap},
 };
 use warren_metering::cap::{Cap, DeviceId};
-use warren_state::{Rate, caps::CapStanding};
+use warren_state::{Rate, TunnelId, caps::CapStanding};
 
 use super::{Api, Peer, body, error, json, reads::PATIENCE, routes::body_within};
 
@@ -89,6 +89,20 @@ fn one(device: &str, standing: &CapStanding) -> CapReply {
     }
 }
 
+/// The cap that a tunnel has a share in.
+pub(super) fn of_tunnel(snapshot: &Snapshot, tunnel: TunnelId) -> Option<TunnelCap> {
+    let (device, standing) = snapshot.caps.of(&tunnel)?;
+    Some(TunnelCap {
+        device: device.to_owned(),
+        cap: standing.cap.clone(),
+        limit: standing.limit,
+        used: standing.used,
+        until_unix: standing.until,
+        exempt: standing.exempt,
+        held_to: standing.held_to.and_then(held_to),
+    })
+}
+
 /// Nothing for one that is held to nothing.
 pub(super) fn held_to(rate: Rate) -> Option<HeldTo> {
     (!rate.is_unlimited()).then_some(HeldTo {
@@ -161,8 +175,8 @@ mod tests {
         };
         let caps = CapsStanding {
             source: "local".to_owned(),
-            problem: None,
             devices: [("me".to_owned(), standing)].into_iter().collect(),
+            ..CapsStanding::default()
         };
         let served = serve(FakeDaemon::new(Snapshot {
             caps: Arc::new(caps),

@@ -16,6 +16,18 @@ pub struct CapsStanding {
     pub problem: Option<String>,
     /// By whom they are for.
     pub devices: OrdMap<String, CapStanding>,
+    /// Whose cap each tunnel has.
+    #[serde(default)]
+    pub of_tunnels: OrdMap<TunnelId, String>,
+}
+
+impl CapsStanding {
+    /// Whose cap a tunnel has, and how it stands.
+    #[must_use]
+    pub fn of(&self, tunnel: &TunnelId) -> Option<(&str, &CapStanding)> {
+        let device = self.of_tunnels.get(tunnel)?;
+        Some((device, self.devices.get(device)?))
+    }
 }
 
 /// How the cap of one stands.

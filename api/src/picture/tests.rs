@@ -63,6 +63,31 @@ fn a_tunnel_that_works_has_a_way_without_trouble_and_each_step_its_age() {
 }
 
 #[test]
+fn a_cap_is_shown_as_it_stands_and_asks_for_attention_while_it_holds_the_tunnel() {
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut cap = json!({
+            "device": "me", "cap": "5MB", "limit": 5_000_000, "used": 5_000_000, "until_unix": null, "exempt": false, "held_to": null,
+        });
+        change(&mut cap);
+        let picture = of(&status(|status| status["tunnels"][0]["cap"] = cap.clone()));
+        let shown = picture.paths[0].cap.clone().unwrap();
+        (shown.state, shown.text, shown.reason)
+    };
+    assert_eq!(of(&status(|_| {})).paths[0].cap, None);
+    let used = "5.0 MB of 5MB used".to_owned();
+    assert_eq!(with(&|_| {}), (StepState::Ok, used.clone(), None));
+    let held = with(&|cap| cap["held_to"] = json!({"up": 0, "down": 0}));
+    assert_eq!(
+        held,
+        (StepState::Attention, used, Some("held to nothing".to_owned()))
+    );
+    let unknown = with(&|cap| cap["cap"] = json!(null));
+    assert_eq!(unknown, (StepState::Unknown, "not known yet".to_owned(), None));
+    let exempt = with(&|cap| cap["exempt"] = json!(true));
+    assert_eq!(exempt, (StepState::Ok, "exempt from caps".to_owned(), None));
+}
+
+#[test]
 fn the_first_step_that_fails_has_the_reason_and_what_is_behind_it_waits() {
     let failed = of(&status(|status| {
         let tunnel = &mut status["tunnels"][0];

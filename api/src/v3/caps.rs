@@ -1,7 +1,11 @@
 //! `/v3/caps`: what may be used.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::phrases::octets;
 
 /// Caps, what is used of them, and who is held.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
@@ -39,6 +43,25 @@ pub struct CapReply {
     pub tunnels: Vec<String>,
 }
 
+/// The cap that a tunnel has a share in.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct TunnelCap {
+    /// Whom it is for: the key of an owner, an account or an address, as `device_id` in `[caps]` has it.
+    pub device: String,
+    /// The cap, as people write it (`500GB/month`); none where nothing is known yet.
+    pub cap: Option<String>,
+    /// Octets that may be used, both ways together; none is any number.
+    pub limit: Option<u64>,
+    /// Octets that are used in the window, by all of its tunnels.
+    pub used: u64,
+    /// When the window ends, in seconds since 1970.
+    pub until_unix: Option<i64>,
+    /// Whether it is named as one without a cap.
+    pub exempt: bool,
+    /// What its tunnels are to be held to; none where they are not.
+    pub held_to: Option<HeldTo>,
+}
+
 /// What a tunnel is held to, in octets a second: none is any number, and 0 blocks.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeldTo {
@@ -46,6 +69,20 @@ pub struct HeldTo {
     pub up: Option<u64>,
     /// That come to it.
     pub down: Option<u64>,
+}
+
+impl fmt::Display for HeldTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = |limit: Option<u64>| match limit {
+            None => "any".to_owned(),
+            Some(0) => "nothing".to_owned(),
+            Some(octets_a_second) => format!("{}/s", octets(octets_a_second)),
+        };
+        if self.up == Some(0) && self.down == Some(0) {
+            return f.write_str("nothing");
+        }
+        write!(f, "{} up, {} down", one(self.up), one(self.down))
+    }
 }
 
 /// What a cap is set with.

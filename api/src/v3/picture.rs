@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Tunnel;
+use super::{Tunnel, TunnelCap};
 
 /// Whose picture is asked for.
 #[derive(Deserialize, IntoParams, Default)]
@@ -49,6 +49,22 @@ pub struct Path {
     pub link: Option<String>,
     /// From the ledger to the traffic, in this order.
     pub steps: Vec<PathStep>,
+    /// What may be used; none where there is no cap.
+    #[serde(default)]
+    pub cap: Option<PathCap>,
+}
+
+/// How the cap of a tunnel stands.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct PathCap {
+    /// How it stands: `attention` while the tunnel is to be held.
+    pub state: StepState,
+    /// What is used of what, and until when, in words for people.
+    pub text: String,
+    /// What the tunnel is to be held to, while it is.
+    pub reason: Option<String>,
+    /// The same for machines.
+    pub of: TunnelCap,
 }
 
 /// A step of the way.

@@ -229,17 +229,15 @@ impl CapBook {
             tunnels: tunnels.iter().map(|tunnel| tunnel.id).collect(),
             owner: first.and_then(|tunnel| tunnel.owner),
         };
+        let of_tunnels = tunnels.iter().map(|tunnel| (tunnel.id, device.to_string()));
+        looked.standing.of_tunnels.extend(of_tunnels);
         looked.standing.devices.insert(device.to_string(), standing);
     }
 
     fn tell(&mut self, tunnels: &[CappedTunnel], looked: &mut Looked) {
         let used = |id: &TunnelId| {
-            let of = looked
-                .standing
-                .devices
-                .values()
-                .find(|standing| standing.tunnels.contains(id));
-            of.map_or((0, None), |standing| (standing.used, standing.limit))
+            let of = looked.standing.of(id);
+            of.map_or((0, None), |(_, standing)| (standing.used, standing.limit))
         };
         for tunnel in tunnels {
             let (id, owner) = (tunnel.id, tunnel.owner);

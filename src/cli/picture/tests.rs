@@ -44,6 +44,25 @@ doublezero0  IBRL  at ams1 (Amsterdam)  11111111111111111111111111111111
 }
 
 #[test]
+fn a_cap_has_a_line_and_what_a_tunnel_is_held_to_another() {
+    let with = |used: u64, held_to: Value| {
+        shown(PLAIN, &[], |status| {
+            let mut tunnel = samples::tunnel();
+            tunnel["cap"] = json!({
+                "device": "me", "cap": "5MB/day", "limit": 5_000_000, "used": used, "until_unix": 1_760_464_781, "exempt": false,
+                "held_to": held_to,
+            });
+            status["tunnels"] = json!([tunnel]);
+        })
+    };
+    let under = "  + cap     1.2 MB of 5MB/day used, until 2025-10-14 17:59:41 UTC\n";
+    assert!(with(1_200_000, json!(null)).contains(under));
+    let held = "  ! cap     5.0 MB of 5MB/day used, until 2025-10-14 17:59:41 UTC\n             held to 655.3 kB/s up, nothing down\n";
+    let text = with(5_000_000, json!({"up": 655_360, "down": 0}));
+    assert!(text.contains(held), "{text}");
+}
+
+#[test]
 fn what_is_wrong_comes_before_the_blocks_with_what_to_do() {
     let text = shown(PLAIN, &[], |status| {
         status["tunnels"] = json!([samples::failed()])

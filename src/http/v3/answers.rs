@@ -303,6 +303,7 @@ pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport
             .spec
             .as_ref()
             .and_then(|spec| caps::held_to(spec.rate.rate()?)),
+        cap: caps::of_tunnel(snapshot, report.tunnel),
         repairs: report.repairs,
         contest: report.contest.as_ref().map(|contest| Contest {
             repairs: contest.repairs,
