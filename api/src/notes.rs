@@ -1,12 +1,15 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
-use warren_state::{FaultClass, Phase, RoleKind, SessionCause, SessionStatus};
+mod session;
+
+use warren_state::{FaultClass, Phase, RoleKind, SessionCause};
 
 use crate::{
     phrases, standing,
     v3::{Contest, Postponed, Problem, RecorderState, Refused, Status, Tunnel},
     word::Word,
 };
+pub use session::session;
 
 /// How many are shown of each kind of thing that may be wrong many times.
 const SHOWN: usize = 5;
@@ -431,75 +434,6 @@ pub fn move_to(
         "now".to_owned()
     };
     format!("{reason}; the move to {local} and {remote} is tried again {when}")
-}
-
-/// The session: how it is, since when, why, and what that means.
-#[must_use]
-pub fn session(status: &Status, tunnel: &Tunnel) -> String {
-    let since = tunnel.session_since_unix_ms.map_or_else(String::new, |ms| {
-        let milliseconds = std::time::Duration::from_millis(status.unix_ms.saturating_sub(ms));
-        format!(" for {}", phrases::span(milliseconds.as_secs_f64()))
-    });
-    let detail = tunnel
-        .session_detail
-        .as_deref()
-        .map_or_else(String::new, |detail| format!(" ({detail})"));
-    let why = tunnel
-        .session_cause
-        .as_ref()
-        .and_then(Word::known)
-        .and_then(cause)
-        .or_else(|| without_cause(tunnel.session.known()?));
-    let next = match tunnel.session.known() {
-        Some(SessionStatus::Pending | SessionStatus::Failed | SessionStatus::Unreachable) => {
-            Some("the device is contacted again and again")
-        }
-        Some(SessionStatus::Down) => Some("its routes are gone, and the device is contacted again and again"),
-        Some(SessionStatus::Up | SessionStatus::Initializing) | None => None,
-    };
-    let more: String = why
-        .into_iter()
-        .chain(next)
-        .map(|words| format!("; {words}"))
-        .collect();
-    let verb = if since.is_empty() { "is" } else { "has been" };
-    format!("its session {verb} \"{}\"{since}{detail}{more}", tunnel.session)
-}
-
-/// What is known to be in the way of the session.
-fn cause(cause: SessionCause) -> Option<&'static str> {
-    Some(match cause {
-        SessionCause::ForbiddenHere => {
-            "this host does not let it out: `warren doctor` looks for the rule of its firewall"
-        }
-        SessionCause::NoWay => {
-            "this host has no route to the device's end of the tunnel, or a router on the way says that there is none"
-        }
-        SessionCause::Refused => "the device, or a firewall in its place, says that nobody listens there",
-        SessionCause::Silence => {
-            "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
-             `warren doctor` looks for it"
-        }
-        SessionCause::BrokenOff => "the device takes the connection and breaks it off",
-        SessionCause::NotificationReceived => "the device answers and refuses the session",
-        SessionCause::OurAsnRefused => {
-            "the device expects this host to have another AS number than the one it announces"
-        }
-        SessionCause::NotificationSent => "the device answers, but not in a way that makes a session",
-        SessionCause::OtherAsn => "the device has another AS number than the expected one",
-        SessionCause::Other => return None,
-    })
-}
-
-/// What the status alone says.
-fn without_cause(session: SessionStatus) -> Option<&'static str> {
-    match session {
-        SessionStatus::Pending => Some("no answer from the device so far"),
-        SessionStatus::Initializing => Some("the device answers, and both sides are agreeing"),
-        SessionStatus::Failed => Some("the device takes the connection, but no session is established"),
-        SessionStatus::Unreachable => cause(SessionCause::Silence),
-        SessionStatus::Up | SessionStatus::Down => None,
-    }
 }
 
 /// When a failed tunnel is tried again.

@@ -7,9 +7,11 @@ mod journal;
 mod latency;
 mod page;
 mod picture;
+mod plan;
 mod routes;
 mod standing;
 mod streams;
+mod tunnel;
 mod usage;
 mod words;
 
@@ -18,10 +20,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 pub use warren_state::address::Source as AddressSource;
-use warren_state::{
-    Backend, FaultClass, Phase, ReadProblem, RoleKind, ServiceKind, SessionCause, SessionStatus,
-    desired::Refusal,
-};
+use warren_state::{Backend, Phase, ReadProblem, RoleKind, desired::Refusal};
 
 use crate::word::Word;
 
@@ -32,11 +31,13 @@ pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, M
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
 pub use picture::{Path, PathCap, PathStep, Picture, PictureQuery, Problem, StepKind, StepState};
+pub use plan::{Conflict, LastApplied, PlanReply, Step, StepOutcome};
 pub use routes::{Liveness, RouteState, Routes};
 pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
 pub use streams::{
     ConnectionsQuery, EventsQuery, ReaderBehind, StatusQuery, StatusStreamQuery, StreamsState,
 };
+pub use tunnel::{Contest, Failure, Postponed, Tunnel, TunnelReply, TunnelSource};
 pub use usage::{Carried, USAGE_HIGHEST, UsageFigure, UsageQuery, UsageReply};
 
 /// Goes up when a field changes its meaning or goes away.
@@ -310,177 +311,6 @@ pub struct RouteExclusion {
     pub error: Option<String>,
 }
 
-/// A tunnel, in whatever phase of its life.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Tunnel {
-    /// The account that asks for it; a manual tunnel has a name of ours here.
-    pub id: String,
-    /// Who asks for it: `ledger`, or `manual` when it was provisioned through the API.
-    #[serde(default)]
-    #[schema(value_type = TunnelSource)]
-    pub source: Word<TunnelSource>,
-    /// Who made its user on the ledger.
-    #[serde(default)]
-    pub made_by: Option<String>,
-    /// Whether that is neither who connected this host last nor the network itself.
-    #[serde(default)]
-    pub made_by_another: bool,
-    /// The name of the tunnel's interface, once it has one.
-    pub name: Option<String>,
-    /// The service that the user's account asks for.
-    #[schema(value_type = Option<words::ServiceKind>)]
-    pub user_type: Option<Word<ServiceKind>>,
-    /// Where it is in its life.
-    #[schema(value_type = words::Phase)]
-    pub phase: Word<Phase>,
-    /// Since when: Unix time in milliseconds.
-    pub since_unix_ms: u64,
-    /// For how many seconds it has been in this phase.
-    pub since_seconds: f64,
-    /// Which (re)creation of the tunnel this is, from 1.
-    pub incarnation: u64,
-    /// The outer source address.
-    pub local: Option<String>,
-    /// Another outer source address that would be chosen today; `local` stays while it is on the host.
-    #[serde(default)]
-    pub other_local: Option<String>,
-    /// The outer destination address.
-    pub remote: Option<String>,
-    /// The address in the overlay.
-    pub doublezero_ip: Option<String>,
-    /// The status of the BGP session, in the reference's words.
-    #[schema(value_type = words::SessionStatus)]
-    pub session: Word<SessionStatus>,
-    /// Why it has that status.
-    pub session_detail: Option<String>,
-    /// The same for machines, where it is known: `forbidden_here`, `no_way`, `refused`, `silence`, `broken_off`,
-    /// `notification_received`, `our_asn_refused`, `notification_sent` or `other_asn`.
-    #[serde(default)]
-    #[schema(value_type = Option<words::SessionCause>)]
-    pub session_cause: Option<Word<SessionCause>>,
-    /// When it changed last: Unix time in milliseconds.
-    pub session_since_unix_ms: Option<u64>,
-    /// What the session counted, refused and was told; none before the first one.
-    #[serde(default)]
-    pub bgp: Option<Bgp>,
-    /// How the multicast services stand, where there are any.
-    #[serde(default)]
-    pub multicast: Option<Multicast>,
-    /// What came of the steps that were taken last.
-    #[serde(default)]
-    pub last_applied: Option<LastApplied>,
-    /// Routes that the session taught us.
-    pub learned_routes: usize,
-    /// Learned routes whose places are taken by routes that are not ours: the first 16, each with what is in the way.
-    #[serde(default)]
-    pub blocked_routes: Vec<String>,
-    /// How many learned routes are blocked so.
-    #[serde(default)]
-    pub blocked_routes_total: usize,
-    /// Learned routes that wait for the hosts behind them: the first 16, each with the reason.
-    #[serde(default)]
-    pub withheld_routes: Vec<String>,
-    /// How many learned routes wait so.
-    #[serde(default)]
-    pub withheld_routes_total: usize,
-    /// How many routes the session taught us beside those, that an operator excludes.
-    #[serde(default)]
-    pub excluded_routes_total: usize,
-    /// Routes that stay out beside those, because they lead to the far end of a tunnel: the first 16, each with that end.
-    #[serde(default)]
-    pub capturing_routes: Vec<String>,
-    /// How many stay out so.
-    #[serde(default)]
-    pub capturing_routes_total: usize,
-    /// Set while the tunnel is where it was, because where it should be nobody answers.
-    #[serde(default)]
-    pub postponed: Option<Postponed>,
-    /// What it carries; none before that was looked at.
-    #[serde(default)]
-    pub carried: Option<Carried>,
-    /// What it is held to, because a cap is used up or not known; none where it is not held.
-    #[serde(default)]
-    pub held_to: Option<HeldTo>,
-    /// The cap that it has a share in; none where there is none.
-    #[serde(default)]
-    pub cap: Option<TunnelCap>,
-    /// How often it was mended.
-    pub repairs: u64,
-    /// Set while something else on this host changes it again and again.
-    #[serde(default)]
-    pub contest: Option<Contest>,
-    /// Failed attempts in a row.
-    pub attempts: u32,
-    /// Why it failed, when it did.
-    pub failure: Option<Failure>,
-}
-
-impl Tunnel {
-    /// Whether it was provisioned through the API.
-    #[must_use]
-    pub fn is_manual(&self) -> bool {
-        self.source == TunnelSource::Manual
-    }
-}
-
-/// Who asks for a tunnel.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "snake_case")]
-pub enum TunnelSource {
-    /// A user's account.
-    Ledger,
-    /// An operator, through the API.
-    Manual,
-}
-
-impl TunnelSource {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 2] = [Self::Ledger, Self::Manual];
-}
-
-/// A fight with something else on this host.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Contest {
-    /// How often the tunnel was mended, with less than a minute between two times.
-    pub repairs: u32,
-    /// What was put back the last time: the first 16 steps.
-    pub steps: Vec<String>,
-    /// How many seconds ago.
-    pub last_seconds: f64,
-    /// In how many seconds what is taken away now is put back; 0 for at once.
-    pub next_in_seconds: f64,
-}
-
-/// A move to other ends that is tried again later.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Postponed {
-    /// The outer source address that it should have.
-    pub local: String,
-    /// The outer destination address that it should have.
-    pub remote: String,
-    /// Why it has not.
-    pub reason: String,
-    /// In how many seconds it is tried again; 0 when that is due.
-    pub retry_in_seconds: f64,
-}
-
-/// Why a tunnel failed.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Failure {
-    /// The phase in which it failed.
-    #[schema(value_type = words::Phase)]
-    pub phase: Word<Phase>,
-    /// `transient`, `conflict`, `permanent`, `gone` or `unsupported`.
-    #[schema(value_type = words::FaultClass)]
-    pub class: Word<FaultClass>,
-    /// What was being attempted when it failed.
-    pub operation: String,
-    /// What went wrong, in words for people.
-    pub detail: String,
-    /// In how many seconds it is tried again; 0 when that is due.
-    pub retry_in_seconds: f64,
-}
-
 /// A user whose tunnel is not built.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Refused {
@@ -513,96 +343,6 @@ pub struct DataplaneState {
     /// What it cannot do.
     #[schema(value_type = Vec<Object>)]
     pub missing: serde_json::Value,
-}
-
-/// What would be done now.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct PlanReply {
-    /// The version of this document's form.
-    pub schema: u32,
-    /// The last plan that was handed out.
-    pub generation: u64,
-    /// The steps, in the order in which they would be taken.
-    pub steps: Vec<Step>,
-    /// Tunnels that cannot be built as things are.
-    pub conflicts: Vec<Conflict>,
-    /// Rules of the daemon that lead into no tunnel: they go first.
-    #[serde(default)]
-    pub stray_rules: Vec<String>,
-    /// What came of the steps that were taken last, by tunnel, of the first 100.
-    #[serde(default)]
-    pub last_applied: BTreeMap<String, LastApplied>,
-}
-
-/// What came of the steps that were taken last for a tunnel.
-#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
-pub struct LastApplied {
-    /// The number of the plan that they were part of.
-    pub generation: u64,
-    /// How many were tried.
-    pub tried: usize,
-    /// What came of 16 of them at most: those that failed come first.
-    pub steps: Vec<StepOutcome>,
-    /// Whether there is something of the tunnel after them.
-    pub managed: bool,
-    /// What took them.
-    #[schema(value_type = words::Backend)]
-    pub backend: Word<Backend>,
-    /// What that can do.
-    #[schema(value_type = Vec<String>)]
-    pub features: serde_json::Value,
-}
-
-/// What came of one step.
-#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
-pub struct StepOutcome {
-    /// For people.
-    pub text: String,
-    /// `done`, `already_so` or `failed`.
-    pub outcome: String,
-    /// Why it failed.
-    pub error: Option<String>,
-}
-
-/// A step of a plan.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Step {
-    /// The tunnel that it belongs to.
-    pub tunnel: String,
-    /// The name of the tunnel's interface.
-    pub link: String,
-    /// The same in words for people.
-    pub text: String,
-    /// The step as data: action, link and part.
-    #[schema(value_type = Object)]
-    pub step: serde_json::Value,
-}
-
-/// A tunnel that cannot be built as things are.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct Conflict {
-    /// The tunnel that it belongs to.
-    pub tunnel: String,
-    /// The interface in the way.
-    pub link: String,
-    /// The reason, in words for people.
-    pub reason: String,
-}
-
-/// One tunnel with what happened to it last.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct TunnelReply {
-    /// The version of this document's form.
-    pub schema: u32,
-    /// As in status.
-    pub tunnel: Tunnel,
-    /// What it should be.
-    #[schema(value_type = Object)]
-    pub spec: serde_json::Value,
-    /// Its newest events, oldest first, at most 32: each with `v` (1), its position (`epoch`, `sequence`), `unix_ms`, `kind` and the
-    /// fields of that kind, and what follows from them: `level` and `text`, the words for people.
-    #[schema(value_type = Vec<Object>)]
-    pub events: Vec<serde_json::Value>,
 }
 
 /// Whether all is well.

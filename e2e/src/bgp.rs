@@ -1,24 +1,21 @@
 //! The BGP daemon of a device host: BIRD or FRR, one passive session per user.
 
+mod bird;
+mod frr;
+
 use std::{
-    fmt::Write as _,
     fs,
-    io::{BufReader, Write as _},
     net::Ipv4Addr,
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ipnet::Ipv4Net;
 
-use crate::{
-    netns::Namespace,
-    wait::{Ask, scaled, until},
-};
+use crate::{netns::Namespace, wait::scaled};
 
 /// Which daemon speaks for the device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -209,265 +206,6 @@ impl Speaker {
             }
         }
     }
-
-    fn bird_config(&self) -> String {
-        let (keepalive, hold) = timers();
-        let SpeakerConfig {
-            router_id,
-            local_asn,
-            user_asn,
-            announced,
-            peers,
-            is_graceful,
-        } = &self.config;
-        let graceful = if *is_graceful { "aware" } else { "off" };
-        let mut text = format!(
-            "log \"{}\" all;\nrouter id {router_id};\ntimeformat protocol iso long ms;\nprotocol device {{ scan time 1; }}\n\
-             protocol kernel users {{ ipv4 {{ import none; export where source = RTS_BGP; }}; }}\n\
-             protocol static announced {{\n  ipv4;\n",
-            self.directory.join("bird.log").display()
-        );
-        for prefix in announced {
-            let _ = writeln!(text, "  route {prefix} blackhole;");
-        }
-        let _ = writeln!(
-            text,
-            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart {graceful};\n  \
-             ipv4 {{ import none; import table yes; export where proto = \"announced\" || source = RTS_BGP; next hop self; import limit 1 action block; }};\n}}"
-        );
-        for Peer {
-            local,
-            neighbor,
-            dz_ip,
-        } in peers
-        {
-            let _ = writeln!(
-                text,
-                "protocol bgp {} from subscriber {{\n  local {local} as {local_asn};\n  neighbor {neighbor} as {user_asn};\n  \
-                 ipv4 {{ import where net = {dz_ip}/32 && bgp_path.len = 1; }};\n}}",
-                bird_name(*neighbor)
-            );
-        }
-        text
-    }
-
-    fn start_bird(&mut self) -> Result<()> {
-        let file = |name: &str| self.directory.join(name);
-        let control = file("bird.ctl");
-        let _ = fs::remove_file(&control);
-        let mut child = self
-            .namespace
-            .command("bird")
-            .arg("-f")
-            .arg("-c")
-            .arg(file("bird.conf"))
-            .arg("-s")
-            .arg(&control)
-            .arg("-P")
-            .arg(file("bird.pid"))
-            .stdin(Stdio::null())
-            .stdout(log(&file("bird.out"))?)
-            .stderr(log(&file("bird.out"))?)
-            .spawn()
-            .context("cannot run bird (package bird2)")?;
-        let answers = until("BIRD answers", Duration::from_secs(10), || {
-            if let Some(status) = child.try_wait()? {
-                bail!(
-                    "it ended with {status}: {}",
-                    fs::read_to_string(file("bird.out")).unwrap_or_default()
-                );
-            }
-            Ok(match self.bird_command("show status") {
-                Ok(_) => Ask::Yes(()),
-                Err(error) => Ask::NotYet(format!("{error:#}")),
-            })
-        });
-        self.children.push(child);
-        answers.map(drop)
-    }
-
-    fn bird_session(&self, neighbor: Ipv4Addr) -> Result<SessionReport> {
-        let name = bird_name(neighbor);
-        let answer = self.bird_command(&format!("show protocols {name}"))?;
-        let line = answer
-            .iter()
-            .map(|line| line.trim())
-            .find(|line| line.starts_with(&name))
-            .with_context(|| format!("BIRD knows no {name}: {answer:?}"))?;
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let since = words.get(4..6).map(|time| time.join(" ")).unwrap_or_default();
-        let established = words.last() == Some(&"Established");
-        Ok(SessionReport {
-            established,
-            since,
-            detail: line.to_owned(),
-        })
-    }
-
-    /// Speaks BIRD's control protocol: lines with a four-digit code, `-` after it for "more follows".
-    fn bird_command(&self, command: &str) -> Result<Vec<String>> {
-        let stream = UnixStream::connect(self.directory.join("bird.ctl")).context("BIRD does not listen")?;
-        stream.set_read_timeout(Some(scaled(Duration::from_secs(5))))?;
-        let mut reader = BufReader::new(&stream);
-        bird_answer(&mut reader)?;
-        (&stream).write_all(format!("{command}\n").as_bytes())?;
-        bird_answer(&mut reader)
-    }
-
-    fn frr_config(&self) -> String {
-        let SpeakerConfig {
-            router_id,
-            local_asn,
-            announced,
-            peers,
-            is_graceful,
-            ..
-        } = &self.config;
-        let mut text = format!(
-            "log file {}\nrouter bgp {local_asn}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n no bgp network import-check\n",
-            self.directory.join("bgpd.log").display()
-        );
-        if !is_graceful {
-            let _ = writeln!(text, " bgp graceful-restart-disable");
-        }
-        for peer in peers {
-            for line in self.frr_peer(peer) {
-                let _ = writeln!(text, " {line}");
-            }
-        }
-        let _ = writeln!(text, " address-family ipv4 unicast");
-        for prefix in announced {
-            let _ = writeln!(text, "  network {prefix}");
-        }
-        let _ = writeln!(text, " exit-address-family\nexit");
-        text
-    }
-
-    fn frr_peer(&self, peer: &Peer) -> [String; 4] {
-        let (keepalive, hold) = timers();
-        let Peer { local, neighbor, .. } = peer;
-        [
-            format!("neighbor {neighbor} remote-as {}", self.config.user_asn),
-            format!("neighbor {neighbor} passive"),
-            format!("neighbor {neighbor} timers {keepalive} {hold}"),
-            format!("neighbor {neighbor} update-source {local}"),
-        ]
-    }
-
-    fn frr_replace_peers(&self, before: &[Peer]) -> Result<()> {
-        let gone = before
-            .iter()
-            .filter(|peer| !self.config.peers.contains(peer))
-            .map(|peer| format!("no neighbor {}", peer.neighbor));
-        let new = self
-            .config
-            .peers
-            .iter()
-            .filter(|peer| !before.contains(peer))
-            .flat_map(|peer| self.frr_peer(peer));
-        self.frr_configure(gone.chain(new))
-    }
-
-    fn frr_replace_networks(&self, before: &[Ipv4Net]) -> Result<()> {
-        let gone = before
-            .iter()
-            .filter(|prefix| !self.config.announced.contains(prefix))
-            .map(|prefix| format!("no network {prefix}"));
-        let new = self
-            .config
-            .announced
-            .iter()
-            .filter(|prefix| !before.contains(prefix))
-            .map(|prefix| format!("network {prefix}"));
-        self.frr_configure(
-            std::iter::once("address-family ipv4 unicast".to_owned())
-                .chain(gone)
-                .chain(new),
-        )
-    }
-
-    fn frr_configure(&self, lines: impl Iterator<Item = String>) -> Result<()> {
-        let begin = [
-            "configure terminal".to_owned(),
-            format!("router bgp {}", self.config.local_asn),
-        ];
-        self.vtysh(&begin.into_iter().chain(lines).collect::<Vec<_>>())
-            .map(drop)
-    }
-
-    fn start_frr(&mut self) -> Result<()> {
-        let directory = self.directory.display().to_string();
-        if nix::unistd::Uid::effective().is_root() {
-            let owner = nix::unistd::User::from_name("frr")?.context("there is no user frr (package frr)")?;
-            for entry in fs::read_dir(&self.directory)?.filter_map(Result::ok) {
-                nix::unistd::chown(&entry.path(), Some(owner.uid), Some(owner.gid))?;
-            }
-            nix::unistd::chown(&self.directory, Some(owner.uid), Some(owner.gid))?;
-        }
-        for (daemon, extra) in [("zebra", &[][..]), ("bgpd", &["-p", "179"][..])] {
-            let child = self
-                .namespace
-                .command(format!("{FRR_DAEMONS}/{daemon}"))
-                .args([
-                    "-f",
-                    &format!("{directory}/{daemon}.conf"),
-                    "-i",
-                    &format!("{directory}/{daemon}.pid"),
-                ])
-                .args([
-                    "-z",
-                    &format!("{directory}/zserv.api"),
-                    "--vty_socket",
-                    &directory,
-                    "-A",
-                    "127.0.0.1",
-                ])
-                .args(extra)
-                .stdin(Stdio::null())
-                .stdout(log(&self.directory.join("frr.out"))?)
-                .stderr(log(&self.directory.join("frr.out"))?)
-                .spawn()
-                .with_context(|| format!("cannot run {daemon} (package frr)"))?;
-            self.children.push(child);
-            let socket = self.directory.join(format!("{daemon}.vty"));
-            until(&format!("{daemon} listens"), Duration::from_secs(10), || {
-                Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || {
-                    fs::read_to_string(self.directory.join("frr.out")).unwrap_or_default()
-                }))
-            })?;
-        }
-        Ok(())
-    }
-
-    fn frr_session(&self, neighbor: Ipv4Addr) -> Result<SessionReport> {
-        let text = self.vtysh(&[format!("show bgp neighbors {neighbor} json")])?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
-        let session = value
-            .get(neighbor.to_string())
-            .with_context(|| format!("FRR knows no {neighbor}: {text}"))?;
-        let state = session["bgpState"].as_str().unwrap_or_default().to_owned();
-        let since = session["bgpTimerUpEstablishedEpoch"].to_string();
-        Ok(SessionReport {
-            established: state == "Established",
-            since,
-            detail: state,
-        })
-    }
-
-    fn vtysh(&self, lines: &[String]) -> Result<String> {
-        let mut command = self.namespace.command("vtysh");
-        command.arg("--vty_socket").arg(&self.directory);
-        for line in lines {
-            command.arg("-c").arg(line);
-        }
-        let output = command.output().context("cannot run vtysh (package frr)")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() && !text.contains("% ") {
-            return Ok(text);
-        }
-        bail!("vtysh: {text}{}", String::from_utf8_lossy(&output.stderr))
-    }
 }
 
 impl Drop for Speaker {
@@ -482,36 +220,6 @@ fn timers() -> (u64, u64) {
         scaled(Duration::from_secs(1)).as_secs(),
         scaled(Duration::from_secs(3)).as_secs(),
     )
-}
-
-fn bird_name(neighbor: Ipv4Addr) -> String {
-    format!("user_{}", neighbor.to_string().replace('.', "_"))
-}
-
-fn bird_answer(reader: &mut impl std::io::BufRead) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    while lines.len() < 100_000 {
-        let mut line = String::new();
-        if reader.read_line(&mut line).context("BIRD does not answer")? == 0 {
-            bail!("BIRD closed the connection");
-        }
-        let line = line.trim_end_matches(['\r', '\n']);
-        let Some((code, text)) = line
-            .split_at_checked(4)
-            .filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit()))
-        else {
-            lines.push(line.trim_start().to_owned());
-            continue;
-        };
-        if code.starts_with(['8', '9']) {
-            bail!("BIRD: {code}{text}");
-        }
-        lines.push(text.get(1..).unwrap_or_default().to_owned());
-        if text.starts_with(' ') {
-            return Ok(lines);
-        }
-    }
-    bail!("BIRD's answer has no end")
 }
 
 fn log(path: &Path) -> Result<Stdio> {

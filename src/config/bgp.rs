@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<BgpConfig, ConfigError> {
-        super::super::parse_file(std::path::Path::new("w.toml"), text)?
+        super::super::layer::parse_file(std::path::Path::new("w.toml"), text)?
             .bgp
             .resolve()
     }

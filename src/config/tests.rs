@@ -1,4 +1,6 @@
-use super::*;
+use std::path::Path;
+
+use super::{layer::parse_file, *};
 
 const URL: &str = "https://rpc.example.com/s3cr3t";
 

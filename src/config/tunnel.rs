@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<TunnelConfig, ConfigError> {
-        super::super::parse_file(std::path::Path::new("w.toml"), text)?
+        super::super::layer::parse_file(std::path::Path::new("w.toml"), text)?
             .tunnel
             .resolve()
     }

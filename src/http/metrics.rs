@@ -2,25 +2,28 @@
 
 mod hooks;
 mod latency;
+mod ledger;
 mod liveness;
 mod page;
 mod process;
 mod standing;
 mod streams;
 mod totals;
+mod tunnels;
 mod usage;
 
 use warren_api::version;
 
 use warren_actors::Snapshot;
-use warren_ledger::fetcher::{Counts, Kind};
 use warren_state::{
-    ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport,
-    table::RecorderStanding, view::UserStatus,
+    ServiceClass, ServiceKind, SessionStatus, TunnelSpec, lifecycle::TunnelReport, table::RecorderStanding,
+    view::UserStatus,
 };
 
 use super::{Api, compat};
+use ledger::{ledger, ledger_cache};
 use page::Page;
+use tunnels::{installed, tunnels};
 
 /// The exposition in Prometheus's text format.
 ///
@@ -139,236 +142,6 @@ fn session_is_up(
     )
 }
 
-fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-    let health = &snapshot.ledger;
-    let outcomes = [("success", health.reads_ok), ("error", health.reads_failed)]
-        .map(|(status, count)| (vec![status.to_owned()], count));
-    page.counter(
-        "doublezero_reconciler_polls_total",
-        "Reads of the ledger.",
-        &["status"],
-        outcomes,
-    )?;
-    let age = snapshot
-        .view_read_at
-        .map(|read_at| snapshot.at.since(read_at).as_secs_f64());
-    let failing = snapshot.held.is_some();
-    page.number(
-        "doublezero_onchain_stale_cache_age_seconds",
-        "Age of the view in force while reads fail, else 0.",
-        age.filter(|_| failing).unwrap_or(0.0),
-    )?;
-    page.total(
-        "warren_ledger_requests_total",
-        "Requests sent to the ledger, retries included.",
-        health.requests,
-    )?;
-    page.total(
-        "warren_ledger_response_bytes_total",
-        "Bytes of response bodies as they came over the wire.",
-        health.bytes_received,
-    )?;
-    page.total(
-        "warren_ledger_retries_total",
-        "Requests that were sent again.",
-        health.retries,
-    )?;
-    let websocket = [
-        ("in", health.watch_bytes_received),
-        ("out", health.watch_bytes_sent),
-    ];
-    page.counter(
-        "warren_ledger_websocket_bytes_total",
-        "Bytes that went over the websocket, TLS included.",
-        &["direction"],
-        websocket.map(|(direction, bytes)| (vec![direction.to_owned()], bytes)),
-    )?;
-    page.number(
-        "warren_ledger_over_tunnel",
-        "Whether requests can only go over a tunnel of this host's own just now.",
-        flag(health.over_tunnel.is_some()),
-    )?;
-    page.number(
-        "warren_ledger_subscribed",
-        "Whether the ledger pushes changes to us.",
-        flag(health.subscribed),
-    )?;
-    page.number(
-        "warren_view_stale",
-        "Whether the view in force is older than allowed.",
-        flag(snapshot.stale),
-    )?;
-    page.number(
-        "warren_view_held",
-        "Whether the last read did not come into force.",
-        flag(failing),
-    )?;
-    page.gauge(
-        "warren_view_age_seconds",
-        "Age of the view in force.",
-        &[],
-        age.map(|age| (vec![], age)),
-    )?;
-    let view = snapshot.view.as_deref();
-    page.gauge(
-        "warren_view_slot",
-        "Slot of the view in force.",
-        &[],
-        view.map(|view| (vec![], view.slot.0 as f64)),
-    )?;
-    page.number(
-        "warren_quarantined_accounts",
-        "Accounts that do not decode.",
-        view.map_or(0.0, |view| view.quarantined.len() as f64),
-    )
-}
-
-/// All kinds of questions have a series from the start.
-fn ledger_cache(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-    let counted = |count: fn(Counts) -> u64| {
-        let of = move |kind: Kind| {
-            count(
-                snapshot
-                    .ledger_cache
-                    .counts
-                    .get(&kind)
-                    .copied()
-                    .unwrap_or_default(),
-            )
-        };
-        Kind::ALL.map(|kind| (vec![kind.name().to_owned()], of(kind)))
-    };
-    page.counter(
-        "warren_ledger_cache_hits_total",
-        "Questions to the ledger that were answered without a read of their own.",
-        &["query"],
-        counted(|counts| counts.hits),
-    )?;
-    page.counter(
-        "warren_ledger_cache_reads_total",
-        "Questions that were read from the ledger.",
-        &["query"],
-        counted(|counts| counts.reads),
-    )?;
-    page.counter(
-        "warren_ledger_cache_failures_total",
-        "Such reads that failed.",
-        &["query"],
-        counted(|counts| counts.failures),
-    )
-}
-
-fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-    let reports = || snapshot.tunnels.values().map(|report| (name(report), report));
-    let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
-    page.gauge(
-        "warren_tunnel_phase",
-        "The phase that the tunnel is in.",
-        &["tunnel", "phase"],
-        phases,
-    )?;
-    let learned = reports().map(|(name, report)| (vec![name], report.learned_routes as f64));
-    let failing = reports().filter_map(|(name, report)| {
-        let failure = report.failure.as_ref()?;
-        Some((
-            vec![
-                name,
-                failure.phase.name().to_owned(),
-                failure.fault.class.to_string(),
-            ],
-            1.0,
-        ))
-    });
-    page.gauge(
-        "warren_tunnel_failure",
-        "Why the tunnel waits: the phase that failed, and the class of the fault.",
-        &["tunnel", "phase", "class"],
-        failing,
-    )?;
-    let withheld = reports().map(|(name, report)| (vec![name], report.withheld_routes.count as f64));
-    let excluded = reports().map(|(name, report)| (vec![name], report.excluded_routes as f64));
-    page.gauge(
-        "warren_tunnel_excluded_routes",
-        "Routes that the session taught us and an operator excludes.",
-        &["tunnel"],
-        excluded,
-    )?;
-    page.gauge(
-        "warren_tunnel_withheld_routes",
-        "Learned routes that wait for the hosts behind them.",
-        &["tunnel"],
-        withheld,
-    )?;
-    let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));
-    page.gauge(
-        "warren_tunnel_move_postponed",
-        "Whether the tunnel stays at its old ends.",
-        &["tunnel"],
-        postponed,
-    )?;
-    let held = reports().map(|(name, report)| {
-        (
-            vec![name],
-            flag(snapshot.other_sources.contains_key(&report.tunnel)),
-        )
-    });
-    page.gauge(
-        "warren_tunnel_source_held",
-        "Whether another outer source address would be chosen today; the tunnel stays.",
-        &["tunnel"],
-        held,
-    )?;
-    page.gauge(
-        "warren_tunnel_learned_routes",
-        "Routes that the session taught us.",
-        &["tunnel"],
-        learned,
-    )?;
-    let attempts = reports().map(|(name, report)| (vec![name], f64::from(report.attempts)));
-    page.gauge(
-        "warren_tunnel_failed_attempts",
-        "Failed attempts in a row.",
-        &["tunnel"],
-        attempts,
-    )?;
-    let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
-    page.counter(
-        "warren_tunnel_repairs_total",
-        "How often the tunnel was mended.",
-        &["tunnel"],
-        repairs,
-    )?;
-    let contested = reports().map(|(name, report)| (vec![name], flag(report.contest.is_some())));
-    page.gauge(
-        "warren_tunnel_contested",
-        "Whether something else changes the tunnel again and again.",
-        &["tunnel"],
-        contested,
-    )?;
-    let manual = snapshot.tunnels.keys().filter(|id| id.is_manual()).count();
-    page.number(
-        "warren_manual_tunnels",
-        "Tunnels that were provisioned through the API, past the ledger.",
-        manual as f64,
-    )?;
-    let exclusion = &snapshot.exclusion;
-    page.number(
-        "warren_route_exclusion_entries",
-        "Destinations that no session may teach us.",
-        exclusion.list.len() as f64,
-    )?;
-    page.number(
-        "warren_route_exclusion_failed",
-        "Whether the file with the excluded destinations cannot be used: what it said before holds.",
-        flag(exclusion.error.is_some()),
-    )?;
-    page.number(
-        "warren_refused_users",
-        "Users whose tunnel is not built.",
-        snapshot.refused.len() as f64,
-    )
-}
-
 fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let by_name = |map: &imbl::OrdMap<&'static str, u64>| {
         map.iter()
@@ -482,15 +255,6 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         &["backend"],
         [(backend, 1.0)],
     )
-}
-
-fn installed(report: &TunnelReport, spec: &TunnelSpec) -> Option<(Vec<String>, f64)> {
-    let bgp = spec.bgp.as_ref()?;
-    let install = bgp.install.filter(|install| install.table == TableId::MAIN)?;
-    Some((
-        vec![install.source.to_string(), bgp.peer_address.to_string()],
-        report.learned_routes as f64,
-    ))
 }
 
 fn matched(snapshot: &Snapshot, class: ServiceClass) -> f64 {

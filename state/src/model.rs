@@ -5,6 +5,7 @@
 //! link; two GRE links cannot have the same endpoints. What others do is in the methods that name no step.
 
 mod others;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::{
     LinkSpec, Observed, ObservedLink, ObservedTunnel, Part, PlannedStep, Rate, RemovalReport, Route, Rule,
     StepOutcome, TableId, TunnelId,
 };
+use parts::{change, put_address, put_rate, put_route, take_address};
 
 /// A kernel in memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -446,67 +448,4 @@ fn absent_is_fine(failure: Failure) -> Attempt {
             Err(failure)
         }
     }
-}
-
-fn change(tunnel: &mut Interface, spec: &LinkSpec) -> bool {
-    let before = tunnel.link.clone();
-    (tunnel.link.local, tunnel.link.remote) = (Some(spec.local), Some(spec.remote));
-    tunnel.link.ttl = Some(spec.ttl);
-    tunnel.link.mtu = u32::from(spec.mtu);
-    tunnel.link.up = true;
-    tunnel.link != before
-}
-
-fn put_address(tunnel: &mut Interface, address: Address) -> Attempt {
-    let same = |have: &&Address| (have.address, have.prefix_len) == (address.address, address.prefix_len);
-    match tunnel.addresses.iter().find(same) {
-        Some(have) if *have == address => Ok(false),
-        Some(_) => Err((FaultClass::Conflict, "the address is there with another scope")),
-        None => Ok(tunnel.addresses.insert(address)),
-    }
-}
-
-fn put_rate(tunnel: &mut Interface, rate: Rate) -> Attempt {
-    if tunnel.shaped_by_other {
-        return Err((FaultClass::Conflict, "somebody else holds the link to a rate"));
-    }
-    Ok(std::mem::replace(&mut tunnel.rate, rate) != rate)
-}
-
-fn take_address(tunnel: &mut Interface, address: &Address) -> bool {
-    let there = tunnel.addresses.remove(address);
-    if there
-        && !tunnel
-            .addresses
-            .iter()
-            .any(|other| other.address == address.address)
-    {
-        tunnel
-            .routes
-            .retain(|route| route.source != Some(address.address));
-    }
-    there
-}
-
-fn put_route(tunnel: &mut Interface, route: Route, taken: bool) -> Attempt {
-    if !tunnel.link.up {
-        return Err((FaultClass::Transient, "the link is down"));
-    }
-    let reaches = |address: &Address| {
-        address.address != route.via
-            && Ipv4Net::new(address.address, address.prefix_len).is_ok_and(|net| net.contains(&route.via))
-    };
-    if !tunnel.addresses.iter().any(reaches) {
-        return Err((FaultClass::Gone, "no address of the link reaches the gateway"));
-    }
-    if tunnel.routes.contains(&route) {
-        return Ok(false);
-    }
-    if taken {
-        return Err((FaultClass::Conflict, "a route that is not ours is in the way"));
-    }
-    tunnel
-        .routes
-        .retain(|other| (other.table, other.dst) != (route.table, route.dst));
-    Ok(tunnel.routes.insert(route))
 }

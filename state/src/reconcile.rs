@@ -6,6 +6,7 @@ mod few;
 mod held;
 mod machine;
 mod manual;
+mod marks;
 mod pass;
 mod rates;
 mod reader;

@@ -1,3 +1,6 @@
+mod accounts;
+mod gaps;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -176,18 +179,6 @@ fn the_next_incarnation_may_have_the_same_number_and_count_further() {
 }
 
 #[test]
-fn counters_that_are_set_to_zero_count_on_and_are_a_gap() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    host.links[0].carried = bytes_of(30);
-    host.pass(2_000);
-    host.sample();
-    assert_eq!((host.total(), host.gap_ms()), (130, 2_000));
-}
-
-#[test]
 fn two_links_of_one_tunnel_count_each_and_the_end_of_one_takes_nothing_away() {
     let mut host = Host::new();
     host.link(1, 1, 7);
@@ -242,123 +233,6 @@ fn an_earlier_look_that_arrives_later_changes_nothing() {
     };
     assert_eq!(host.book.take(&nothing, |_| Payer::default()), []);
     assert_eq!((host.total(), host.gap_ms()), (150, 0));
-}
-
-#[test]
-fn a_restart_loses_nothing_where_the_link_is_still_there() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    host.carry(7, 1_000);
-    host.pass(60_000);
-    host.crash();
-    host.carry(7, 10);
-    host.sample();
-    assert_eq!((host.total(), host.gap_ms()), (1_110, 0));
-    assert_eq!(host.book.unseen_ms(), 60_000, "a link may have come and gone");
-}
-
-#[test]
-fn an_ordered_end_leaves_no_gap() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.look(None);
-    host.write(true);
-    host.pass(60_000);
-    host.crash();
-    host.carry(7, 10);
-    host.sample();
-    assert_eq!((host.total(), host.gap_ms(), host.book.unseen_ms()), (110, 0, 0));
-}
-
-#[test]
-fn a_daemon_that_ends_before_its_first_look_may_have_made_links() {
-    let ends: [fn(&mut Host); 2] = [Host::crash, Host::crash_before_the_first_batch];
-    for end in ends {
-        let mut host = Host::new();
-        host.sample();
-        host.write(true);
-        end(&mut host);
-        host.pass(5_000);
-        host.crash();
-        host.sample();
-        assert_eq!(host.book.unseen_ms(), 5_000);
-    }
-    let mut host = Host::new();
-    host.pass(5_000);
-    host.crash();
-    host.sample();
-    assert_eq!(host.book.unseen_ms(), 5_000, "the first that ever was");
-}
-
-#[test]
-fn a_link_that_did_not_outlive_the_daemon_is_a_gap_from_the_last_sample_on() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    for _ in 0..3 {
-        host.pass(5_000);
-        host.sample();
-    }
-    host.pass(2_000);
-    host.carry(7, 40);
-    host.drop_link(7);
-    host.crash();
-    host.pass(3_000);
-    host.sample();
-    assert_eq!(
-        (host.total(), host.gap_ms()),
-        (100, 5_000),
-        "quiet samples count as read"
-    );
-    host.crash();
-    assert_eq!((host.total(), host.gap_ms()), (100, 5_000));
-}
-
-#[test]
-fn a_link_that_was_made_and_gone_between_two_looks_is_a_gap() {
-    let mut host = Host::new();
-    host.sample();
-    let (now, payer) = (host.now(), host.payer);
-    host.book.expect(now, id(1), payer);
-    host.pass(1_000);
-    host.sample();
-    assert_eq!(host.gap_ms(), 0, "it is still being made");
-    host.book.made(host.now(), id(1));
-    host.pass(2_000);
-    host.sample();
-    assert_eq!(host.gap_ms(), 3_000);
-    host.pass(5_000);
-    host.sample();
-    assert_eq!(host.gap_ms(), 3_000, "once");
-}
-
-#[test]
-fn what_another_payer_uses_is_another_account() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    host.payer = owner(1);
-    host.carry(7, 10);
-    host.sample();
-    host.payer = owner(2);
-    host.carry(7, 1);
-    host.sample();
-    host.crash();
-    let question = Question {
-        per: Per::Owner,
-        ..Question::default()
-    };
-    let figures = Adding::new(question).book(&host.book);
-    let by_owner: Vec<_> = figures
-        .iter()
-        .map(|((_, whose), figure)| (whose.owner, figure.carried.rx_bytes))
-        .collect();
-    assert_eq!(by_owner, [(owner(1).owner, 110), (owner(2).owner, 1)]);
 }
 
 #[test]
@@ -468,95 +342,6 @@ fn no_hour_begins_while_what_was_seen_is_not_on_disk() {
     let hours = adding.book(&host.book);
     let sum: u64 = hours.values().map(|figure| figure.carried.rx_bytes).sum();
     assert_eq!((sum, host.total()), (111, 111));
-}
-
-#[test]
-fn what_is_told_of_a_tunnel_grows_over_payers_crashes_and_accounts_that_were_closed() {
-    let mut host = Host::new();
-    host.payer = owner(1);
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.look(None);
-    assert_eq!(host.book.samples(), [], "what is not on disk is not told");
-    host.write(false);
-    let told = |samples: Vec<UsageSample>| -> Vec<(Option<Pubkey>, u64, u64, bool)> {
-        let one = |sample: UsageSample| (sample.owner, sample.rx_bytes, sample.gap_seconds, sample.last);
-        samples.into_iter().map(one).collect()
-    };
-    assert_eq!(told(host.book.samples()), [(owner(1).owner, 100, 0, false)]);
-    assert_eq!(host.book.samples(), [], "once");
-    host.carry(7, 10);
-    host.payer = owner(2);
-    host.sample();
-    assert_eq!(told(host.book.samples()), [(owner(2).owner, 110, 0, false)]);
-    host.drop_link(7);
-    host.pass(1_500);
-    host.sample();
-    let last = host.book.sample_of(id(1), true);
-    assert_eq!(told(last.into_iter().collect()), [(owner(2).owner, 110, 2, true)]);
-    assert_eq!(host.book.sample_of(id(1), false), None, "nothing is new");
-    // What was told just before a crash may be told again; what was told long before is not.
-    host.write(false);
-    host.crash();
-    assert_eq!(
-        told(host.book.samples()).last(),
-        Some(&(owner(2).owner, 110, 2, false))
-    );
-    assert_eq!(host.book.samples(), []);
-    host.write(false);
-    host.crash();
-    assert_eq!(host.book.samples(), []);
-    host.now_ms += 40 * 24 * HOUR;
-    host.sample();
-    let now = host.book.is_over(host.now_ms).expect("another hour");
-    host.book.begin_hour(now, 35 * 24 * HOUR);
-    assert_eq!(host.book.accounts().count(), 0, "all are closed");
-    host.disk = host.book.everything(false).lines;
-    host.crash();
-    host.link(1, 2, 8);
-    host.carry(8, 1);
-    host.sample();
-    assert_eq!(told(host.book.samples()), [(owner(2).owner, 111, 0, false)]);
-    // A disk that refuses: what it has not is not told.
-    host.carry(8, 5);
-    host.look(None);
-    let _refused = host.book.changes(false);
-    host.book.not_written();
-    assert_eq!(host.book.samples(), []);
-    assert_eq!(
-        host.book.sample_of(id(1), true).map(|sample| sample.rx_bytes),
-        Some(111)
-    );
-}
-
-#[test]
-fn accounts_of_tunnels_that_are_long_gone_are_closed_and_the_owners_total_stays() {
-    let mut host = Host::new();
-    host.payer = owner(1);
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    host.drop_link(7);
-    host.sample();
-    host.now_ms += 40 * 24 * HOUR;
-    host.sample();
-    let now = host.book.is_over(host.now_ms).expect("another hour");
-    host.book.begin_hour(now, 35 * 24 * HOUR);
-    assert_eq!(host.book.accounts().count(), 0);
-    host.disk = host.book.everything(false).lines;
-    host.crash();
-    let question = Question {
-        per: Per::Owner,
-        ..Question::default()
-    };
-    let figures = Adding::new(question).book(&host.book);
-    assert_eq!(
-        figures
-            .values()
-            .map(|figure| figure.carried.rx_bytes)
-            .collect::<Vec<_>>(),
-        [100]
-    );
 }
 
 /// What may become of a host.

@@ -1,6 +1,8 @@
 //! A gateway's daemon with many tunnels, all alike.
 
-use super::*;
+use warren_state::{ServiceKind, lifecycle::TunnelReport, view::User};
+
+use super::{samples, *};
 
 pub fn id(number: u32) -> TunnelId {
     let mut bytes = [1; 32];
@@ -10,7 +12,7 @@ pub fn id(number: u32) -> TunnelId {
 
 /// A tunnel that is up.
 pub fn report(number: u32, kind: ServiceKind) -> TunnelReport {
-    let (_, report) = super::report(0, kind, &format!("dzt{number}"));
+    let (_, report) = samples::report(0, kind, &format!("dzt{number}"));
     let mut report = TunnelReport::clone(&report);
     report.tunnel = id(number);
     if let Some(spec) = report.spec.as_mut().map(Arc::make_mut) {
@@ -25,7 +27,7 @@ pub fn user(number: u32) -> User {
     let address = Ipv4Addr::from(0x1400_0000 + number);
     User {
         client_ip: address,
-        ..super::user(ServiceKind::Ibrl, address)
+        ..samples::user(ServiceKind::Ibrl, address)
     }
 }
 

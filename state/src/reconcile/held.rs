@@ -1,9 +1,6 @@
 //! What is done while the switch cannot be read.
 
-use super::{
-    entries::Stage,
-    machine::{Mark, Reconciler},
-};
+use super::{entries::Stage, machine::Reconciler, marks::Mark};
 use crate::{Switch, TunnelId, TunnelSpec, desired::Built};
 
 impl Reconciler {

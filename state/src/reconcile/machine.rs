@@ -12,13 +12,13 @@ use super::{
     Effect, Input, Manual, ReconcilerSettings, Role,
     ends::{FarEnds, Seen},
     entries::{Stage, TunnelEntries, TunnelEntry},
+    marks::Mark,
     sources::Sources,
     underlay::Underlay,
 };
 use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic,
-    Observed, ObservedTunnel, Phase, Plan, Pubkey, Rates, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant,
-    View,
+    Observed, Phase, Plan, Pubkey, Rates, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     event::Event,
     guard::AcceptedView,
@@ -100,13 +100,6 @@ impl Default for Touched {
     fn default() -> Self {
         Self::These(BTreeSet::new())
     }
-}
-
-/// A link that carries a tunnel's mark.
-#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Mark {
-    link: LinkName,
-    endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
 }
 
 /// Full observations.
@@ -479,28 +472,4 @@ impl Reconciler {
 
 fn is_conflict(fault: &Fault) -> bool {
     fault.class == crate::FaultClass::Conflict
-}
-
-impl Mark {
-    pub(super) fn seen(have: &ObservedTunnel) -> Self {
-        Self {
-            link: have.link.name.clone(),
-            endpoints: have.link.local.zip(have.link.remote),
-        }
-    }
-
-    pub(super) fn of(spec: &TunnelSpec) -> Self {
-        Self {
-            link: spec.link.name.clone(),
-            endpoints: Some((spec.link.local, spec.link.remote)),
-        }
-    }
-}
-
-/// A stray: a link of ours that belongs to no desired tunnel.
-#[derive(Debug)]
-pub(super) struct Stray {
-    pub(super) tunnel: TunnelId,
-    pub(super) link: LinkName,
-    pub(super) endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
 }

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 use super::{
     Effect, ManualEnd, Role,
     entries::{Stage, TunnelEntry},
-    machine::{Context, Reconciler, Shutdown, Stray, Touched},
+    machine::{Context, Reconciler, Shutdown, Touched},
+    marks::Stray,
 };
 use crate::{
     Desired, Incarnation, LinkName, Notice, Pubkey, StopMode, Switch, TunnelId, TunnelSpec,

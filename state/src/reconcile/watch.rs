@@ -6,7 +6,8 @@ use super::{
     Effect,
     ends::installs,
     entries::{Recheck, Stage},
-    machine::{Context, Mark, Reconciler, Shutdown, Stray, Touched},
+    machine::{Context, Reconciler, Shutdown, Touched},
+    marks::{Mark, Stray},
 };
 use crate::{
     LinkName, Notice, Observed, ObservedTunnel, Phase, RemovalReport, RouteProtocol, TunnelId,

@@ -1,6 +1,8 @@
 //! What is true, and how a change of it is taken in.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+mod rows;
+
+use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
@@ -8,15 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    Exclusion, Generation, LastApplied, Notice, Owners, Pubkey, Rates, Sequence, Switch, TunnelId,
-    address::{Chosen, Source},
+    LastApplied, Notice, Owners, Rates, Sequence, Switch, TunnelId,
     caps::CapsStanding,
-    desired::Refusal,
     event::Event,
-    guard::{AcceptedView, HoldReason, Restarted},
+    guard::{HoldReason, Restarted},
     health::HealthStandings,
     hooks::HooksStanding,
-    journal::LocalPosition,
     latency::LatencyStatus,
     lifecycle::{TunnelReport, WatchedRoute},
     liveness::LivenessStatus,
@@ -24,6 +23,9 @@ use crate::{
     serial::Name,
     standing::{BgpStanding, MulticastStanding},
     totals::{Count, Totals},
+};
+pub use rows::{
+    Disk, ExclusionStatus, HostAddress, InForce, Life, Reconciled, RecorderStanding, UsageStatus, Watch,
 };
 
 /// One change of what is true.
@@ -174,15 +176,6 @@ pub struct Tables {
     pub stopping: bool,
 }
 
-/// The provisioner of a tunnel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Life {
-    /// The position at which it told something first.
-    pub began: Sequence,
-    /// It failed, and nothing was heard of the next one.
-    pub is_down: bool,
-}
-
 /// When provisioners ended that had nothing left to do, the newest of them: whoever has not read for a while learns also of one
 /// that was never seen.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -190,100 +183,6 @@ pub struct Ends {
     /// The last end of each tunnel's.
     pub tunnels: OrdMap<TunnelId, Sequence>,
     in_order: OrdSet<(Sequence, TunnelId)>,
-}
-
-/// The routes of one tunnel whose hosts are to be probed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Watch {
-    /// The position at which the first of them was told: a provisioner that is started anew tells all of them again.
-    pub began: Sequence,
-    /// All of them.
-    pub routes: OrdMap<Ipv4Net, WatchedRoute>,
-}
-
-/// What is on disk beside the switch, and how writing it goes.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Disk {
-    /// Why the switch cannot be read.
-    pub switch_unknown: Option<String>,
-    /// Why nothing can be written, or only a part of it.
-    pub problem: Option<String>,
-    /// The address that an operator pinned.
-    pub pin: Option<Ipv4Addr>,
-    /// Who connected this host last.
-    pub owner: Option<Pubkey>,
-}
-
-/// How a recorder stands.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct RecorderStanding {
-    /// Its name.
-    pub name: String,
-    /// Why it cannot write; none while it can.
-    pub problem: Option<String>,
-    /// Up to here everything is recorded.
-    pub position: LocalPosition,
-    /// What it wrote since the daemon's start.
-    pub entries: u64,
-}
-
-/// How what tunnels carry is counted. The figures themselves are many, and in a book of their own.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct UsageStatus {
-    /// The last batch of them that is on disk.
-    pub sequence: u64,
-    /// When the look at all tunnels began that they are of, in milliseconds since 1970.
-    pub read_ms: u64,
-    /// Why they cannot be written, or could not be read.
-    pub problem: Option<String>,
-}
-
-/// This host's address, or why it is not known.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct HostAddress {
-    /// The one in force.
-    pub in_force: Option<Chosen>,
-    /// Where it comes from.
-    pub source: Source,
-    /// What would be chosen today instead.
-    pub other: Option<Ipv4Addr>,
-    /// Why it is not known, for people.
-    pub error: Option<String>,
-    /// Why what was pinned is not in force, for people.
-    pub pin_problem: Option<String>,
-}
-
-/// The view in force, and the question that it answers: it proves nothing about another.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct InForce {
-    /// Whose view was asked for.
-    pub role: Role,
-    /// The view, as the guard accepted it.
-    pub accepted: AcceptedView,
-}
-
-/// What sessions may not teach us.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct ExclusionStatus {
-    /// The list in force.
-    pub list: Exclusion,
-    /// Why a later one is not.
-    pub error: Option<String>,
-}
-
-/// What the reconciler says about itself.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Reconciled {
-    /// The last change of its inputs that it has taken into account: see [`Tables::inputs`].
-    pub inputs: Sequence,
-    /// Whether desired and observed agree: nothing to do and nothing under way.
-    pub converged: bool,
-    /// The last plan handed out.
-    pub generation: Generation,
-    /// Users whose tunnel is not built, and why.
-    pub refused: BTreeMap<Pubkey, Refusal>,
-    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
-    pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
 }
 
 /// How often the dataplane told of changes. Past a bound of tunnels they become changes of anything.
@@ -295,15 +194,6 @@ pub struct Notices {
     pub elsewhere: u64,
     /// Of these tunnels, since then.
     pub tunnels: OrdMap<TunnelId, u64>,
-}
-
-impl InForce {
-    /// Whether it is that very one, which nobody compares by its content.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        let (a, b) = (&self.accepted, &other.accepted);
-        self.role == other.role && a.read_at == b.read_at && Arc::ptr_eq(&a.view, &b.view)
-    }
 }
 
 impl Change {
