@@ -39,7 +39,7 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// The position at which all of the tunnels, and what was counted of events, was so.
     pub sequence: Sequence,
-    /// When this was published, on the daemon's clock.
+    /// When what is true was about to be read, on the daemon's clock: whatever was so until then is in here.
     pub at: Monotonic,
     /// Wall-clock time of the same moment, in milliseconds since 1970: the difference of `at` and another point of the
     /// daemon's clock gives that point's wall-clock time.

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use warren_ledger::LedgerHealth;
-use warren_state::{Sequence, event::Event, table::Tables};
+use warren_state::{Monotonic, Sequence, event::Event, table::Tables};
 
 use crate::{
     env::Env,
@@ -49,6 +49,8 @@ pub(crate) struct State {
     env: Arc<Env>,
     watch: Watch,
     following: Following,
+    /// When the table was about to be read last: whatever was so until then is in what was read.
+    read_at: (Monotonic, u64),
     /// The position that was read last, and what is true there.
     sequence: Sequence,
     tables: Tables,
@@ -80,6 +82,7 @@ impl Actor for Status {
             env,
             watch,
             following,
+            read_at: Default::default(),
             sequence,
             tables,
             stale,
@@ -121,6 +124,7 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
+        self.read_at = (self.env.clock.now(), Clock::unix_ms());
         (self.sequence, self.tables) = self.env.table.snapshot();
     }
 
@@ -147,15 +151,15 @@ impl State {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let (env, tables, now) = (&self.env, self.tables.clone(), self.env.clock.now());
+        let (env, tables, (at, unix_ms)) = (&self.env, self.tables.clone(), self.read_at);
         let role = env.role(&tables);
         let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
         let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
         Snapshot {
             node: env.node,
             epoch: env.epoch,
-            at: now,
-            unix_ms: Clock::unix_ms(),
+            at,
+            unix_ms,
             switch: tables.switch,
             switch_unknown: disk.switch_unknown.clone(),
             store_problem: disk.problem.clone(),

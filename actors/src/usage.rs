@@ -43,6 +43,8 @@ pub struct TunnelUsage {
     pub rate: (u64, u64),
     /// For how long what was carried may be missing, in milliseconds.
     pub gap_ms: u64,
+    /// When the look at all tunnels began that this is of, or of a later one; in milliseconds since 1970.
+    pub read_ms: u64,
 }
 
 /// Figures, and as of when they are.
@@ -56,6 +58,8 @@ pub struct Answer {
     pub read_ms: u64,
     /// For how long what tunnels carried that nobody ever saw may be missing, in milliseconds.
     pub unseen_ms: u64,
+    /// Why they would not survive a power cut.
+    pub problem: Option<String>,
 }
 
 /// The answer to a look at the counters.
@@ -170,14 +174,14 @@ impl Usage {
     /// What is known of a tunnel.
     #[must_use]
     pub fn of(&self, tunnel: TunnelId) -> Option<TunnelUsage> {
-        lock(&self.book).of(tunnel).map(TunnelUsage::of)
+        TunnelUsage::of(&lock(&self.book), tunnel)
     }
 
     /// The same of all that there are.
     #[must_use]
     pub fn of_all(&self) -> BTreeMap<TunnelId, TunnelUsage> {
         let book = lock(&self.book);
-        let of = |account: &Account| (account.tunnel, TunnelUsage::of(account));
+        let of = |account: &Account| (account.tunnel, TunnelUsage::new(account, &book));
         book.current().map(of).collect()
     }
 
@@ -193,7 +197,13 @@ impl Usage {
                 Err(_day) => adding.begin_day(),
             })?;
         }
-        Ok(Answer::of(adding, &lock(&self.book)))
+        let book = lock(&self.book);
+        let problem = lock(&self.status).problem.clone();
+        let answer = Answer::of(adding, &book);
+        Ok(Answer {
+            problem: problem.or(answer.problem),
+            ..answer
+        })
     }
 
     /// Where the hour is over it is written to its day, and the next one begins.
@@ -242,13 +252,18 @@ impl Usage {
 }
 
 impl TunnelUsage {
-    /// What the account that its traffic goes to says.
+    /// What the account says that the tunnel's traffic goes to, if there is one.
     #[must_use]
-    pub fn of(account: &Account) -> Self {
+    pub fn of(book: &UsageBook, tunnel: TunnelId) -> Option<Self> {
+        book.of(tunnel).map(|account| Self::new(account, book))
+    }
+
+    fn new(account: &Account, book: &UsageBook) -> Self {
         Self {
             carried: account.on_disk(),
             rate: account.rate(),
             gap_ms: account.gap_ms,
+            read_ms: book.told_ms(),
         }
     }
 }
@@ -262,6 +277,9 @@ impl Answer {
             position: book.position(),
             read_ms: book.told_ms(),
             unseen_ms: book.unseen_ms(),
+            problem: book
+                .is_refused()
+                .then(|| "what was counted last could not be written".to_owned()),
         }
     }
 }

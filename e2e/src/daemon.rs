@@ -235,6 +235,17 @@ impl Daemon {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// Waits until a line of its log has this: the log follows what happens, and may be written after the status that shows it.
+    ///
+    /// # Errors
+    /// When there is none within the deadline.
+    pub fn await_log(&self, part: &str, deadline: Duration) -> Result<()> {
+        until(&format!("a line of the log with {part:?}"), deadline, || {
+            Ok(Ask::holds(self.log().contains(part), || self.log_tail()))
+        })
+        .map(drop)
+    }
+
     /// The lines of its log at these levels.
     #[must_use]
     pub fn log_lines_at(&self, levels: &[&str]) -> Vec<String> {

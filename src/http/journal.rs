@@ -64,7 +64,11 @@ fn page(journal: &Journal, wanted: &Wanted) -> Result<JournalPage, ReadError> {
 
 fn newest(journal: &Journal, wanted: &Wanted) -> JournalPage {
     let next = journal.status().position;
-    let entries = journal.latest(wanted.limit, |entry| wanted.filter.wants_event(&entry.event));
+    // What came since is told to whoever goes on from there.
+    let is_before = |entry: &JournalEntry| entry.place() <= next.into();
+    let entries = journal.latest(wanted.limit, |entry| {
+        is_before(entry) && wanted.filter.wants_event(&entry.event)
+    });
     JournalPage {
         schema: SCHEMA,
         from: None,

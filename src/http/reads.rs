@@ -99,7 +99,7 @@ pub async fn v3_plan(State(api): State<Api>) -> Response {
         .flatten()
         .as_deref()
     {
-        Some(Ok(plan)) => json(StatusCode::OK, &v3::plan(plan, &api.engine.snapshot())),
+        Some(Ok((snapshot, plan))) => json(StatusCode::OK, &v3::plan(plan, snapshot)),
         Some(Err(failure @ (PlanError::Observe(_) | PlanError::NotReady(_) | PlanError::Stopping))) => {
             error(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
         }
@@ -112,7 +112,7 @@ pub async fn v3_plan(State(api): State<Api>) -> Response {
 
 /// One tunnel, by the account that asks for it or by the interface's name, with what happened to it last.
 pub async fn v3_tunnel(State(api): State<Api>, Path(id): Path<String>) -> Response {
-    match v3::tunnel(&api, &id) {
+    match v3::tunnel(&api.engine.snapshot(), &api, &id) {
         Some(reply) => json(StatusCode::OK, &reply),
         None => error(StatusCode::NOT_FOUND, "no such tunnel"),
     }

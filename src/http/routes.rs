@@ -50,10 +50,7 @@ async fn answer(api: &Api, path: &str, with: impl FnOnce(&Snapshot, &[Found<'_>]
         .flatten()
         .as_deref()
     {
-        Some(Ok((learned, observed))) => {
-            let snapshot = api.engine.snapshot();
-            with(&snapshot, &found::all(&snapshot, learned, observed))
-        }
+        Some(Ok((snapshot, learned, observed))) => with(snapshot, &found::all(snapshot, learned, observed)),
         Some(Err(fault)) => {
             tracing::warn!(%fault, path, "cannot observe the dataplane");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes")

@@ -6,7 +6,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
-use warren_actors::PlanError;
+use warren_actors::{PlanError, Snapshot};
 use warren_state::{Fault, LearnedRoutes, Observed, Plan, Switch, TunnelId};
 
 use super::Engine;
@@ -17,13 +17,16 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Past this an answer is given up, and the next who asks begins anew.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the sessions taught us, asked for before what the dataplane has: a route that is being installed meanwhile does not
-/// count as absent.
-pub type Routes = (BTreeMap<TunnelId, LearnedRoutes>, Observed);
+/// What was known before the dataplane was looked at: nothing of an answer is newer than the look that it stands beside.
+pub type Planned = (Arc<Snapshot>, Plan);
+
+/// The same, and what the sessions taught us, asked for before what the dataplane has: a route that is being installed meanwhile does
+/// not count as absent.
+pub type Routes = (Arc<Snapshot>, BTreeMap<TunnelId, LearnedRoutes>, Observed);
 
 /// The answers that are shared. There is at most one dump for each of them at a time.
 pub struct Shared {
-    plan: Latest<Result<Plan, PlanError>>,
+    plan: Latest<Result<Planned, PlanError>>,
     routes: Latest<Result<Routes, Fault>>,
 }
 
@@ -59,19 +62,21 @@ impl Shared {
     }
 
     /// What would be done now, at most a second old. Nothing when the dataplane does not answer.
-    pub async fn plan(&self, engine: &Arc<dyn Engine>) -> Option<Arc<Result<Plan, PlanError>>> {
+    pub async fn plan(&self, engine: &Arc<dyn Engine>) -> Option<Arc<Result<Planned, PlanError>>> {
         let asked = Arc::clone(engine);
-        self.plan
-            .get(|| state(&**engine), async move { asked.plan().await })
-            .await
+        let make = async move {
+            let snapshot = asked.snapshot();
+            Ok((snapshot, asked.plan().await?))
+        };
+        self.plan.get(|| state(&**engine), make).await
     }
 
     /// What is taught and what is there, at most a second old. Nothing when the dataplane does not answer.
     pub async fn routes(&self, engine: &Arc<dyn Engine>) -> Option<Arc<Result<Routes, Fault>>> {
         let asked = Arc::clone(engine);
         let make = async move {
-            let learned = asked.learned().await;
-            Ok((learned, asked.observe().await?))
+            let (snapshot, learned) = (asked.snapshot(), asked.learned().await);
+            Ok((snapshot, learned, asked.observe().await?))
         };
         self.routes.get(|| state(&**engine), make).await
     }

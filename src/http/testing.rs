@@ -268,7 +268,7 @@ impl Engine for FakeDaemon {
     }
 
     fn carried(&self, tunnel: TunnelId) -> Option<TunnelUsage> {
-        self.usage.lock().unwrap().of(tunnel).map(TunnelUsage::of)
+        TunnelUsage::of(&self.usage.lock().unwrap(), tunnel)
     }
 
     fn usage(&self, question: Question) -> Result<Answer, StoreError> {

@@ -18,8 +18,8 @@ use warren_api::v3;
 use warren_metering::usage::{Look, Payer, UsageBook};
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
-    CounterRun, LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, Reading, RouteProtocol,
-    ServiceClass, Switch, TableId, Traffic, TunnelId,
+    CounterRun, Epoch, Generation, LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, Position,
+    Reading, RouteProtocol, Sequence, ServiceClass, Switch, TableId, Traffic, TunnelId,
     desired::Refusal,
     guard::HoldReason,
     lifecycle::Usability,
@@ -187,9 +187,44 @@ async fn a_refusal_is_told_with_its_facts_and_the_words_that_follow_from_them() 
     );
 }
 
+/// As of this position.
+fn at(sequence: u64) -> Snapshot {
+    Snapshot {
+        epoch: Epoch(1),
+        sequence: Sequence(sequence),
+        ..connected()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tunnel_is_told_with_no_event_that_came_after_what_is_shown_of_it() {
+    let served = serve(FakeDaemon::new(at(2))).await;
+    let reply: v3::TunnelReply = served.client.read("/v3/tunnels/doublezero0").await.unwrap();
+    assert_eq!((reply.events.len(), &reply.events[0]["sequence"]), (1, &1.into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journal_is_shown_no_further_than_what_is_shown_beside_it() {
+    let mut snapshot = at(7);
+    let ahead = |sequence| Position {
+        node: snapshot.node,
+        epoch: Epoch(1),
+        sequence: Sequence(sequence),
+    };
+    (snapshot.journal.position, snapshot.journal.cursors) = (
+        ahead(9),
+        [("early".to_owned(), ahead(5)), ("late".to_owned(), ahead(8))].into(),
+    );
+    let served = serve(FakeDaemon::new(snapshot)).await;
+    let status: v3::Status = served.client.read("/v3/status").await.unwrap();
+    assert_eq!(status.journal.position, status.position);
+    assert_eq!(status.journal.readers["late"], status.position);
+    assert!(status.journal.readers["early"].ends_with(".1.5"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only() {
-    let served = serve(FakeDaemon::new(connected())).await;
+    let served = serve(FakeDaemon::new(at(3))).await;
     for name in [super::testing::key(1).to_string(), "doublezero0".to_owned()] {
         let reply: v3::TunnelReply = served.client.read(&format!("/v3/tunnels/{name}")).await.unwrap();
         assert_eq!(

@@ -54,6 +54,7 @@ pub(super) fn carried(usage: &TunnelUsage) -> Carried {
         rx_bytes_per_second: usage.rate.0,
         tx_bytes_per_second: usage.rate.1,
         gap_seconds: seconds(usage.gap_ms),
+        read_unix_ms: usage.read_ms,
     }
 }
 
@@ -122,7 +123,7 @@ fn reply(answer: &Answer, question: &Question, snapshot: &Snapshot) -> UsageRepl
         sequence,
         read_unix_ms: answer.read_ms,
         unseen_seconds: seconds(answer.unseen_ms),
-        problem: snapshot.usage.problem.clone(),
+        problem: answer.problem.clone(),
         figures: answer
             .figures
             .iter()
@@ -251,6 +252,18 @@ mod tests {
         );
         assert_eq!((figure.tx_bytes, figure.gap_seconds), (2000, None));
         assert_eq!(read(&served, "?since=1h").await.figures, [], "it was long ago");
+    }
+
+    #[tokio::test]
+    async fn what_a_power_cut_would_take_away_is_told_with_the_problem() {
+        let mut book = book();
+        assert_eq!(book.changes(false).sequence, 2);
+        book.not_written();
+        let daemon = FakeDaemon::new(Snapshot::default());
+        *daemon.usage.lock().unwrap() = book;
+        let served = serve(daemon).await;
+        let problem = read(&served, "").await.problem.unwrap();
+        assert!(problem.contains("could not be written"), "{problem}");
     }
 
     #[tokio::test]

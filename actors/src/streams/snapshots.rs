@@ -27,6 +27,8 @@ pub(super) struct Snapshots {
 struct Work {
     sort: Sort,
     start: Start,
+    /// Before the state was taken: whatever was so until then is in it.
+    unix_ms: u64,
     at: Sequence,
     tables: Tables,
     open: Connections,
@@ -63,6 +65,7 @@ fn is_fresh(feed: &sync::Mutex<Option<Feed>>, sort: Sort, (at, text): &(Sequence
 }
 
 fn work(feed: &sync::Mutex<Option<Feed>>, sort: Sort, only: Option<TunnelId>) -> Option<Work> {
+    let unix_ms = Clock::unix_ms();
     let feed = lock(feed);
     let feed = feed.as_ref()?;
     let (at, tables) = feed.state();
@@ -74,6 +77,7 @@ fn work(feed: &sync::Mutex<Option<Feed>>, sort: Sort, only: Option<TunnelId>) ->
     Some(Work {
         sort,
         start: feed.start(),
+        unix_ms,
         at,
         tables,
         open,
@@ -95,10 +99,41 @@ impl Work {
     fn text(&self) -> Text {
         let position = self.start.position(self.at);
         match self.sort {
-            Sort::Events => state_frame(self.start, self.at, Clock::unix_ms(), &self.tables, self.only),
+            Sort::Events => state_frame(self.start, self.at, self.unix_ms, &self.tables, self.only),
             Sort::Connections => self.open.snapshot(position, None),
             Sort::Pseudonyms => self.open.snapshot(position, Some(&self.mask)),
             Sort::Status => status_snapshot(position, &self.tables),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_state::{Epoch, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_rendered_late_says_when_it_was_taken() {
+        let start = Start {
+            node: NodeId(1),
+            epoch: Epoch(1),
+            started_unix_ms: 0,
+        };
+        let state = (Sequence(0), Tables::default());
+        let feed = Feed::new(start, state, Arc::new(|address| address.to_string()), 1 << 16);
+        let work = work(&sync::Mutex::new(Some(feed)), Sort::Events, None).expect("somebody follows");
+        let taken = Clock::unix_ms();
+        while Clock::unix_ms() == taken {
+            std::thread::yield_now();
+        }
+        let text = String::from_utf8_lossy(&work.text()).into_owned();
+        let (_, data) = text.split_once("data: ").expect("a frame");
+        let said: serde_json::Value =
+            serde_json::from_str(data.lines().next().unwrap_or_default()).expect("JSON");
+        assert!(
+            said["unix_ms"].as_u64().is_some_and(|said| said <= taken),
+            "{said}"
+        );
     }
 }

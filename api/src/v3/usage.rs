@@ -84,4 +84,7 @@ pub struct Carried {
     pub tx_bytes_per_second: u64,
     /// For how long what was carried may be missing.
     pub gap_seconds: f64,
+    /// When the look at all tunnels began that this is of, or of a later one, in milliseconds since 1970.
+    #[serde(default)]
+    pub read_unix_ms: u64,
 }

@@ -151,7 +151,7 @@ fn gone(site: &mut Site<'_>) -> Result<()> {
     // The connection to the ledger came from the address that is gone, and a read waits for its deadline first.
     await_gone(&host.client, &host.daemon, Duration::from_secs(180))?;
     let reason = format!("this host's address is {spare} now, no longer {address}");
-    ensure!(host.daemon.log().contains(&reason), "{}", host.daemon.log_tail());
+    host.daemon.await_log(&reason, SOON)?;
     ensure!(host.daemon.json("/v3/status")?["client_ip"] == spare.to_string());
     Ok(())
 }
@@ -202,13 +202,10 @@ fn pinned(site: &mut Site<'_>) -> Result<()> {
         "status says so when the answer is there"
     );
     await_tunnel_from(&host, spare)?;
-    ensure!(
-        host.daemon.log().contains(&format!(
-            "this host's address is {spare} now, no longer {address}"
-        )),
-        "{}",
-        host.daemon.log_tail()
-    );
+    host.daemon.await_log(
+        &format!("this host's address is {spare} now, no longer {address}"),
+        SOON,
+    )?;
     let before = link_index(&host.client, LINK)?;
     ensure!(pin(&host, spare)? == (200, String::new()));
     host.daemon.terminate()?;
@@ -230,20 +227,17 @@ fn pinned(site: &mut Site<'_>) -> Result<()> {
     host.daemon.resume()?;
     // A tunnel of the last run that is in place tells it too, and may be looked at first.
     await_address(&host, address, &["discovered", "hint"])?;
-    let status = host.daemon.json("/v3/status")?;
-    let problem = status["client_ip_pin_problem"].as_str().unwrap_or_default();
-    ensure!(
-        status["client_ip_pin"].is_null()
-            && problem.contains("is not assigned to any interface that is up on this host"),
-        "{problem}"
-    );
-    ensure!(
-        host.daemon.log().contains(&format!(
-            "{spare} was pinned as this host's address and is no longer"
-        )),
-        "{}",
-        host.daemon.log_tail()
-    );
+    until("the pin is gone, and why", SOON, || {
+        let status = host.daemon.json("/v3/status")?;
+        let problem = status["client_ip_pin_problem"].as_str().unwrap_or_default();
+        let is_so = status["client_ip_pin"].is_null()
+            && problem.contains("is not assigned to any interface that is up on this host");
+        Ok(Ask::holds(is_so, || status.to_string()))
+    })?;
+    host.daemon.await_log(
+        &format!("{spare} was pinned as this host's address and is no longer"),
+        SOON,
+    )?;
     await_tunnel_from(&host, address)
 }
 

@@ -108,6 +108,7 @@ fn fight(site: &mut Site<'_>) -> Result<()> {
             || format!("taken {taken} times"),
         ))
     })?;
+    host.daemon.await_log("fights over tunnel", SOON)?;
     let log = host.daemon.log();
     let told = log
         .lines()

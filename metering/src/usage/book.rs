@@ -231,6 +231,12 @@ impl UsageBook {
             .is_none_or(|account| account.told == account.total)
     }
 
+    /// Whether the last batch could not be written: what is told is not on disk then.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
     /// When the last look at all tunnels began of which everything is told, and is on disk unless the disk refuses. In milliseconds
     /// since 1970; 0 when there was none.
     #[must_use]

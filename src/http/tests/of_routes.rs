@@ -123,6 +123,22 @@ async fn callers_of_plan_and_of_routes_share_one_observation_each() {
     );
 }
 
+#[tokio::test]
+async fn a_plan_that_is_shared_says_the_generation_that_it_was_made_at() {
+    let engine = Arc::new(FakeDaemon::new(connected()));
+    let api = api(engine.clone());
+    let mut said = Vec::new();
+    for generation in [4, 5] {
+        engine.snapshot.lock().unwrap().clone_from(&Arc::new(Snapshot {
+            generation: Generation(generation),
+            ..connected()
+        }));
+        let plan = api.shared.plan(&api.engine).await.unwrap();
+        said.push(plan.as_ref().as_ref().unwrap().0.generation);
+    }
+    assert_eq!(said, [Generation(4), Generation(4)]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
     let served = serve(FakeDaemon::new(Snapshot::default())).await;

@@ -121,6 +121,10 @@ async fn what_tunnels_carry_is_in_status_and_in_metrics_and_goes_with_the_tunnel
     let carried = status.tunnels[0].carried.as_ref().unwrap();
     assert_eq!((carried.rx_bytes, carried.tx_packets), (5_000, 4));
     assert_eq!(
+        carried.read_unix_ms, 1_760_000_000_000,
+        "of that look, and not of now"
+    );
+    assert_eq!(
         (carried.rx_bytes_per_second, carried.tx_bytes_per_second),
         (2_000, 4_000)
     );

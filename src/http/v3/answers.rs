@@ -20,7 +20,7 @@ use warren_state::{
     Monotonic, Plan, Position, Pubkey, SessionCause, TunnelId,
     desired::Refusal,
     event::Level,
-    journal::JournalEntry,
+    journal::{JournalEntry, LocalPosition},
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
     table::RecorderStanding,
 };
@@ -40,12 +40,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
     Status {
         schema: SCHEMA,
         node: snapshot.node.to_string(),
-        position: Position {
-            node: snapshot.node,
-            epoch: snapshot.epoch,
-            sequence: snapshot.sequence,
-        }
-        .to_string(),
+        position: place(snapshot).of(snapshot.node).to_string(),
         epoch: snapshot.epoch.0,
         sequence: snapshot.sequence.0,
         unix_ms: snapshot.unix_ms,
@@ -95,12 +90,19 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
 
 fn journal(snapshot: &Snapshot) -> JournalState {
     let on_disk = &snapshot.journal;
+    // The disk was asked later than the table: it may have more than what is shown here.
+    let shown = |at: Position| {
+        LocalPosition::from(at)
+            .min(place(snapshot))
+            .of(at.node)
+            .to_string()
+    };
     let readers = on_disk
         .cursors
         .iter()
-        .map(|(name, at)| (name.clone(), at.to_string()));
+        .map(|(name, at)| (name.clone(), shown(*at)));
     JournalState {
-        position: on_disk.position.to_string(),
+        position: shown(on_disk.position),
         oldest: on_disk.oldest.to_string(),
         entries: on_disk.entries,
         bytes: on_disk.bytes,
@@ -152,24 +154,33 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
     }
 }
 
-/// The body of `/v3/tunnels/{id}`, when there is such a tunnel.
+/// The body of `/v3/tunnels/{id}`, when there is such a tunnel. No event is told of which the tunnel as it is shown knows nothing yet.
 #[must_use]
-pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
-    let snapshot = api.engine.snapshot();
-    let report = find(&snapshot, name)?;
+pub fn tunnel(snapshot: &Snapshot, api: &Api, name: &str) -> Option<TunnelReply> {
+    let report = find(snapshot, name)?;
+    let shown = place(snapshot);
     let events = api
         .engine
         .recent(report.tunnel, RECENT)
         .iter()
         .rev()
+        .filter(|entry| entry.place() <= shown)
         .map(|entry| told(entry))
         .collect();
     Some(TunnelReply {
         schema: SCHEMA,
-        tunnel: tunnel_state(api, &snapshot, report),
+        tunnel: tunnel_state(api, snapshot, report),
         spec: value(&report.spec),
         events,
     })
+}
+
+/// As of when a snapshot is.
+fn place(snapshot: &Snapshot) -> LocalPosition {
+    LocalPosition {
+        epoch: snapshot.epoch,
+        sequence: snapshot.sequence,
+    }
 }
 
 /// What keeps the daemon from knowing what it should do.

@@ -26,7 +26,8 @@ pub async fn picture(State(api): State<Api>, query: Result<Query<PictureQuery>, 
 }
 
 fn made(api: &Api, wanted: Option<&str>) -> Option<Picture> {
-    let status = status(&api.engine.snapshot(), api);
+    let snapshot = api.engine.snapshot();
+    let status = status(&snapshot, api);
     let picture = picture::of(&status);
     let Some(wanted) = wanted else {
         return Some(picture);
@@ -34,7 +35,7 @@ fn made(api: &Api, wanted: Option<&str>) -> Option<Picture> {
     let known = |path: &warren_api::v3::Path| path.tunnel == wanted || path.link.as_deref() == Some(wanted);
     let path = match picture.paths.iter().find(|path| known(path)) {
         Some(path) => path.clone(),
-        None => picture::path(&status, &tunnel(api, wanted)?.tunnel),
+        None => picture::path(&status, &tunnel(&snapshot, api, wanted)?.tunnel),
     };
     Some(Picture {
         paths: vec![path],
