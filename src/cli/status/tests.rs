@@ -97,34 +97,34 @@ fn under_the_references_name_table_and_json_have_its_very_bytes() {
 
 const AS_JSON: &str = r#"[
   {
-"response": {
-  "doublezero_status": {
-    "session_status": "BGP Session Up",
-    "last_session_update": 1795692555
-  },
-  "tunnel_name": "doublezero1",
-  "tunnel_src": "9.128.0.2",
-  "tunnel_dst": "9.128.0.10",
-  "doublezero_ip": "148.51.120.1",
-  "user_type": "Multicast"
-},
-"reconciler_enabled": true,
-"tenant": "",
-"current_device": "ams-dz01",
-"lowest_latency_device": "ams-dz01",
-"metro": "Amsterdam",
-"network": "localnet",
-"multicast_groups": "P:mg01,S:mg02",
-"subscriptions": [
-  {
-    "pubkey": "CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat",
-    "code": "mg01",
-    "multicast_ip": "233.84.178.1",
-    "max_bandwidth": 1000000000,
-    "publisher": true,
-    "subscriber": false
-  }
-]
+    "response": {
+      "doublezero_status": {
+        "session_status": "BGP Session Up",
+        "last_session_update": 1795692555
+      },
+      "tunnel_name": "doublezero1",
+      "tunnel_src": "9.128.0.2",
+      "tunnel_dst": "9.128.0.10",
+      "doublezero_ip": "148.51.120.1",
+      "user_type": "Multicast"
+    },
+    "reconciler_enabled": true,
+    "tenant": "",
+    "current_device": "ams-dz01",
+    "lowest_latency_device": "ams-dz01",
+    "metro": "Amsterdam",
+    "network": "localnet",
+    "multicast_groups": "P:mg01,S:mg02",
+    "subscriptions": [
+      {
+        "pubkey": "CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat",
+        "code": "mg01",
+        "multicast_ip": "233.84.178.1",
+        "max_bandwidth": 1000000000,
+        "publisher": true,
+        "subscriber": false
+      }
+    ]
   }
 ]"#;
 
