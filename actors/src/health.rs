@@ -105,7 +105,7 @@ impl State {
             self.shown = standing;
         }
         let due = self.machine.poll_timeout().map(|deadline| deadline.at);
-        if let Some(at) = due.into_iter().chain(seen.stale_at).min() {
+        if let Some(at) = due.into_iter().chain(seen.due).min() {
             self.due
                 .at(self.env.clock.instant(at), myself, HealthMessage::Look);
         }
@@ -118,6 +118,7 @@ fn matters(change: &Change) -> bool {
         change,
         Change::Tunnel(_)
             | Change::Multicast(..)
+            | Change::Groups(..)
             | Change::TunnelDown(_)
             | Change::TunnelGone(_)
             | Change::NoTunnels

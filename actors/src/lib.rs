@@ -10,6 +10,7 @@
 //!       ├─ journal           what happened, on disk
 //!       ├─ sampler           what tunnels carry, counted and on disk
 //!       ├─ cap_holder        what may be used, and which rate follows
+//!       ├─ groups            whether multicast flows
 //!       ├─ streamer          what readers outside follow
 //!       ├─ hooks             what happened, to programs of the operator
 //!       ├─ health            whether the tunnels can be relied on
@@ -29,6 +30,7 @@
 pub mod caps;
 mod env;
 mod errors;
+mod groups;
 mod handle;
 mod health;
 mod hooks;

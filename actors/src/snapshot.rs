@@ -11,6 +11,7 @@ use warren_state::{
     address::Source,
     caps::CapsStanding,
     desired::Refusal,
+    groups::AllGroups,
     guard::{HoldReason, Restarted},
     health::HealthStandings,
     hooks::HooksStanding,
@@ -88,6 +89,9 @@ pub struct Snapshot {
     /// How the tunnels' multicast services stand.
     #[serde(skip)]
     pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
+    /// What passed of their groups.
+    #[serde(skip)]
+    pub groups: AllGroups,
     /// What came of the steps that were taken last for each tunnel.
     #[serde(skip)]
     pub applied: OrdMap<TunnelId, Arc<LastApplied>>,

@@ -201,6 +201,7 @@ impl State {
             tunnels: tables.tunnels,
             sessions: tables.sessions,
             multicast: tables.multicast,
+            groups: tables.groups,
             applied: tables.applied,
             invariants_broken: tables.broken,
             events: tables.events,

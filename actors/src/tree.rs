@@ -12,6 +12,7 @@ use crate::{
     caps,
     env::Env,
     errors::{chain, late},
+    groups,
     handle::Handle,
     health, hooks, journal, log,
     probes::{client_ip, latency, liveness, monitor, watcher},
@@ -39,6 +40,7 @@ const ACTORS: &[Spec] = &[
     journal::SPEC,
     sampler::SPEC,
     caps::SPEC,
+    groups::SPEC,
     streams::SPEC,
     hooks::SPEC,
     health::SPEC,
@@ -224,7 +226,13 @@ mod tests {
         let client = Settings::new(RoleSettings::Client(ClientSettings::default()));
         assert_eq!(
             names(&client),
-            [&always[..], &["client_ip", "ledger_watcher"]].concat()
+            [
+                &always[..5],
+                &["groups"],
+                &always[5..],
+                &["client_ip", "ledger_watcher"]
+            ]
+            .concat()
         );
     }
 }

@@ -1,12 +1,19 @@
 //! What people look at, made of status: what is wrong first, and the way of each tunnel from the ledger to its traffic. Pure; the
 //! daemon, the command line and the page show the same.
 
+mod groups;
+
 use warren_state::{Phase, SessionStatus};
 
 use crate::{
     notes, phrases,
-    v3::{Path, PathCap, PathStep, Picture, Refused, SCHEMA, Status, StepKind, StepState, Tunnel, TunnelCap},
+    v3::{
+        Freshness, Group, Path, PathCap, PathStep, Picture, Refused, SCHEMA, Status, StepKind, StepState,
+        Tunnel, TunnelCap,
+    },
 };
+
+pub use groups::{groups, of_services};
 
 /// The picture of what this status shows.
 #[must_use]
@@ -25,13 +32,14 @@ pub fn of(status: &Status) -> Picture {
 /// The way of one tunnel.
 #[must_use]
 pub fn path(status: &Status, tunnel: &Tunnel) -> Path {
+    let groups = groups(tunnel, status.unix_ms);
     let mut steps = vec![
         ledger(status),
         view(status, tunnel),
         built(tunnel),
         session(status, tunnel),
         routes(tunnel),
-        traffic(tunnel),
+        traffic(tunnel, &groups),
     ];
     wait_for_what_is_before(&mut steps);
     Path {
@@ -39,6 +47,7 @@ pub fn path(status: &Status, tunnel: &Tunnel) -> Path {
         link: tunnel.name.clone(),
         steps,
         cap: tunnel.cap.as_ref().map(cap),
+        groups,
     }
 }
 
@@ -65,6 +74,7 @@ fn without(status: &Status, refused: &Refused) -> Path {
         link: None,
         steps: [ledger(status), refusal].into_iter().chain(waiting).collect(),
         cap: None,
+        groups: Vec::new(),
     }
 }
 
@@ -211,7 +221,25 @@ fn routes(tunnel: &Tunnel) -> PathStep {
     }
 }
 
-fn traffic(tunnel: &Tunnel) -> PathStep {
+fn traffic(tunnel: &Tunnel, groups: &[Group]) -> PathStep {
+    let dead = |group: &&Group| group.receives && group.freshness == Freshness::Dead;
+    let dead: Vec<&str> = groups
+        .iter()
+        .filter(dead)
+        .map(|group| group.group.as_str())
+        .collect();
+    let carried = carried(tunnel);
+    if dead.is_empty() {
+        return carried;
+    }
+    PathStep {
+        state: StepState::Attention,
+        reason: Some(format!("nothing comes of {}", dead.join(", "))),
+        ..carried
+    }
+}
+
+fn carried(tunnel: &Tunnel) -> PathStep {
     let Some(carried) = &tunnel.carried else {
         return step(StepKind::Traffic, StepState::Unknown, "not measured".to_owned());
     };

@@ -2,6 +2,7 @@
 
 use crate::{
     phrases,
+    picture::of_services,
     v3::{Bgp, Multicast, Notification},
 };
 
@@ -82,6 +83,13 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
         lines.push(format!("  {} of these could not leave", multicast.unsent));
     }
     lines.extend(failing(multicast).map(|failing| format!("  {failing}")));
+    let counted = of_services(multicast, now_unix_ms)
+        .into_iter()
+        .filter(|group| !group.passed().is_empty());
+    lines.extend(counted.map(|group| {
+        let (role, passed, seen) = (group.role(), group.passed(), group.seen(now_unix_ms));
+        format!("  {} {role}: {passed}; {seen}", group.group)
+    }));
     lines
 }
 
@@ -226,9 +234,15 @@ mod tests {
             "{lines:?}"
         );
         (standing["failing"], standing["unsent"]) = (json!("Operation not permitted"), json!(7));
+        standing["groups"] = json!([{
+            "group": "233.84.178.1", "packets_in": 12, "packets_out": null, "last_in_unix_ms": NOW - 2_500, "last_out_unix_ms": null,
+            "since_unix_ms": 0,
+        }]);
         let lines = multicast(NOW, &serde_json::from_value(standing).unwrap());
         assert!(
-            lines[2].contains("7 of these") && lines[3].contains("cannot leave: Operation not permitted"),
+            lines[2].contains("7 of these")
+                && lines[3].contains("cannot leave: Operation not permitted")
+                && lines[4] == "  233.84.178.1 receives: 12 in; OK 2s",
             "{lines:?}"
         );
     }

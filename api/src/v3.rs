@@ -30,10 +30,12 @@ pub use health::{HealthCondition, HealthQuery, HealthReply, HookState, HooksStat
 pub use journal::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries};
 pub use latency::{Pass, Round, TargetLatency, V3Latency};
 pub use page::{DEFAULT_LIMIT, HIGHEST_LIMIT, TunnelPage, TunnelQuery};
-pub use picture::{Path, PathCap, PathStep, Picture, PictureQuery, Problem, StepKind, StepState};
+pub use picture::{
+    Freshness, Group, Path, PathCap, PathStep, Picture, PictureQuery, Problem, StepKind, StepState,
+};
 pub use plan::{Conflict, LastApplied, PlanReply, Step, StepOutcome};
 pub use routes::{Liveness, RouteState, Routes};
-pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
+pub use standing::{Bgp, GroupPackets, Multicast, Notification, RefusedPrefixes};
 pub use streams::{
     ConnectionsQuery, EventsQuery, ReaderBehind, StatusQuery, StatusStreamQuery, StreamsState,
 };

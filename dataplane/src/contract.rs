@@ -1,12 +1,17 @@
 //! The contract that every backend keeps, and that one conformance suite checks.
 
-use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 pub use warren_state::Notice;
 use warren_state::{
-    Capabilities, Fault, LinkName, Observed, PlannedStep, Reading, RemovalReport, Rule, StepOutcome, TunnelId,
+    Capabilities, Fault, GroupFlow, LinkName, Observed, PlannedStep, Reading, RemovalReport, Rule,
+    StepOutcome, TunnelId,
 };
 
 /// What a question is about.
@@ -103,6 +108,11 @@ pub trait Dataplane: Send + Sync + 'static {
     /// What tunnels have carried, all that are asked for in one call, in any order: one reading for each part that carries a
     /// tunnel's mark. A tunnel that is not there is not in the answer.
     async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault>;
+
+    /// How many packets of multicast groups passed over tunnels, one number for each flow that is asked for. They are counted from
+    /// the first question that names the flow to the first that does not, over all parts that carry the tunnel's mark, and not over a
+    /// restart. One question at a time.
+    async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault>;
 
     /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;

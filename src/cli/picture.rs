@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use warren_api::{
     notes, phrases,
     picture::name,
-    v3::{Multicast, Path, PathCap, PathStep, Picture, Status, StepState, Tunnel},
+    v3::{Freshness, Group, Path, PathCap, PathStep, Picture, Status, StepState, Tunnel},
 };
 
 use super::output;
@@ -168,10 +168,7 @@ fn block(path: &Path, tunnel: Option<&Tunnel>, beside: &[Beside], now: u64, styl
     ];
     let steps = path.steps.iter().flat_map(|step| step_lines(step, now, style));
     let cap = path.cap.iter().flat_map(|cap| cap_lines(cap, style));
-    let groups = tunnel.and_then(|tunnel| tunnel.multicast.as_ref());
-    let groups = groups
-        .into_iter()
-        .flat_map(|multicast| group_lines(multicast, now, style));
+    let groups = path.groups.iter().map(|group| group_line(group, now, style));
     let after = cap.chain(groups);
     [title].into_iter().chain(steps).chain(after).collect()
 }
@@ -208,36 +205,24 @@ fn step_lines(step: &PathStep, now: u64, style: Style) -> Vec<Line> {
     lines
 }
 
-/// A group is fresh for 10 s after it was seen last, stale for a minute, and then dead.
-fn group_lines(multicast: &Multicast, now: u64, style: Style) -> Vec<Line> {
-    let mut names: Vec<&String> = multicast.joined.iter().chain(&multicast.announced).collect();
-    names.sort();
-    names.dedup();
-    let line = |group: &String| {
-        let sends = multicast.announced.contains(group);
-        let does: Vec<&str> = [(sends, "sends"), (multicast.joined.contains(group), "receives")]
-            .into_iter()
-            .filter_map(|(does, word)| does.then_some(word))
-            .collect();
-        let seen = multicast.last_said_unix_ms.filter(|_| sends);
-        let (word, state) = freshness(seen, now);
-        let seen = seen.map_or_else(String::new, |seen| format!(" {}", age(now, seen)));
-        vec![
-            span(format!("  {} group   ", style.sign(state)), tone(state)),
-            span(format!("{group} {}  ", does.join(", ")), Tone::Plain),
-            span(format!("{word}{seen}"), tone(state)),
-        ]
+fn group_line(group: &Group, now: u64, style: Style) -> Line {
+    let state = match group.freshness {
+        Freshness::Ok => StepState::Ok,
+        Freshness::Stale => StepState::Attention,
+        Freshness::Dead => StepState::Wrong,
+        Freshness::Unknown => StepState::Unknown,
     };
-    names.into_iter().map(line).collect()
-}
-
-fn freshness(seen: Option<u64>, now: u64) -> (&'static str, StepState) {
-    match seen.map(|seen| now.saturating_sub(seen)) {
-        None => ("not measured", StepState::Unknown),
-        Some(old) if old <= 10_000 => ("OK", StepState::Ok),
-        Some(old) if old <= 60_000 => ("STALE", StepState::Attention),
-        Some(_) => ("DEAD", StepState::Wrong),
-    }
+    let passed = group.passed();
+    let passed = if passed.is_empty() {
+        passed
+    } else {
+        format!("{passed}  ")
+    };
+    vec![
+        span(format!("  {} group   ", style.sign(state)), tone(state)),
+        span(format!("{} {}  {passed}", group.group, group.role()), Tone::Plain),
+        span(group.seen(now), tone(state)),
+    ]
 }
 
 fn tone(state: StepState) -> Tone {

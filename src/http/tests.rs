@@ -21,6 +21,7 @@ use warren_state::{
     CounterRun, Epoch, Generation, LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, Position,
     Reading, RouteProtocol, Sequence, ServiceClass, Switch, TableId, Traffic, TunnelId,
     desired::Refusal,
+    groups::{GroupTraffic, GroupsTraffic},
     guard::HoldReason,
     lifecycle::Usability,
     standing::{

@@ -58,6 +58,8 @@ pub enum HealthCode {
     NoRoutes,
     /// Not all groups that this host receives are joined, or what has to be said for that cannot leave.
     GroupsNotJoined,
+    /// Failover: of a group that this host receives and that came over the tunnel nothing has come for [a while](crate::groups::SILENT).
+    GroupsNotHeard,
 }
 
 /// Something that is wrong, with a tunnel where it is one's.
@@ -174,7 +176,7 @@ impl HealthVerdict {
 
 impl HealthCode {
     /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Disabled,
         Self::Stopping,
         Self::NoTunnels,
@@ -185,6 +187,7 @@ impl HealthCode {
         Self::SessionDown,
         Self::NoRoutes,
         Self::GroupsNotJoined,
+        Self::GroupsNotHeard,
     ];
 
     /// The name in JSON; it never changes.
@@ -201,6 +204,7 @@ impl HealthCode {
             Self::SessionDown => "session_down",
             Self::NoRoutes => "no_routes",
             Self::GroupsNotJoined => "groups_not_joined",
+            Self::GroupsNotHeard => "groups_not_heard",
         }
     }
 
@@ -208,7 +212,9 @@ impl HealthCode {
     #[must_use]
     pub fn concerns(self, purpose: Purpose) -> bool {
         match self {
-            Self::Disabled | Self::Stopping | Self::NoTunnels => purpose == Purpose::Failover,
+            Self::Disabled | Self::Stopping | Self::NoTunnels | Self::GroupsNotHeard => {
+                purpose == Purpose::Failover
+            }
             Self::ViewMissing
             | Self::ViewStale
             | Self::NotBuilt
@@ -222,7 +228,7 @@ impl HealthCode {
     /// Whether it counts at once: it has lasted already, or somebody meant it.
     fn is_sudden(self) -> bool {
         match self {
-            Self::Disabled | Self::Stopping | Self::ViewStale => true,
+            Self::Disabled | Self::Stopping | Self::ViewStale | Self::GroupsNotHeard => true,
             Self::NoTunnels
             | Self::ViewMissing
             | Self::NotBuilt
@@ -418,6 +424,7 @@ impl fmt::Display for HealthReason {
             HealthCode::SessionDown => "a tunnel's session is not up",
             HealthCode::NoRoutes => "a tunnel has too few routes in place",
             HealthCode::GroupsNotJoined => "not all groups of a tunnel are joined",
+            HealthCode::GroupsNotHeard => "a group that came over a tunnel comes no more",
         };
         f.write_str(words)?;
         self.tunnel.map_or(Ok(()), |tunnel| write!(f, " ({tunnel})"))

@@ -1,5 +1,7 @@
 //! What tunnels carry, as the dataplane counts it.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Incarnation, TunnelId};
@@ -36,6 +38,27 @@ pub struct Reading {
     pub run: CounterRun,
     /// How much.
     pub carried: Traffic,
+}
+
+/// Packets of one multicast group over one tunnel, one way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct GroupFlow {
+    /// Whose.
+    pub tunnel: TunnelId,
+    /// Their destination.
+    pub group: Ipv4Addr,
+    /// Whether this host receives or sends them.
+    pub way: Way,
+}
+
+/// Which way packets go.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Received by this host over the tunnel.
+    In,
+    /// Sent by this host over the tunnel.
+    Out,
 }
 
 impl Traffic {

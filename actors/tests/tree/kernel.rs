@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_dataplane::{Dataplane, Notice, Removal, Scope};
 use warren_state::{
-    Capabilities, CounterRun, Fault, FaultClass, LinkName, Observed, PlannedStep, Reading, RemovalReport,
-    StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
+    Capabilities, CounterRun, Fault, FaultClass, GroupFlow, LinkName, Observed, PlannedStep, Reading,
+    RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
 };
 
 /// How many of the next operations go wrong.
@@ -50,6 +50,7 @@ pub struct Kernel {
     /// The MTU of the way to everybody.
     /// By the number of the link.
     carried: Mutex<BTreeMap<u32, Traffic>>,
+    passed: Mutex<BTreeMap<GroupFlow, u64>>,
     counted: AtomicUsize,
     counters_hang: AtomicBool,
     underlay_mtu: AtomicU32,
@@ -69,6 +70,7 @@ impl Default for Kernel {
             subscriptions: AtomicUsize::default(),
             underlay_mtu: AtomicU32::new(1500),
             carried: Mutex::default(),
+            passed: Mutex::default(),
             counted: AtomicUsize::default(),
             counters_hang: AtomicBool::default(),
         }
@@ -93,6 +95,11 @@ impl Kernel {
         if now != before {
             self.notify(now);
         }
+    }
+
+    /// So many more packets of a group pass.
+    pub fn pass(&self, flow: GroupFlow, packets: u64) {
+        *self.passed.lock().unwrap().entry(flow).or_default() += packets;
     }
 
     /// The tunnel's links carry so much more; false when there is none.
@@ -264,6 +271,12 @@ impl Dataplane for Kernel {
             Scope::All => model.runs().map(read).collect(),
             Scope::Tunnel { tunnel, .. } => model.runs_of(tunnel).map(read).collect(),
         })
+    }
+
+    async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
+        let passed = self.passed.lock().unwrap();
+        let so_far = |flow: GroupFlow| (flow, passed.get(&flow).copied().unwrap_or_default());
+        Ok(flows.into_iter().map(so_far).collect())
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use warren_protocols::bgp::codec::Notification;
 use warren_state::{
-    Pubkey, Sequence, ServiceKind, SessionStatus,
+    GroupFlow, Pubkey, Sequence, ServiceKind, SessionStatus, Way,
     standing::{BgpState, RouteRefusal},
     view::MulticastGroup,
 };
@@ -137,6 +137,29 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
         standing.last_said.is_some() && standing.counters.unsent > 0,
         "{standing:?}"
     );
+    let flow = GroupFlow {
+        tunnel: id(0),
+        group: address,
+        way: Way::In,
+    };
+    let heard = |snapshot: &warren_actors::Snapshot| {
+        let groups = snapshot.groups.get(&id(0))?;
+        groups.received.get(&address).copied()
+    };
+    let counted = |snapshot: &warren_actors::Snapshot| heard(snapshot).is_some();
+    let snapshot = world.until("its packets are counted", counted).await;
+    assert_eq!(
+        heard(&snapshot).map(|heard| (heard.packets, heard.last)),
+        Some((0, None))
+    );
+    world.kernel.pass(flow, 7);
+    let snapshot = world
+        .until("the group is heard", |snapshot| {
+            heard(snapshot).is_some_and(|heard| heard.packets == 7)
+        })
+        .await;
+    assert!(heard(&snapshot).is_some_and(|heard| heard.last.is_some()));
     world.handle().set_enabled(false).await.unwrap();
-    assert!(world.gone(0).await.multicast.is_empty());
+    let gone = world.gone(0).await;
+    assert!(gone.multicast.is_empty() && gone.groups.is_empty());
 }

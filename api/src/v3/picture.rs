@@ -52,6 +52,9 @@ pub struct Path {
     /// What may be used; none where there is no cap.
     #[serde(default)]
     pub cap: Option<PathCap>,
+    /// Its multicast groups.
+    #[serde(default)]
+    pub groups: Vec<Group>,
 }
 
 /// How the cap of a tunnel stands.
@@ -65,6 +68,39 @@ pub struct PathCap {
     pub reason: Option<String>,
     /// The same for machines.
     pub of: TunnelCap,
+}
+
+/// A multicast group of a tunnel.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// Its address.
+    pub group: String,
+    /// Whether this host sends to it.
+    pub sends: bool,
+    /// Whether this host receives it.
+    pub receives: bool,
+    /// Packets that came over the tunnel, where they are counted.
+    pub packets_in: Option<u64>,
+    /// Packets that left over the tunnel, where they are counted.
+    pub packets_out: Option<u64>,
+    /// When packets came last, or left where this host only sends: Unix time in milliseconds.
+    pub last_seen_unix_ms: Option<u64>,
+    /// How fresh that is.
+    pub freshness: Freshness,
+}
+
+/// How fresh what is known of a group is.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// There were packets in the last 10 s.
+    Ok,
+    /// There were packets in the last minute.
+    Stale,
+    /// There were none for a minute.
+    Dead,
+    /// Packets are not counted, or not for a minute yet.
+    Unknown,
 }
 
 /// A step of the way.

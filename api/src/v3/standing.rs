@@ -94,4 +94,24 @@ pub struct Multicast {
     pub registers: u64,
     /// Of them all, those that could not leave.
     pub unsent: u64,
+    /// What passed of the groups that this host receives or sends to, of the lowest 32 each way; empty where that is not counted.
+    #[serde(default)]
+    pub groups: Vec<GroupPackets>,
+}
+
+/// What passed of a multicast group over a tunnel, counted where the packets enter and leave the tunnel.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct GroupPackets {
+    /// Its address.
+    pub group: String,
+    /// Packets that came over the tunnel; none where this host does not receive the group.
+    pub packets_in: Option<u64>,
+    /// Packets that left over the tunnel, this host's heartbeats among them; none where it does not send to the group.
+    pub packets_out: Option<u64>,
+    /// When packets were found to have come last, within a few seconds: Unix time in milliseconds.
+    pub last_in_unix_ms: Option<u64>,
+    /// When packets were found to have left last, within a few seconds: Unix time in milliseconds.
+    pub last_out_unix_ms: Option<u64>,
+    /// Since when they are counted: Unix time in milliseconds.
+    pub since_unix_ms: u64,
 }

@@ -8,6 +8,7 @@ mod companion;
 mod connection;
 mod directory;
 mod fault;
+mod groups;
 mod link;
 mod maker;
 mod mark;
@@ -20,15 +21,20 @@ mod pool;
 mod remove;
 mod requests;
 mod shaper;
+mod sys;
 mod traffic;
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
-    Capabilities, Fault, FaultClass, Incarnation, LinkSpec, Observed, PlannedStep, Reading, RemovalReport,
-    Rule, StepOutcome, TunnelId,
+    Capabilities, Fault, FaultClass, GroupFlow, Incarnation, LinkSpec, Observed, PlannedStep, Reading,
+    RemovalReport, Rule, StepOutcome, TunnelId,
 };
 
 pub(crate) use fault::{fault, refused};
@@ -69,6 +75,7 @@ pub(crate) struct Core<M> {
     pool: Pool,
     directory: directory::Directory,
     remover: remove::Remover,
+    groups: groups::GroupCounters,
 }
 
 impl<M: LinkMaker> KernelDataplane<M> {
@@ -90,6 +97,7 @@ impl<M: LinkMaker> KernelDataplane<M> {
             pool: Pool::open()?,
             directory: directory::Directory::default(),
             remover: remove::Remover::default(),
+            groups: groups::GroupCounters::default(),
         };
         Ok(Self {
             core: Arc::new(core),
@@ -233,6 +241,14 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
         self.core
             .pool
             .run(async move |netlink| observe::counters(netlink, &core.directory, &scope).await)
+            .await?
+    }
+
+    async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
+        let core = self.core.clone();
+        self.core
+            .pool
+            .run(async move |netlink| core.groups.read(netlink, &core.directory, flows).await)
             .await?
     }
 

@@ -302,6 +302,17 @@ async fn with_counters(
     Ok(links)
 }
 
+/// The numbers of the links that carry the tunnel's packets.
+pub async fn links_in_use(
+    netlink: &mut Netlink,
+    directory: &Directory,
+    tunnel: TunnelId,
+) -> Result<BTreeSet<u32>, KernelError> {
+    let links = seen_of(netlink, directory, tunnel).await?;
+    let links = links.iter().filter(|link| !link.is_ifb());
+    Ok(links.map(|link| link.index).collect())
+}
+
 /// The source address that a packet to `dst` would carry.
 pub async fn resolve_source(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
     match netlink.read(requests::route_to(dst), RouteEntry::decode).await {

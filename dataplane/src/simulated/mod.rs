@@ -3,7 +3,7 @@
 mod script;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Backend, Capabilities, CounterRun, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep,
-    Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
+    Backend, Capabilities, CounterRun, Fault, FaultClass, GroupFlow, LinkName, Monotonic, Observed,
+    PlannedStep, Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
 };
 
 pub use script::{Script, Trouble};
@@ -45,6 +45,7 @@ struct World {
     now: Monotonic,
     /// By the number of the link.
     counters: BTreeMap<u32, Traffic>,
+    groups: BTreeMap<GroupFlow, u64>,
     source: Option<Ipv4Addr>,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
@@ -75,6 +76,7 @@ impl Simulated {
             hung: false,
             now: Monotonic::ZERO,
             counters: BTreeMap::new(),
+            groups: BTreeMap::new(),
             source: None,
             underlay_mtu: Some(1500),
             subscribers: Vec::new(),
@@ -92,6 +94,7 @@ impl Simulated {
         world.life += 1;
         (world.crashed, world.hung) = (false, false);
         world.subscribers.clear();
+        world.groups.clear();
         Self {
             world: Arc::clone(&self.world),
             life: world.life,
@@ -139,6 +142,16 @@ impl Simulated {
         for link in links {
             let carried = world.counters.entry(link).or_default();
             *carried = carried.plus(more);
+        }
+    }
+
+    /// So many more packets of a group pass, where there is a link for them.
+    pub fn carry_group(&self, flow: GroupFlow, packets: u64) {
+        let mut world = self.world();
+        if world.model.runs_of(flow.tunnel).next().is_some()
+            && let Some(counted) = world.groups.get_mut(&flow)
+        {
+            *counted += packets;
         }
     }
 
@@ -280,7 +293,7 @@ impl Dataplane for Simulated {
     }
 
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
-        let mut failed = std::collections::BTreeSet::new();
+        let mut failed = BTreeSet::new();
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
             if failed.contains(&step.tunnel) {
@@ -333,6 +346,14 @@ impl Dataplane for Simulated {
             Scope::All => world.model.runs().map(read).collect(),
             Scope::Tunnel { tunnel, .. } => world.model.runs_of(tunnel).map(read).collect(),
         })
+    }
+
+    async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
+        let mut world = self.alive("count packets of groups")?;
+        let so_far = |flow: &GroupFlow| world.groups.get(flow).copied().unwrap_or_default();
+        let counted: BTreeMap<GroupFlow, u64> = flows.into_iter().map(|flow| (flow, so_far(&flow))).collect();
+        world.groups.clone_from(&counted);
+        Ok(counted)
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod companions;
+mod groups;
 mod links;
 mod mtu;
 mod notices;
@@ -88,6 +89,9 @@ const PROMISES: &[Promise] = promises![
     ALL rates::a_rate_of_a_link_that_is_gone_is_gone_and_none_is_done,
     NETLINK rates::a_queue_of_somebody_else_is_a_conflict_and_stays,
     NETLINK rates::what_is_left_of_a_rate_whose_link_somebody_deleted_is_removed,
+    ALL groups::packets_of_groups_are_counted_each_way_and_of_each_tunnel,
+    ALL groups::a_count_goes_on_over_another_link_and_ends_when_it_is_not_asked_for,
+    ALL groups::groups_of_a_tunnel_that_is_not_there_have_no_packets,
     ALL stages::a_caller_that_is_cancelled_from_inside_apply_skips_neither_the_rest_nor_publishing,
     ALL stages::a_plan_goes_through_all_stages_of_the_backend_that_was_asked_for,
     ALL removal::a_removal_counts_exactly,

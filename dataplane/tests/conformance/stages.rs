@@ -1,6 +1,7 @@
 //! Prepare, commit, publish.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +15,7 @@ use tokio::{
 };
 use warren_dataplane::{Dataplane, Notice, Prepared, Publisher, Removal, Scope, select};
 use warren_state::{
-    ApplyReport, BackendChoice, Capabilities, Fault, Generation, Observed, PlannedStep, Reading,
+    ApplyReport, BackendChoice, Capabilities, Fault, Generation, GroupFlow, Observed, PlannedStep, Reading,
     RemovalReport, StepOutcome,
 };
 
@@ -71,6 +72,10 @@ impl Dataplane for CancelsItsCaller {
 
     async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
         self.real.counters(scope).await
+    }
+
+    async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
+        self.real.groups(flows).await
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {

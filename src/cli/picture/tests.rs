@@ -88,28 +88,32 @@ fn what_is_wrong_comes_before_the_blocks_with_what_to_do() {
 }
 
 #[test]
-fn groups_are_fresh_for_ten_seconds_stale_for_a_minute_and_then_dead() {
+fn groups_are_told_with_what_passed_and_how_fresh_they_are() {
     for (old, said) in [
-        (10_000, "OK 10s"),
-        (10_001, "STALE 10s"),
-        (60_000, "STALE 1m"),
-        (61_000, "DEAD 1m 1s"),
+        (10_000, "+ group   233.84.178.1 receives  7 in  OK 10s\n"),
+        (10_001, "! group   233.84.178.1 receives  7 in  STALE 10s\n"),
+        (61_000, "x group   233.84.178.1 receives  7 in  DEAD 1m 1s\n"),
     ] {
         let text = shown(PLAIN, &[], |status| {
             let mut tunnel = samples::tunnel();
             status["unix_ms"] = json!(1_000_000);
             tunnel["multicast"] = json!({
-                "joined": ["233.84.178.2"], "joined_total": 1, "announced": ["233.84.178.1"], "announced_total": 1,
-                "last_said_unix_ms": 1_000_000 - old, "failing": null, "hellos": 0, "joins": 0, "prunes": 0, "heartbeats": 0, "registers": 0,
-                "unsent": 0,
+                "joined": ["233.84.178.1"], "joined_total": 1, "announced": ["233.84.178.2"], "announced_total": 1,
+                "last_said_unix_ms": 1_000_000, "failing": null, "hellos": 0, "joins": 0, "prunes": 0, "heartbeats": 0, "registers": 0,
+                "unsent": 0, "groups": [{
+                    "group": "233.84.178.1", "packets_in": 7, "packets_out": null, "last_in_unix_ms": 1_000_000 - old,
+                    "last_out_unix_ms": null, "since_unix_ms": 0,
+                }],
             });
             status["tunnels"] = json!([tunnel]);
         });
-        assert!(text.contains(&format!("233.84.178.1 sends  {said}\n")), "{text}");
+        assert!(text.contains(said), "{text}");
         assert!(
-            text.contains("? group   233.84.178.2 receives  not measured\n"),
+            text.contains("? group   233.84.178.2 sends  not measured\n"),
             "{text}"
         );
+        let dead = "nothing comes of 233.84.178.1";
+        assert_eq!(text.contains(dead), said.contains("DEAD"), "{text}");
     }
 }
 

@@ -1,16 +1,21 @@
 //! How sessions and multicast services stand. A series goes with its tunnel.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use warren_actors::Snapshot;
-use warren_state::standing::{BgpCounters, BgpStanding, MulticastCounters, MulticastStanding};
+use warren_state::{
+    TunnelId,
+    groups::{GroupTraffic, GroupsTraffic},
+    standing::{BgpCounters, BgpStanding, MulticastCounters, MulticastStanding},
+};
 
 use super::{name, page::Page};
 
 pub(super) fn write(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     sessions(page, snapshot)?;
     notifications(page, snapshot)?;
-    multicast(page, snapshot)
+    multicast(page, snapshot)?;
+    groups(page, snapshot)
 }
 
 /// Each session with the name of its tunnel.
@@ -164,5 +169,47 @@ fn multicast(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Err
         "Multicast messages that could not leave.",
         &["tunnel"],
         unsent,
+    )
+}
+
+/// What passed of groups: the labels, and the traffic.
+fn passed(snapshot: &Snapshot) -> Vec<(Vec<String>, GroupTraffic)> {
+    let of = |(id, groups): (&TunnelId, &Arc<GroupsTraffic>)| {
+        let tunnel = name(snapshot.tunnels.get(id)?);
+        let way = |of: &BTreeMap<Ipv4Addr, GroupTraffic>, direction: &str| -> Vec<_> {
+            let labels = |group: &Ipv4Addr| vec![tunnel.clone(), group.to_string(), direction.to_owned()];
+            of.iter()
+                .map(|(group, traffic)| (labels(group), *traffic))
+                .collect()
+        };
+        Some([way(&groups.received, "in"), way(&groups.sent, "out")].concat())
+    };
+    snapshot.groups.iter().filter_map(of).flatten().collect()
+}
+
+fn groups(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+    const LABELS: &[&str] = &["tunnel", "group", "direction"];
+    let all = passed(snapshot);
+    let packets = all
+        .iter()
+        .map(|(labels, traffic)| (labels.clone(), traffic.packets));
+    page.counter(
+        "warren_multicast_group_packets_total",
+        "Packets of multicast groups that came over the tunnel or left over it, as far as they were counted.",
+        LABELS,
+        packets,
+    )?;
+    #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+    let last = all.iter().filter_map(|(labels, traffic)| {
+        Some((
+            labels.clone(),
+            snapshot.unix_ms_of(traffic.last?) as f64 / 1_000.0,
+        ))
+    });
+    page.gauge(
+        "warren_multicast_group_last_packet_timestamp_seconds",
+        "When packets of the group were found to have passed last: Unix time.",
+        LABELS,
+        last,
     )
 }

@@ -33,6 +33,16 @@ pub(super) fn standing() -> Snapshot {
         ..MulticastStanding::default()
     };
     snapshot.multicast.insert(TunnelId(key(0)), Arc::new(multicast));
+    let received = GroupTraffic {
+        packets: 12,
+        since: snapshot.at,
+        last: Some(snapshot.at),
+    };
+    let groups = GroupsTraffic {
+        received: [([233, 84, 178, 1].into(), received)].into(),
+        ..GroupsTraffic::default()
+    };
+    snapshot.groups.insert(TunnelId(key(0)), Arc::new(groups));
     snapshot
 }
 
@@ -65,8 +75,15 @@ async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_w
         (&multicast.joined, multicast.failing.as_deref()),
         (&vec!["233.84.178.1".to_owned()], Some("no such device"))
     );
+    let counted = &multicast.groups[0];
+    assert_eq!(
+        (counted.packets_in, counted.packets_out, counted.last_in_unix_ms),
+        (Some(12), None, Some(standing().unix_ms))
+    );
     let page = body(&served, "/metrics").await;
     for series in [
+        r#"warren_multicast_group_packets_total{direction="in",group="233.84.178.1",tunnel="doublezero1"} 12"#,
+        r#"warren_multicast_group_last_packet_timestamp_seconds{direction="in",group="233.84.178.1",tunnel="doublezero1"} 1760464786"#,
         r#"warren_bgp_updates_total{direction="in",tunnel="doublezero0"} 7"#,
         r#"warren_bgp_refused_prefixes_total{reason="default_route",tunnel="doublezero0"} 3"#,
         r#"warren_bgp_last_notification_timestamp_seconds{code="6",direction="in",subcode="1",tunnel="doublezero0"} 1760464786"#,

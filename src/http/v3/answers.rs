@@ -294,7 +294,7 @@ pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport
         multicast: snapshot
             .multicast
             .get(&report.tunnel)
-            .map(|stands| standing::multicast(snapshot, stands)),
+            .map(|stands| standing::multicast(snapshot, stands, snapshot.groups.get(&report.tunnel))),
         learned_routes: report.learned_routes,
         blocked_routes: first_of(&report.blocked_routes),
         blocked_routes_total: report.blocked_routes.count,

@@ -1,10 +1,13 @@
 //! How sessions and multicast services stand, beside their status.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use warren_actors::Snapshot;
-use warren_api::v3::{Bgp, Multicast, Notification, RefusedPrefixes};
-use warren_state::standing::{BgpStanding, MulticastStanding, Notified};
+use warren_api::v3::{Bgp, GroupPackets, Multicast, Notification, RefusedPrefixes};
+use warren_state::{
+    groups::{GroupTraffic, GroupsTraffic},
+    standing::{BgpStanding, MulticastStanding, Notified},
+};
 
 pub(super) fn bgp(snapshot: &Snapshot, standing: &Arc<BgpStanding>) -> Bgp {
     let BgpStanding {
@@ -50,7 +53,11 @@ pub(super) fn bgp(snapshot: &Snapshot, standing: &Arc<BgpStanding>) -> Bgp {
     }
 }
 
-pub(super) fn multicast(snapshot: &Snapshot, standing: &Arc<MulticastStanding>) -> Multicast {
+pub(super) fn multicast(
+    snapshot: &Snapshot,
+    standing: &Arc<MulticastStanding>,
+    passed: Option<&Arc<GroupsTraffic>>,
+) -> Multicast {
     let MulticastStanding {
         joined,
         announced,
@@ -73,7 +80,35 @@ pub(super) fn multicast(snapshot: &Snapshot, standing: &Arc<MulticastStanding>) 
         heartbeats: counters.heartbeats,
         registers: counters.registers,
         unsent: counters.unsent,
+        groups: passed.map_or_else(Vec::new, |passed| groups(snapshot, passed)),
     }
+}
+
+fn groups(snapshot: &Snapshot, passed: &GroupsTraffic) -> Vec<GroupPackets> {
+    let all: BTreeSet<Ipv4Addr> = passed
+        .received
+        .keys()
+        .chain(passed.sent.keys())
+        .copied()
+        .collect();
+    let last = |traffic: Option<&GroupTraffic>| Some(snapshot.unix_ms_of(traffic?.last?));
+    let of = |group: Ipv4Addr| {
+        let (received, sent) = (passed.received.get(&group), passed.sent.get(&group));
+        let since = received
+            .into_iter()
+            .chain(sent)
+            .map(|traffic| traffic.since)
+            .min()?;
+        Some(GroupPackets {
+            group: group.to_string(),
+            packets_in: received.map(|traffic| traffic.packets),
+            packets_out: sent.map(|traffic| traffic.packets),
+            last_in_unix_ms: last(received),
+            last_out_unix_ms: last(sent),
+            since_unix_ms: snapshot.unix_ms_of(since),
+        })
+    };
+    all.into_iter().filter_map(of).collect()
 }
 
 fn notification(snapshot: &Snapshot, notified: &Notified) -> Notification {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{HealthCode, HealthReason, HealthSettings};
 use crate::{
-    Monotonic, Phase, ServiceKind, SessionStatus, TunnelId, lifecycle::TunnelReport, reconcile::Role,
-    table::Tables,
+    Monotonic, Phase, ServiceKind, SessionStatus, TunnelId, groups::GroupTraffic, lifecycle::TunnelReport,
+    reconcile::Role, table::Tables,
 };
 
 /// What is wrong, and when that may change although the table does not.
@@ -13,8 +13,8 @@ use crate::{
 pub struct Seen {
     /// What.
     pub wrong: BTreeSet<HealthReason>,
-    /// When the view becomes too old.
-    pub stale_at: Option<Monotonic>,
+    /// When the view becomes too old, or the first group that is heard will have been silent for too long.
+    pub due: Option<Monotonic>,
 }
 
 /// Looks at everything. `role`: whose users are ours, once that is known. The tunnels of a device's end are not asked for one by one:
@@ -33,7 +33,7 @@ pub fn see(tables: &Tables, role: Option<Role>, now: Monotonic, settings: &Healt
             if stale_at <= now {
                 add(HealthCode::ViewStale, None);
             }
-            seen.stale_at = Some(stale_at).filter(|at| *at > now);
+            seen.due = Some(stale_at).filter(|at| *at > now);
         }
     }
     let mut add = |code, tunnel| seen.wrong.insert(HealthReason { code, tunnel });
@@ -47,7 +47,10 @@ pub fn see(tables: &Tables, role: Option<Role>, now: Monotonic, settings: &Healt
         let mut any = false;
         for report in wanted {
             any = true;
-            if let Some(code) = of_tunnel(tables, report, settings) {
+            let silence = Silence::of(tables, report.tunnel, now);
+            seen.due = seen.due.into_iter().chain(silence.due).min();
+            let silent = silence.is_there.then_some(HealthCode::GroupsNotHeard);
+            if let Some(code) = of_tunnel(tables, report, settings).or(silent) {
                 add(code, Some(report.tunnel));
             }
         }
@@ -99,4 +102,71 @@ fn of_tunnel(tables: &Tables, report: &TunnelReport, settings: &HealthSettings) 
     let is_joined =
         standing.is_some_and(|standing| standing.joined.count >= wanted && standing.failing.is_none());
     (!is_joined).then_some(HealthCode::GroupsNotJoined)
+}
+
+/// Of the groups that a tunnel's host receives.
+struct Silence {
+    /// One that was heard has been silent for too long.
+    is_there: bool,
+    /// When the next one will have been.
+    due: Option<Monotonic>,
+}
+
+impl Silence {
+    fn of(tables: &Tables, tunnel: TunnelId, now: Monotonic) -> Self {
+        let heard = tables.groups.get(&tunnel);
+        let ends = heard
+            .into_iter()
+            .flat_map(|groups| groups.received.values())
+            .filter_map(GroupTraffic::silent_at);
+        let (over, to_come): (Vec<_>, Vec<_>) = ends.partition(|at| *at <= now);
+        Self {
+            is_there: !over.is_empty(),
+            due: to_come.into_iter().min(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{Pubkey, groups::GroupsTraffic};
+
+    const TUNNEL: TunnelId = TunnelId(Pubkey([1; 32]));
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_elapsed(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_group_that_was_heard_is_missed_after_a_minute_and_one_that_never_was_is_not() {
+        let traffic = |last| GroupTraffic {
+            packets: 1,
+            since: at(0),
+            last,
+        };
+        let mut tables = Tables::default();
+        let mut look = |lasts: [Option<u64>; 2], now| {
+            let groups = [1, 2].map(|n| [233, 84, 178, n].into());
+            let groups = GroupsTraffic {
+                received: groups
+                    .into_iter()
+                    .zip(lasts.map(|last| traffic(last.map(at))))
+                    .collect(),
+                // What this host sends says nothing.
+                sent: [([233, 84, 178, 3].into(), traffic(Some(at(0))))].into(),
+            };
+            tables.groups.insert(TUNNEL, Arc::new(groups));
+            let silence = Silence::of(&tables, TUNNEL, at(now));
+            (silence.is_there, silence.due)
+        };
+        assert_eq!(look([None, None], 1_000), (false, None));
+        assert_eq!(look([Some(100), None], 159), (false, Some(at(160))));
+        assert_eq!(look([Some(100), None], 160), (true, None));
+        assert_eq!(look([Some(100), Some(150)], 160), (true, Some(at(210))));
+        assert_eq!(look([Some(161), Some(150)], 170), (false, Some(at(210))));
+        assert!(!Silence::of(&tables, TunnelId(Pubkey([2; 32])), at(1_000)).is_there);
+    }
 }

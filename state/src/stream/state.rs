@@ -56,6 +56,7 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Excluded(_)
             | Change::Stopping => is_in_the_head = true,
             Change::Multicast(..)
+            | Change::Groups(..)
             | Change::Hooks(_)
             | Change::Health(_)
             | Change::Recorder(_)

@@ -13,6 +13,7 @@ use crate::{
     LastApplied, Notice, Owners, Rates, Sequence, Switch, TunnelId,
     caps::CapsStanding,
     event::Event,
+    groups::{AllGroups, GroupsTraffic},
     guard::{HoldReason, Restarted},
     health::HealthStandings,
     hooks::HooksStanding,
@@ -37,6 +38,8 @@ pub enum Change {
     Session(TunnelId, Arc<BgpStanding>),
     /// A tunnel's multicast services stand like this now. Said of a tunnel that is gone it says nothing.
     Multicast(TunnelId, Arc<MulticastStanding>),
+    /// So much passed of a tunnel's multicast groups. Said of a tunnel that is gone it says nothing.
+    Groups(TunnelId, Arc<GroupsTraffic>),
     /// Steps of a tunnel were taken. Said of a tunnel that is gone it says nothing.
     Applied(TunnelId, Arc<LastApplied>),
     /// A tunnel's provisioner failed, and was not started again yet.
@@ -111,6 +114,8 @@ pub struct Tables {
     pub sessions: OrdMap<TunnelId, Arc<BgpStanding>>,
     /// How the tunnels' multicast services stand.
     pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
+    /// What passed of the tunnels' multicast groups.
+    pub groups: AllGroups,
     /// What came of the steps that were taken last for each.
     pub applied: OrdMap<TunnelId, Arc<LastApplied>>,
     /// Their provisioners.
@@ -211,6 +216,7 @@ impl Change {
             Self::Tunnel(_)
             | Self::Session(..)
             | Self::Multicast(..)
+            | Self::Groups(..)
             | Self::Applied(..)
             | Self::TunnelDown(_)
             | Self::TunnelGone(_)
@@ -282,16 +288,19 @@ impl Tables {
             Change::Multicast(id, standing) if self.tunnels.contains_key(id) => {
                 self.multicast.insert(*id, standing.clone());
             }
+            Change::Groups(id, groups) if self.tunnels.contains_key(id) => {
+                self.groups.insert(*id, groups.clone());
+            }
             Change::Applied(id, applied) if self.tunnels.contains_key(id) => {
                 self.applied.insert(*id, applied.clone());
             }
-            Change::Session(..) | Change::Multicast(..) | Change::Applied(..) => {}
+            Change::Session(..) | Change::Multicast(..) | Change::Groups(..) | Change::Applied(..) => {}
             Change::TunnelDown(id) => self.fails(at, *id),
             Change::TunnelGone(id) => self.forget(at, *id),
             Change::NoTunnels => {
                 (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
                 (self.sessions, self.multicast) = (OrdMap::new(), OrdMap::new());
-                self.applied = OrdMap::new();
+                (self.applied, self.groups) = (OrdMap::new(), OrdMap::new());
             }
             Change::Watch {
                 tunnel,
@@ -349,6 +358,7 @@ impl Tables {
         self.tunnels.remove(&id);
         self.sessions.remove(&id);
         self.multicast.remove(&id);
+        self.groups.remove(&id);
         self.applied.remove(&id);
         self.lives.remove(&id);
         self.watched.remove(&id);

@@ -73,6 +73,7 @@ impl Change {
             }
             Self::Applied(_, applied) => (applied.report.steps.len() + 4) * 4 * SMALL,
             Self::Multicast(..) => size_of::<MulticastStanding>() + 2 * SMALL,
+            Self::Groups(_, groups) => (groups.received.len() + groups.sent.len() + 1) * 2 * SMALL,
             Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
             Self::TunnelDown(_)
             | Self::TunnelGone(_)
