@@ -50,6 +50,24 @@ export interface Path {
   tunnel: string;
   link?: string | null;
   steps: Step[];
+  groups?: Group[];
+  cap?: Cap | null;
+}
+
+export interface Group {
+  group: string;
+  sends: boolean;
+  receives: boolean;
+  packets_in?: number | null;
+  packets_out?: number | null;
+  last_seen_unix_ms?: number | null;
+  freshness: "ok" | "stale" | "dead" | "unknown";
+}
+
+export interface Cap {
+  state: StepState;
+  text: string;
+  reason?: string | null;
 }
 
 export interface Problem {
@@ -64,17 +82,9 @@ export interface Picture {
   paths: Path[];
 }
 
-export interface Multicast {
-  joined: string[];
-  announced: string[];
-  last_said_unix_ms?: number | null;
-  failing?: string | null;
-}
-
 export interface StatusTunnel {
   id: string;
   name?: string | null;
-  multicast?: Multicast | null;
 }
 
 export interface Status {

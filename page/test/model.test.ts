@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { age, bytes, count, percent, rate, short } from "../src/model/format.ts";
-import { freshness, groups } from "../src/model/groups.ts";
+import { groups } from "../src/model/groups.ts";
 import { Growth, Series } from "../src/model/series.ts";
 import { Keys, matches, seen, sums } from "../src/model/table.ts";
 import { filtered, Timeline } from "../src/model/timeline.ts";
@@ -24,23 +24,17 @@ test("numbers are told with three digits and their unit", () => {
   assert.equal(short("4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi"), "4vJ9JU…kLKi");
 });
 
-test("a group is OK for 10 s, stale for a minute, and then dead", () => {
-  const now = 1_000_000;
-  assert.equal(freshness(null, now), "unknown");
-  assert.equal(freshness(now - 10_000, now), "ok");
-  assert.equal(freshness(now - 10_001, now), "stale");
-  assert.equal(freshness(now - 60_000, now), "stale");
-  assert.equal(freshness(now - 60_001, now), "dead");
-});
-
-test("a group that is sent to and received is one row with both", () => {
-  const multicast = { joined: ["233.0.0.2", "233.0.0.1"], announced: ["233.0.0.1"], last_said_unix_ms: 7 };
-  const rows = groups({ id: "a", name: "doublezero1", multicast });
-  assert.deepEqual(rows.map((row) => [row.group, row.sends, row.receives, row.lastSeen]), [
-    ["233.0.0.1", true, true, 7],
-    ["233.0.0.2", false, true, null],
+test("groups of all tunnels are rows, each with the name of its tunnel", () => {
+  const group = { group: "233.0.0.1", sends: true, receives: true, packets_in: 7, packets_out: 0, last_seen_unix_ms: 5, freshness: "ok" as const };
+  const rows = groups([
+    { tunnel: "a", link: "doublezero1", steps: [], groups: [group] },
+    { tunnel: "b", steps: [] },
+    { tunnel: "c", link: null, steps: [], groups: [group] },
   ]);
-  assert.deepEqual(groups({ id: "a" }), []);
+  assert.deepEqual(rows.map((row) => [row.tunnel, row.group, row.freshness]), [
+    ["doublezero1", "233.0.0.1", "ok"],
+    ["c", "233.0.0.1", "ok"],
+  ]);
 });
 
 test("of many rows those are drawn that can be seen, and a few beyond", () => {

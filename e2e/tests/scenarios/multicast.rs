@@ -1,5 +1,6 @@
 //! Multicast: applications with plain sockets, client hosts that speak PIM, and a device that runs FRR's pimd.
 
+mod heard;
 mod wire;
 
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
@@ -21,7 +22,10 @@ use warren_e2e::{
 use warren_ledger::accounts::{User, UserStatus, UserType};
 use warren_state::Pubkey;
 
-use self::wire::{across, captures};
+use self::{
+    heard::heard,
+    wire::{across, captures},
+};
 use crate::{Scenario, support::SOON};
 
 pub const ALL: &[Scenario] = &[
@@ -52,6 +56,10 @@ pub const ALL: &[Scenario] = &[
     (
         "a_multicast_user_without_groups_idles_also_over_a_restart",
         no_groups,
+    ),
+    (
+        "packets_of_a_group_are_counted_and_it_is_dead_a_minute_after_the_last",
+        heard,
     ),
     (
         "two_tunnels_with_the_same_ends_are_refused_with_a_reason",

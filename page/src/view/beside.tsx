@@ -1,14 +1,14 @@
-// What belongs to tunnels: groups, devices, the plan, usage.
+// What belongs to tunnels: groups, devices, the plan, caps and usage.
 
 import type { App } from "../model/app.ts";
 import { age, bytes, count, milliseconds, percent, rate, short } from "../model/format.ts";
-import { freshness, groups } from "../model/groups.ts";
+import { groups } from "../model/groups.ts";
 import { Badge, Section } from "./parts.tsx";
 
 export function Groups({ app }: { app: App }) {
-  const all = (app.status.value?.tunnels ?? []).flatMap(groups);
+  const all = groups(app.picture.value?.paths ?? []);
   if (all.length === 0) return null;
-  const counted = (value: number | null) => (value === null ? "–" : value.toLocaleString("en"));
+  const counted = (value: number | null | undefined) => value?.toLocaleString("en") ?? "–";
   return (
     <Section id="groups" title="Multicast groups">
       <table>
@@ -26,10 +26,10 @@ export function Groups({ app }: { app: App }) {
             <tr key={`${one.tunnel} ${one.group}`}>
               <th scope="row">{one.group}</th>
               <td>{[one.sends && "sends", one.receives && "receives"].filter(Boolean).join(", ")}</td>
-              <td>{counted(one.packetsIn)}</td>
-              <td>{counted(one.packetsOut)}</td>
+              <td>{counted(one.packets_in)}</td>
+              <td>{counted(one.packets_out)}</td>
               <td>
-                <Badge state={freshness(one.lastSeen, app.now())} /> {one.lastSeen === null ? "" : age(app.now() - one.lastSeen)}
+                <Badge state={one.freshness} /> {one.last_seen_unix_ms ? age(app.now() - one.last_seen_unix_ms) : ""}
               </td>
             </tr>
           ))}
@@ -98,6 +98,38 @@ export function Plan({ app }: { app: App }) {
           <Badge state="wrong">in the way</Badge> {conflict.link}: {conflict.reason}
         </p>
       ))}
+    </Section>
+  );
+}
+
+/** What each tunnel may use; the daemon says it whole. */
+export function Caps({ app }: { app: App }) {
+  const capped = (app.picture.value?.paths ?? []).flatMap((path) => (path.cap ? [{ name: path.link ?? short(path.tunnel), tunnel: path.tunnel, ...path.cap }] : []));
+  if (capped.length === 0) return null;
+  return (
+    <Section id="caps" title="Caps">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Tunnel</th>
+            <th scope="col">Used</th>
+            <th scope="col">Held to</th>
+          </tr>
+        </thead>
+        <tbody>
+          {capped.slice(0, 50).map((one) => (
+            <tr key={one.tunnel}>
+              <th scope="row" title={one.tunnel}>
+                {one.name}
+              </th>
+              <td>
+                <Badge state={one.state}>{one.text}</Badge>
+              </td>
+              <td>{one.reason ?? "nothing"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </Section>
   );
 }

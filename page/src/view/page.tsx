@@ -1,6 +1,6 @@
 import { useEffect, useReducer } from "preact/hooks";
 import type { App } from "../model/app.ts";
-import { Devices, Groups, Plan, Usage } from "./beside.tsx";
+import { Caps, Devices, Groups, Plan, Usage } from "./beside.tsx";
 import { Announcer, Head, Stale } from "./head.tsx";
 import { Table } from "./table.tsx";
 import { Timeline } from "./timeline.tsx";
@@ -28,6 +28,7 @@ export function Page({ app }: { app: App }) {
         <div class="columns">
           <Groups app={app} />
           <Devices app={app} />
+          <Caps app={app} />
           <Usage app={app} />
           <Plan app={app} />
         </div>
