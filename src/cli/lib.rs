@@ -7,6 +7,7 @@ pub(crate) mod command;
 mod complete;
 mod connect;
 mod doctor;
+mod ended;
 mod environment;
 mod events;
 mod explain;

@@ -20,6 +20,7 @@ use warren_api::{client::Client, v3::JournalPage};
 use super::{
     OK,
     changes::Changes,
+    ended::Ended,
     output,
     picture::{Line, Style, Tone, span},
     status::{Shown, look},
@@ -48,8 +49,12 @@ pub async fn run(client: &Client, once: bool, as_json: bool) -> anyhow::Result<u
     if !io::stdout().is_terminal() {
         bail!("standard output is no terminal: `warren top --once` prints the picture once");
     }
+    let mut ended = Ended::watch()?;
     let mut terminal = ratatui::try_init()?;
-    let shown = follow(client, &mut terminal, first).await;
+    let shown = tokio::select! {
+        shown = follow(client, &mut terminal, first) => shown,
+        () = ended.told() => Ok(()),
+    };
     ratatui::try_restore()?;
     shown.map(|()| OK)
 }

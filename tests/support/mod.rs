@@ -129,6 +129,9 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// Without what was waited for: that depends on how busy the machine is.
 pub fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    let lines = said.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("waiting ")).collect()
 }

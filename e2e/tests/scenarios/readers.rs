@@ -25,7 +25,7 @@ use warren_e2e::{
 use warren_ledger::accounts::{UserStatus, UserType};
 use warren_state::stream::merge;
 
-use self::terminal::{watched, watched_on_a_terminal};
+use self::terminal::{topped, watched, watched_on_a_terminal};
 use crate::{
     Scenario,
     support::{SOON, connected},
@@ -47,6 +47,10 @@ pub const ALL: &[Scenario] = &[
     (
         "a_watched_status_is_painted_over_on_a_terminal_and_never_cleared",
         watched_on_a_terminal,
+    ),
+    (
+        "top_fills_a_terminal_of_any_size_and_leaves_it_as_it_was_however_it_is_ended",
+        topped,
     ),
     (
         "whoever_waits_for_a_daemon_to_be_enabled_waits_on_over_a_restart_of_it",

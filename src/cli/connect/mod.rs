@@ -36,6 +36,7 @@ use super::{
     command::{Connect, Disconnect, How, LedgerFlags, Move, MulticastCommand, Service},
     environment,
     failure::Failure,
+    progress,
 };
 use establish::{Outcome, Standing, establish};
 use feeds::Feeds;
@@ -224,7 +225,7 @@ async fn guarded(
         work.await
     };
     let failure = tokio::select! {
-        done = checked => match done {
+        done = progress::telling(|| steps.wait(), checked) => match done {
             Ok(()) => return Ok(OK),
             Err(failure) => failure,
         },

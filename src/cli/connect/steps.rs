@@ -3,13 +3,13 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use warren_api::v3::SCHEMA;
 
-use crate::{failure::Failure, output};
+use crate::{failure::Failure, output, progress::Wait};
 
 /// Reports steps, and remembers the outcome so far.
 pub struct Steps {
@@ -35,6 +35,8 @@ struct Reported {
     outcome: String,
     /// What is waited for right now.
     waiting: Option<(&'static str, String)>,
+    /// Since when it, or the next step, is.
+    since: Option<Instant>,
     /// The width of the line that is written over.
     width: usize,
 }
@@ -72,7 +74,24 @@ impl Steps {
                 ));
             }
         }
-        self.told().waiting = None;
+        let mut told = self.told();
+        (told.waiting, told.since) = (None, Some(Instant::now()));
+    }
+
+    /// What is waited for, where nothing else tells it: without a terminal a step is told once it is done.
+    pub fn wait(&self) -> Option<Wait> {
+        if self.style != Style::Plain || self.verbose {
+            return None;
+        }
+        let told = self.told();
+        let what = match &told.waiting {
+            Some((step, what)) => format!("for the {step}: {}", output::tame(what)),
+            None => "for the next step".to_owned(),
+        };
+        Some(Wait {
+            what,
+            since: told.since.unwrap_or(self.start),
+        })
     }
 
     /// A step that is only shown to those who ask for more.
@@ -129,7 +148,12 @@ impl Steps {
             )),
             Style::Json | Style::Plain => {}
         }
-        self.told().waiting = Some((step, text.to_owned()));
+        let mut told = self.told();
+        // The words may change while the same is waited for.
+        if told.waiting.as_ref().is_none_or(|(before, _)| *before != step) {
+            told.since = Some(Instant::now());
+        }
+        told.waiting = Some((step, text.to_owned()));
     }
 
     /// From now on this is the outcome if nothing more happens.

@@ -6,11 +6,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use warren_api::{client::Client, v3};
 
 use super::{Shown, look};
-use crate::{OK, changes::Changes, output, picture::Style as Can};
+use crate::{OK, changes::Changes, ended::Ended, output, picture::Style as Can};
 
 /// Another page that the terminal shows until it is left, without a cursor and without a line that goes on in the next one.
 const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -28,15 +27,14 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     let first = look(client, None).await?;
     let mut screen = Screen::begin(as_json)?;
     let mut changes = Changes::of(client);
-    let mut interrupted = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut ended = Ended::watch()?;
     if !screen.show(&first)? {
         return Ok(OK);
     }
     loop {
         tokio::select! {
             () = changes.next(TICK) => {}
-            _ = interrupted.0.recv() => return Ok(OK),
-            _ = interrupted.1.recv() => return Ok(OK),
+            () = ended.told() => return Ok(OK),
         }
         let goes_on = match look(client, changes.told()).await {
             Ok(shown) => screen.show(&shown)?,

@@ -65,6 +65,58 @@ pub(super) fn watched_on_a_terminal(site: &mut Site<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How `warren top` is ended: by a key, or by a signal.
+const ENDS: [(&str, (u16, u16), Option<&str>); 4] = [
+    ("key", (24, 80), None),
+    ("term", (24, 80), Some("TERM")),
+    ("hup", (50, 160), Some("HUP")),
+    ("int", (24, 80), Some("INT")),
+];
+
+pub(super) fn topped(site: &mut Site<'_>) -> Result<()> {
+    let daemon = site.start_daemon()?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    for (name, (rows, columns), signal) in ENDS {
+        let pid = daemon.state_directory().with_file_name(format!("top-{name}.pid"));
+        let typed = format!(
+            "stty rows {rows} cols {columns}; sh -c 'echo $$ > {}; exec {} --sock-file {} top'; echo \"ended $?\"; stty -a",
+            pid.display(),
+            sibling("warren")?.display(),
+            daemon.socket().display()
+        );
+        let mut command = site.client().namespace.command("script");
+        command.args(["-qefc", &typed, "/dev/null"]).env("TERM", "xterm");
+        let mut top = Reading::start_with(command, &daemon, &format!("top-{name}"), Stdio::piped())?;
+        top.await_line("BGP Session Up")?;
+        // The last line is where the terminal ends.
+        top.await_line(&format!("\x1b[{rows};1H"))?;
+        top.await_line("q quits")?;
+        match signal {
+            None => top.child.stdin.as_mut().context("no keyboard")?.write_all(b"q")?,
+            Some(signal) => {
+                let pid = fs::read_to_string(&pid)?;
+                let sent = Command::new("kill").args(["-s", signal, pid.trim()]).status()?;
+                ensure!(sent.success(), "{signal} is not sent");
+            }
+        }
+        top.await_end()?;
+        let said = top.said();
+        let (shown, left) = said
+            .rsplit_once("\x1b[?1049l")
+            .with_context(|| format!("{name}: it does not leave its page: {said:?}"))?;
+        ensure!(shown.contains("\x1b[?1049h"), "{name}: {shown:?}");
+        ensure!(left.contains("ended 0"), "{name}: {left:?}");
+        // Lines are edited and keys are shown again, and there is a cursor.
+        for word in [" icanon", " echo "] {
+            ensure!(left.contains(word), "{name}: {left:?} lacks {word:?}");
+        }
+        let (hidden, seen) = (said.rfind("\x1b[?25l"), said.rfind("\x1b[?25h"));
+        ensure!(hidden < seen, "{name}: the cursor is hidden");
+    }
+    Ok(())
+}
+
 /// The terminal's other page, without a cursor and without lines that go on in the next one; and back.
 const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const END: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
