@@ -17,7 +17,8 @@ use warren_e2e::{
     http,
     netns::Namespace,
     observe::{await_gone, await_working, link_index},
-    site::{LINK, Site},
+    ping,
+    site::{LINK, Site, TEST_ADDRESSES},
     wait::{Ask, until},
 };
 use warren_ledger::accounts::{UserStatus, UserType};
@@ -39,6 +40,10 @@ pub const BROWSER: &[Scenario] = &[
         switched,
     ),
     (
+        "the_page_shows_what_a_tunnel_used_of_its_cap_and_that_it_is_held",
+        capped,
+    ),
+    (
         "ten_thousand_tunnels_scroll_and_are_found_while_they_change",
         many,
     ),
@@ -51,6 +56,10 @@ const SLOW: Duration = Duration::from_secs(30);
 /// The whole way of the one tunnel is there.
 const WORKS: &str =
     "document.querySelectorAll('.path li.ok').length >= 5 && !document.querySelector('p.stale')";
+
+/// When something was seen first, in milliseconds.
+const PAINT: &str = "Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)";
+const PAINTED: &str = "performance.getEntriesByName('first-contentful-paint').length > 0";
 
 /// `warren web`, and the link that it printed; it goes with this.
 struct Web {
@@ -92,6 +101,8 @@ fn opened(namespace: &Namespace, socket: &Path) -> Result<(Web, Browser)> {
     ensure!(browser.open(&web.link)? == 200);
     let place = browser.value("location.pathname + location.search")?;
     ensure!(place == "/ui/", "the token is not in the address: {place}");
+    browser.until(PAINTED, SLOW)?;
+    println!("first painted {} ms after it was asked for", browser.value(PAINT)?);
     Ok((web, browser))
 }
 
@@ -122,6 +133,7 @@ fn looks_like(browser: &mut Browser, name: &str) -> Result<()> {
     }
     let differs = browser.tell(&json!({"do": "picture", "path": path, "write": write}))?;
     let differs = differs.as_f64().context("no share")?;
+    println!("{name}: {differs:.4} of the picture differs");
     ensure!(
         differs <= TOLERANCE,
         "{name}: {differs:.3} of it differs; WARREN_WRITE_PICTURES=1 keeps the new one"
@@ -245,6 +257,37 @@ fn switched(site: &mut Site<'_>) -> Result<()> {
     browser.shows("the daemon is disabled", SLOW)?;
     ensure!(enabled(&daemon)? == false);
     Ok(())
+}
+
+fn capped(site: &mut Site<'_>) -> Result<()> {
+    let connection = site.connect(0, UserType::IBRL)?;
+    let file = site.world().directory().join("capped.toml");
+    fs::write(&file, "[caps]\nsource = \"local\"\nbatch_interval = \"1s\"\n")?;
+    let mut config = site.daemon_config();
+    config.more.push(format!("-config={}", file.display()));
+    let daemon = site.start_daemon_with(config)?;
+    await_working(site, &daemon, &connection, SOON)?;
+    let client = Arc::clone(&site.client().namespace);
+    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.until(WORKS, SLOW)?;
+    ensure!(
+        browser.value("document.querySelector('#caps')")?.is_null(),
+        "nobody has a cap"
+    );
+    let cap = json!({"device": connection.user.owner.to_string(), "cap": "50kB/day"});
+    let given = daemon.post_body("/v3/caps", &cap.to_string())?;
+    ensure!(given.status < 300, "{given:?}");
+    browser.until("/of 50.?kB/i.test(document.querySelector('#caps')?.innerText)", SLOW)?;
+    // Used up by what goes over the tunnel, which is counted.
+    let across = ping::Stream::start(&client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(2))?;
+    browser.until("document.querySelector('#caps .badge.attention')", 2 * SLOW)?;
+    browser.until("/^[1-9].*B$/.test(document.querySelector('#usage td')?.innerText)", SLOW)?;
+    across.finish()?;
+    let held = browser.value("document.querySelector('#caps td:last-child').innerText")?;
+    ensure!(held.as_str().is_some_and(|held| held.starts_with("held to")), "{held}");
+    browser.shows("is held to", SLOW)?;
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "held")
 }
 
 /// What shows so many tunnels that no ledger of a test has them; it goes with this.

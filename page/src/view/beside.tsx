@@ -113,7 +113,7 @@ export function Caps({ app }: { app: App }) {
           <tr>
             <th scope="col">Tunnel</th>
             <th scope="col">Used</th>
-            <th scope="col">Held to</th>
+            <th scope="col">Now</th>
           </tr>
         </thead>
         <tbody>
@@ -125,7 +125,7 @@ export function Caps({ app }: { app: App }) {
               <td>
                 <Badge state={one.state}>{one.text}</Badge>
               </td>
-              <td>{one.reason ?? "nothing"}</td>
+              <td>{one.reason ?? "not held"}</td>
             </tr>
           ))}
         </tbody>
