@@ -9,6 +9,7 @@ use warren_config::{Config, flags::FLAGS};
 use warren_metering::usage::Payer;
 use warren_state::{
     Fault, FaultClass, Phase, TunnelId,
+    groups::{GroupTraffic, GroupsTraffic},
     health::{HealthStanding, HealthVerdict, Purpose},
     hooks::{HookStanding, HooksStanding},
     lifecycle::FailureReport,
@@ -209,6 +210,16 @@ pub fn everything() -> String {
     for id in ids {
         snapshot.sessions.insert(id, Arc::new(session.clone()));
         snapshot.multicast.insert(id, Arc::default());
+        let passed = GroupTraffic {
+            packets: 1,
+            since: snapshot.at,
+            last: Some(snapshot.at),
+        };
+        let groups = GroupsTraffic {
+            received: [(std::net::Ipv4Addr::new(233, 84, 178, 1), passed)].into(),
+            ..GroupsTraffic::default()
+        };
+        snapshot.groups.insert(id, Arc::new(groups));
         let fault = Fault {
             class: FaultClass::Transient,
             operation: "try".to_owned(),
