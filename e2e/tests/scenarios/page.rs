@@ -102,7 +102,10 @@ fn opened(namespace: &Namespace, socket: &Path) -> Result<(Web, Browser)> {
     let place = browser.value("location.pathname + location.search")?;
     ensure!(place == "/ui/", "the token is not in the address: {place}");
     browser.until(PAINTED, SLOW)?;
-    println!("first painted {} ms after it was asked for", browser.value(PAINT)?);
+    println!(
+        "first painted {} ms after it was asked for",
+        browser.value(PAINT)?
+    );
     Ok((web, browser))
 }
 
@@ -277,14 +280,28 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
     let cap = json!({"device": connection.user.owner.to_string(), "cap": "50kB/day"});
     let given = daemon.post_body("/v3/caps", &cap.to_string())?;
     ensure!(given.status < 300, "{given:?}");
-    browser.until("/of 50.?kB/i.test(document.querySelector('#caps')?.innerText)", SLOW)?;
+    browser.until(
+        "/of 50.?kB/i.test(document.querySelector('#caps')?.innerText)",
+        SLOW,
+    )?;
     // Used up by what goes over the tunnel, which is counted.
-    let across = ping::Stream::start(&client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(2))?;
+    let across = ping::Stream::start(
+        &client,
+        connection.user.dz_ip,
+        TEST_ADDRESSES[0],
+        Duration::from_millis(2),
+    )?;
     browser.until("document.querySelector('#caps .badge.attention')", 2 * SLOW)?;
-    browser.until("/^[1-9].*B$/.test(document.querySelector('#usage td')?.innerText)", SLOW)?;
+    browser.until(
+        "/^[1-9].*B$/.test(document.querySelector('#usage td')?.innerText)",
+        SLOW,
+    )?;
     across.finish()?;
     let held = browser.value("document.querySelector('#caps td:last-child').innerText")?;
-    ensure!(held.as_str().is_some_and(|held| held.starts_with("held to")), "{held}");
+    ensure!(
+        held.as_str().is_some_and(|held| held.starts_with("held to")),
+        "{held}"
+    );
     browser.shows("is held to", SLOW)?;
     is_sound(&mut browser)?;
     looks_like(&mut browser, "held")
