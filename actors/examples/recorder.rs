@@ -9,7 +9,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use warren_actors::recorders::{Batch, FileSettings, Output, Sync};
-use warren_metering::recorder::{Book, Rotation};
+use warren_metering::recorder::{Projection, Rotation};
 use warren_state::{
     Epoch, Incarnation, NodeId, Pubkey, Sequence, TunnelId,
     event::{Event, UsageSample},
@@ -37,13 +37,17 @@ fn main() {
         sync: Sync::Always,
     };
     let mut output = Output::File(settings).open("file").unwrap();
-    let (mut book, mut recorded, mut sequence) = (Book::new(NodeId(7)), 0, 0);
+    let (mut projection, mut recorded, mut sequence) = (Projection::new(NodeId(7)), 0, 0);
     let began = Instant::now();
     while recorded < wanted {
         let page: Vec<JournalEntry> = (0..PAGE).map(|n| entry(sequence + n + 1)).collect();
         sequence += PAGE;
         let next = page.last().unwrap().place().of(NodeId(7));
-        let batch = Batch::new(page.iter().flat_map(|entry| book.take(entry)).collect(), next, 0);
+        let batch = Batch::new(
+            page.iter().flat_map(|entry| projection.take(entry)).collect(),
+            next,
+            0,
+        );
         output.record(&batch).unwrap();
         recorded += SAMPLES * PAGE;
     }

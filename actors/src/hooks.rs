@@ -26,7 +26,7 @@ use crate::{
     env::Env,
     shared_table::{Following, Wants},
     supervision::{
-        beside::AbortOnDrop,
+        background::AbortOnDrop,
         due::Due,
         spec::{Order, Spec, Task, linked},
         wakeup::waker,

@@ -21,7 +21,7 @@ use crate::{
     errors::chain,
     shared_table::{Following, Wants},
     supervision::{
-        beside::beside,
+        background::pipe_to_self,
         clock::Clock,
         due::Due,
         spec::{Order, Spec, Task, linked},
@@ -202,7 +202,7 @@ impl State {
                 Err(error) => Err(error.to_string()),
             })
         };
-        beside(myself, work, |panic| JournalMessage::Done(Err(panic)));
+        pipe_to_self(myself, work, |panic| JournalMessage::Done(Err(panic)));
     }
 
     fn flushed(&mut self) {

@@ -7,8 +7,8 @@ mod checkpoint;
 mod file;
 mod http;
 mod ipfix;
-mod lane;
 mod output;
+mod pipeline;
 pub(crate) mod settings;
 mod small;
 
@@ -27,7 +27,7 @@ use crate::{
     env::Env,
     shared_table::{Following, Wants},
     supervision::{
-        beside::beside,
+        background::pipe_to_self,
         clock::Clock,
         due::Due,
         exit::StartError,
@@ -37,8 +37,8 @@ use crate::{
     },
 };
 
-pub use lane::{Lane, Turn};
 pub use output::{Batch, Recorder};
+pub use pipeline::{Pipeline, Turn};
 pub use settings::{FileSettings, HttpOutput, OnFailure, Output, RecordersSettings, Sync};
 pub use small::Captured;
 
@@ -64,7 +64,7 @@ pub(crate) enum RecordersMessage {
     /// Something is due.
     Due,
     /// A recorder did what it could.
-    Done(usize, Option<Box<(Lane, Turn)>>),
+    Done(usize, Option<Box<(Pipeline, Turn)>>),
     /// Files are opened by their names again.
     Reopen,
     /// Record everything that is in the journal.
@@ -87,7 +87,7 @@ pub(crate) struct State {
 #[derive(Default)]
 struct RecorderState {
     /// Away while it works.
-    lane: Option<Lane>,
+    pipeline: Option<Pipeline>,
     is_wanted: bool,
     reopen: bool,
     is_last: bool,
@@ -99,9 +99,9 @@ struct RecorderState {
 pub(crate) async fn prepare(settings: &RecordersSettings, journal: &Arc<Journal>) -> Result<(), StartError> {
     let (journal, kept) = (journal.clone(), settings.outputs.clone());
     let _read_again_then = spawn_blocking(move || {
-        let kept: Vec<String> = kept.iter().map(|(name, _)| lane::cursor(name)).collect();
+        let kept: Vec<String> = kept.iter().map(|(name, _)| pipeline::cursor(name)).collect();
         let cursors = journal.status().cursors.into_keys();
-        let gone = cursors.filter(|name| lane::is_cursor(name) && !kept.contains(name));
+        let gone = cursors.filter(|name| pipeline::is_cursor(name) && !kept.contains(name));
         gone.filter(|name| journal.forget(name).is_err()).count()
     })
     .await;
@@ -138,7 +138,7 @@ impl Actor for Recorders {
             let seed = env.settings.seed ^ number as u64;
             let directory = &env.settings.recorders.directory;
             RecorderState {
-                lane: Some(Lane::new(
+                pipeline: Some(Pipeline::new(
                     name,
                     output.clone(),
                     directory,
@@ -211,14 +211,14 @@ impl State {
         }
     }
 
-    fn done(&mut self, number: usize, done: Option<Box<(Lane, Turn)>>) -> Result<(), String> {
-        let Some((lane, turn)) = done.map(|done| *done) else {
+    fn done(&mut self, number: usize, done: Option<Box<(Pipeline, Turn)>>) -> Result<(), String> {
+        let Some((pipeline, turn)) = done.map(|done| *done) else {
             return Err("a recorder failed".to_owned());
         };
         let Some(recorder) = self.recorders.get_mut(number) else {
             return Ok(());
         };
-        recorder.lane = Some(lane);
+        recorder.pipeline = Some(pipeline);
         recorder.retry = turn.retry;
         recorder.is_wanted |= turn.more;
         let has_changed = turn.standing != recorder.standing;
@@ -232,17 +232,23 @@ impl State {
         for (number, recorder) in self.recorders.iter_mut().enumerate() {
             if recorder.is_wanted
                 && recorder.retry.is_none_or(|at| now >= at)
-                && let Some(lane) = recorder.lane.take()
+                && let Some(pipeline) = recorder.pipeline.take()
             {
                 recorder.is_wanted = false;
                 let reopen = std::mem::take(&mut recorder.reopen);
-                work(myself, number, lane, (reopen, recorder.is_last), self.env.clock);
+                work(
+                    myself,
+                    number,
+                    pipeline,
+                    (reopen, recorder.is_last),
+                    self.env.clock,
+                );
             }
         }
         if self
             .recorders
             .iter()
-            .all(|recorder| recorder.lane.is_some() && !recorder.is_wanted)
+            .all(|recorder| recorder.pipeline.is_some() && !recorder.is_wanted)
         {
             self.flushes.drain(..).for_each(|done| {
                 let _nobody_waits = done.send(());
@@ -260,22 +266,22 @@ impl State {
 fn work(
     myself: &ActorRef<RecordersMessage>,
     number: usize,
-    mut lane: Lane,
+    mut pipeline: Pipeline,
     (reopen, is_last): (bool, bool),
     clock: Clock,
 ) {
     let work = move || {
         if reopen {
-            lane.reopen();
+            pipeline.reopen();
         }
-        let turn = lane.turn(clock.now(), Clock::unix_ms());
+        let turn = pipeline.turn(clock.now(), Clock::unix_ms());
         if is_last && !turn.more {
-            lane.close();
+            pipeline.close();
         }
-        (lane, turn)
+        (pipeline, turn)
     };
     let work = async move { RecordersMessage::Done(number, spawn_blocking(work).await.ok().map(Box::new)) };
-    beside(myself, work, move |_panic| RecordersMessage::Done(number, None));
+    pipe_to_self(myself, work, move |_panic| RecordersMessage::Done(number, None));
 }
 
 /// Files are opened by their names again: whoever rotates them asks for it.

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
-use warren_ledger::{FetcherSettings, Way};
+use warren_ledger::{Connector, FetcherSettings};
 use warren_protocols::{latency::LatencySettings, liveness::LivenessSettings};
 use warren_state::{
     Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings, health::HealthSettings,
@@ -138,7 +138,7 @@ pub struct ClientSettings {
     /// `http://` or `https://` service that answers with the caller's address as text.
     pub service_url: Option<String>,
     /// How the service is asked.
-    pub way: Way,
+    pub connector: Connector,
     /// From one look at the kernel's source address to the next once an address is known.
     pub recheck_interval: Duration,
 }
@@ -247,7 +247,7 @@ impl Default for ClientSettings {
             client_ip: None,
             probes: vec![Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(1, 1, 1, 1)],
             service_url: None,
-            way: Way::default(),
+            connector: Connector::default(),
             recheck_interval: Duration::from_secs(60),
         }
     }

@@ -1,6 +1,6 @@
 //! What starts, watches, restarts and stops the actors, and what every actor is built with.
 
-pub(crate) mod beside;
+pub(crate) mod background;
 pub(crate) mod clock;
 pub(crate) mod driver;
 pub(crate) mod due;

@@ -1,7 +1,7 @@
 //! The one way to the ledger for all who read it: keeps the last answer to each question for those who can do with one that
 //! is a few seconds old, and never lets two reads of one question run at once.
 
-mod book;
+mod cache;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{LedgerHealth, LedgerSource, Query, ReadError};
-pub use book::Counts;
-use book::{Asked, Book, Limits, Next};
+pub use cache::Counts;
+use cache::{Asked, Cache, Limits, Next};
 use question::Shared;
 pub use question::{AllDevices, Question};
 
@@ -167,8 +167,8 @@ impl Fetcher {
             endpoint: Mutex::new(source.in_use()),
             source,
             read_timeout,
-            views: Mutex::new(Book::new(limits(view_ttl))),
-            devices: Mutex::new(Book::new(limits(devices_ttl))),
+            views: Mutex::new(Cache::new(limits(view_ttl))),
+            devices: Mutex::new(Cache::new(limits(devices_ttl))),
             ended: watch::Sender::new(()),
         };
         Self(Arc::new(Inner {
@@ -186,7 +186,7 @@ impl Fetcher {
         question: Q,
         deadline: Instant,
     ) -> Result<Fetched<Q::Answer>, ReadError> {
-        let asked = self.asked::<Q>(|book| book.get(question, Instant::now()));
+        let asked = self.asked::<Q>(|cache| cache.get(question, Instant::now()));
         self.answer(question, asked, deadline).await
     }
 
@@ -200,14 +200,14 @@ impl Fetcher {
         question: Q,
         deadline: Instant,
     ) -> Result<Fetched<Q::Answer>, ReadError> {
-        let asked = self.asked::<Q>(|book| book.fresh(question));
+        let asked = self.asked::<Q>(|cache| cache.fresh(question));
         self.answer(question, asked, deadline).await
     }
 
     /// The last good answer, however old; never waits.
     #[must_use]
     pub fn latest<Q: Question>(&self, question: Q) -> Option<Fetched<Q::Answer>> {
-        Q::book(&self.0.shared).latest(question)
+        Q::cache(&self.0.shared).latest(question)
     }
 
     /// What is known of each question that was asked recently.
@@ -222,8 +222,8 @@ impl Fetcher {
     #[must_use]
     pub fn counts(&self) -> BTreeMap<Kind, Counts> {
         [
-            (Query::KIND, Query::book(&self.0.shared).counts()),
-            (AllDevices::KIND, AllDevices::book(&self.0.shared).counts()),
+            (Query::KIND, Query::cache(&self.0.shared).counts()),
+            (AllDevices::KIND, AllDevices::cache(&self.0.shared).counts()),
         ]
         .into()
     }
@@ -258,11 +258,11 @@ impl Fetcher {
     }
 
     /// Asks, and lets go of what nobody asked for in a long time.
-    fn asked<Q: Question>(&self, ask: impl FnOnce(&Book<Q, Q::Answer>) -> Asked<Q>) -> Asked<Q> {
+    fn asked<Q: Question>(&self, ask: impl FnOnce(&Cache<Q, Q::Answer>) -> Asked<Q>) -> Asked<Q> {
         let now = Instant::now();
-        Query::book(&self.0.shared).sweep(now);
-        AllDevices::book(&self.0.shared).sweep(now);
-        ask(&Q::book(&self.0.shared))
+        Query::cache(&self.0.shared).sweep(now);
+        AllDevices::cache(&self.0.shared).sweep(now);
+        ask(&Q::cache(&self.0.shared))
     }
 
     /// Waits for the answer, and reads when nobody else does.
@@ -275,7 +275,7 @@ impl Fetcher {
         let mut ended = self.0.shared.ended.subscribe();
         loop {
             ended.mark_unchanged();
-            let next = Q::book(&self.0.shared).next(&mut asked, Instant::now());
+            let next = Q::cache(&self.0.shared).next(&mut asked, Instant::now());
             match next {
                 Next::Take(answer) => return answer,
                 Next::Begin(number) => self.begin(question, number),
@@ -327,7 +327,7 @@ impl<Q: Question> UnderWay<Q> {
             .await
             .unwrap_or(Err(ReadError::Deadline));
         let read_at = Instant::now();
-        let last = Q::book(&self.shared).latest(self.question);
+        let last = Q::cache(&self.shared).latest(self.question);
         let share = |answer| match &last {
             Some(last) => Q::share(answer, &last.value),
             None => answer,
@@ -349,14 +349,15 @@ impl<Q: Question> Drop for UnderWay<Q> {
                 ReadError::Unavailable("the read was cut off".into())
             })
         });
-        Q::book(&self.shared).ended(self.question, self.number, Instant::now(), result);
+        Q::cache(&self.shared).ended(self.question, self.number, Instant::now(), result);
         self.shared.ended.send_replace(());
     }
 }
 
 fn known<Q: Question>(shared: &Shared) -> Vec<Known> {
-    let book = Q::book(shared);
-    book.known()
+    let cache = Q::cache(shared);
+    cache
+        .known()
         .map(|known| Known {
             question: known.key.to_string(),
             read: known.read,

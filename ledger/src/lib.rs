@@ -11,6 +11,7 @@
 
 pub mod accounts;
 mod backoff;
+pub mod connector;
 pub mod environment;
 pub mod fetcher;
 pub mod fixtures;
@@ -30,9 +31,9 @@ mod subscription;
 mod testing;
 pub mod user_config;
 pub mod verifier;
-pub mod way;
 
 pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_json_text};
+pub use connector::{Connector, Trust};
 pub use environment::Environment;
 pub use fetcher::{AllDevices, Fetched, Fetcher, FetcherSettings};
 pub use forms::Forms;
@@ -44,4 +45,3 @@ pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
 pub use source::{Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError};
 pub use verifier::Verifier;
-pub use way::{Trust, Way};

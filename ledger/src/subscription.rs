@@ -29,10 +29,10 @@ use warren_state::{Pubkey, View};
 use crate::{
     Query,
     backoff::Retries,
+    connector::Connector,
     pda::Pda,
     project::relevant_digest,
     rpc::{Endpoint, Seen, counters::LedgerCounters, unpack, user_filters},
-    way::Way,
 };
 use wire::{Notification, Wire};
 
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) commitment: CommitmentConfig,
     pub(crate) timeout: Duration,
     pub(crate) heartbeat: Duration,
-    pub(crate) way: Way,
+    pub(crate) connector: Connector,
 }
 
 /// The accounts that a view's tunnels rest on, most important first when they are too many.
@@ -144,7 +144,7 @@ impl Watcher {
     /// One connection, until it ends.
     async fn session(&self, endpoint: &Endpoint) -> Result<Infallible, Ended> {
         let (url, traffic) = (endpoint.secret_url(), &self.counters.watch_traffic);
-        let opening = Wire::open(&self.settings.way, url, traffic, self.settings.heartbeat);
+        let opening = Wire::open(&self.settings.connector, url, traffic, self.settings.heartbeat);
         let wire = self.in_time("connecting", opening).await?;
         let mut session = Subscriptions {
             watcher: self,

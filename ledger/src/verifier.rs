@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 use warren_state::Pubkey;
 
-use crate::{Endpoint, IpProof, Way, accounts::UserType, way::HttpSettings};
+use crate::{Connector, Endpoint, IpProof, accounts::UserType, connector::HttpSettings};
 
 /// For one request, connecting included.
 const REQUEST: Duration = Duration::from_millis(2500);
@@ -36,7 +36,7 @@ const SHOWN: usize = 200;
 #[derive(Debug)]
 pub struct Verifier {
     endpoint: Endpoint,
-    way: Way,
+    connector: Connector,
 }
 
 /// From where a request to the service leaves.
@@ -135,8 +135,8 @@ impl AskError {
 impl Verifier {
     /// The service at this base URL. Connects to nothing yet.
     #[must_use]
-    pub fn new(endpoint: Endpoint, way: Way) -> Self {
-        Self { endpoint, way }
+    pub fn new(endpoint: Endpoint, connector: Connector) -> Self {
+        Self { endpoint, connector }
     }
 
     /// The service for people, without secrets.
@@ -152,7 +152,11 @@ impl Verifier {
         };
         let url = self.endpoint.secret_url();
         let port = url.port_or_known_default().unwrap_or_default();
-        let Ok(Ok(found)) = timeout(RESOLVE, self.way.addresses(url.host_str().unwrap_or_default())).await
+        let Ok(Ok(found)) = timeout(
+            RESOLVE,
+            self.connector.addresses(url.host_str().unwrap_or_default()),
+        )
+        .await
         else {
             return Egress::Any;
         };
@@ -201,7 +205,7 @@ impl Verifier {
             Egress::From(address) => address,
             Egress::Any | Egress::NoWay => Ipv4Addr::UNSPECIFIED,
         };
-        self.way.http_from(source, settings, CONNECT)
+        self.connector.http_from(source, settings, CONNECT)
     }
 
     async fn once(&self, client: &Client, payer: &Pubkey, user_type: UserType) -> Result<IpProof, AskError> {

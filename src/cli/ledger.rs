@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use warren_api::{client::Client, v3};
 use warren_config::{Config, Layer, values};
-use warren_ledger::{Query, Trust, Way};
+use warren_ledger::{Connector, Query, Trust};
 use warren_state::{RoleKind, View};
 
 use super::{
@@ -123,8 +123,8 @@ async fn show(config: Config, as_json: bool) -> anyhow::Result<u8> {
             bail!("whose users? The daemon does not tell its address: give --client-ip or --device")
         }
     };
-    let way = Way::new(Trust::load(config.ledger.ca_file.as_deref())?, None);
-    let source = config.ledger.source(way)?;
+    let connector = Connector::new(Trust::load(config.ledger.ca_file.as_deref())?, None);
+    let source = config.ledger.source(connector)?;
     let view = source
         .read(&query, Instant::now() + config.ledger.fetch_timeout.0)
         .await?;

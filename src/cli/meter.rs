@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use warren_ledger::{Trust, Way, way::HttpSettings};
+use warren_ledger::{Connector, Trust, connector::HttpSettings};
 use warren_metering::recorder::{Difference, Report, Usage, Verifier, compare};
 
 use super::{
@@ -155,9 +155,9 @@ fn verify(files: &[PathBuf]) -> anyhow::Result<Report> {
 }
 
 async fn ask(ledger: &LedgerFlags, url: &str) -> anyhow::Result<BTreeMap<String, u64>> {
-    let way = Way::new(Trust::load(ledger.ca_file.as_deref())?, None);
+    let connector = Connector::new(Trust::load(ledger.ca_file.as_deref())?, None);
     let url: reqwest::Url = url.parse().context("--against is no URL")?;
-    let http = way.http(HttpSettings {
+    let http = connector.http(HttpSettings {
         timeout: TIMEOUT,
         redirects: 0,
         proxies: true,

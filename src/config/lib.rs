@@ -19,7 +19,7 @@ use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 use serde::Serialize;
 pub use warren_api::DEFAULT_SOCKET;
 pub use warren_ledger::{Commitment, Environment};
-use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Way, rpc::SetupError};
+use warren_ledger::{Connector, LedgerSource, RpcSettings, RpcSource, rpc::SetupError};
 use warren_state::{Backend, BackendChoice, OwnerChoice, Pubkey, RoleKind};
 
 pub use layer::{ApiLayer, Layer, LedgerLayer, LogLayer};
@@ -171,13 +171,13 @@ impl LedgerConfig {
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn source(&self, way: Way) -> Result<Arc<dyn LedgerSource>, SetupError> {
+    pub fn source(&self, connector: Connector) -> Result<Arc<dyn LedgerSource>, SetupError> {
         let endpoints = self.urls.iter().map(|url| url.endpoint().clone()).collect();
         let settings = RpcSettings {
             watch_endpoint: self.ws_url.as_ref().map(|url| url.endpoint().clone()),
             commitment: self.commitment,
             request_timeout: self.request_timeout.0,
-            way,
+            connector,
             ..RpcSettings::new(endpoints, self.program_id)
         };
         Ok(Arc::new(RpcSource::new(settings)?))

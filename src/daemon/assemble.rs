@@ -12,7 +12,7 @@ use warren_dataplane::{
     Dataplane, select,
     userspace::{UserspaceSettings, run_forwarder},
 };
-use warren_ledger::{LedgerSource, Trust, Way};
+use warren_ledger::{Connector, LedgerSource, Trust};
 use warren_state::{
     Exclusion, RoleKind,
     guard::GuardSettings,
@@ -30,7 +30,7 @@ pub struct Parts {
     store: Store,
     dataplane: Arc<dyn Dataplane>,
     ledger: Arc<dyn LedgerSource>,
-    way: Way,
+    connector: Connector,
 }
 
 /// Opens the store, which locks the state directory, and then the dataplane.
@@ -53,12 +53,12 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     let rights = super::process::remark(super::process::describe().capabilities, capabilities.backend);
     rights.into_iter().for_each(|remark| tracing::warn!("{remark}"));
     remark(config, &trust);
-    let way = Way::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
+    let connector = Connector::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
     Ok(Parts {
         store,
         dataplane,
-        ledger: config.ledger.source(way.clone())?,
-        way,
+        ledger: config.ledger.source(connector.clone())?,
+        connector,
     })
 }
 
@@ -70,19 +70,19 @@ pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyho
     let settings = Settings {
         exclusion,
         pseudonyms: pseudonyms(config),
-        recorders: super::settings::recorders(config, &parts.way)?,
-        caps: super::settings::caps(config, &parts.way)?,
-        ..settings(config, parts.way)?
+        recorders: super::settings::recorders(config, &parts.connector)?,
+        caps: super::settings::caps(config, &parts.connector)?,
+        ..settings(config, parts.connector)?
     };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
 }
 
-fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
+fn settings(config: &Config, connector: Connector) -> anyhow::Result<Settings> {
     let role = match (config.role, config.device) {
         (RoleKind::Client, _) => RoleSettings::Client(ClientSettings {
             client_ip: config.client_ip,
             service_url: Some(ADDRESS_SERVICE.to_owned()),
-            way,
+            connector,
             ..ClientSettings::default()
         }),
         (RoleKind::Gateway, Some(device)) => RoleSettings::Gateway { device },

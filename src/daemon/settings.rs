@@ -16,7 +16,7 @@ use warren_config::{
     liveness::LivenessConfig,
     metering::{self, Backend, HttpConfig},
 };
-use warren_ledger::Way;
+use warren_ledger::Connector;
 use warren_metering::recorder::Rotation;
 use warren_protocols::{
     latency::LatencySettings,
@@ -76,14 +76,17 @@ pub fn latency(config: &Config) -> Option<LatencyOptions> {
 ///
 /// # Errors
 /// When the file with a receiver's token cannot be read.
-pub fn recorders(config: &Config, way: &Way) -> anyhow::Result<RecordersSettings> {
+pub fn recorders(config: &Config, connector: &Connector) -> anyhow::Result<RecordersSettings> {
     let metering = &config.metering;
     let mut outputs = Vec::new();
     for backend in metering.backends() {
         outputs.push(match backend {
             Backend::File => ("file".to_owned(), Output::File(ledger_file(config))),
             Backend::Stderr => ("stderr".to_owned(), Output::Stderr),
-            Backend::Http => ("http".to_owned(), Output::Http(receiver(&metering.http, way)?)),
+            Backend::Http => (
+                "http".to_owned(),
+                Output::Http(receiver(&metering.http, connector)?),
+            ),
             Backend::Nop | Backend::Tee => continue,
         });
     }
@@ -103,7 +106,7 @@ pub fn recorders(config: &Config, way: &Way) -> anyhow::Result<RecordersSettings
 ///
 /// # Errors
 /// When there is no such time zone, or no way to the authority.
-pub fn caps(config: &Config, way: &Way) -> anyhow::Result<CapsSettings> {
+pub fn caps(config: &Config, connector: &Connector) -> anyhow::Result<CapsSettings> {
     let caps = &config.caps;
     let sidecar = caps.url.as_ref();
     let sidecar = sidecar.map(|url| (Protocol::Http, url.endpoint().secret_url().to_string()));
@@ -118,7 +121,7 @@ pub fn caps(config: &Config, way: &Way) -> anyhow::Result<CapsSettings> {
             client_key: tls.map(|tls| tls.client_key.clone()),
             insecure_dev: caps.insecure_dev,
         }
-        .open(way)
+        .open(connector)
     });
     Ok(CapsSettings {
         source: match caps.source {
@@ -159,7 +162,7 @@ fn ledger_file(config: &Config) -> FileSettings {
     }
 }
 
-fn receiver(http: &HttpConfig, way: &Way) -> anyhow::Result<HttpOutput> {
+fn receiver(http: &HttpConfig, connector: &Connector) -> anyhow::Result<HttpOutput> {
     let token = http.token_file.as_ref().map(|path| {
         let text = std::fs::read_to_string(path);
         text.with_context(|| format!("metering.http.token_file {}", path.display()))
@@ -172,7 +175,7 @@ fn receiver(http: &HttpConfig, way: &Way) -> anyhow::Result<HttpOutput> {
         url: url.unwrap_or_default(),
         token: token.transpose()?.map(|text| text.trim().to_owned()),
         batch: usize::try_from(http.batch)?,
-        way: way.clone(),
+        connector: connector.clone(),
     })
 }
 

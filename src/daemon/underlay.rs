@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 use warren_dataplane::{Dataplane, Outlet as Found};
-use warren_ledger::way::{Outlet, Underlay};
+use warren_ledger::connector::{Outlet, Underlay};
 
 /// The kernel answers at once: whoever waits longer than this waits for an answer that was lost.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -38,7 +38,7 @@ use crate::{
 pub use machine::Reconciler;
 pub use manual::{Manual, ManualEnd, ProvisionRefusal};
 pub use reader::Reader;
-pub use underlay::Way;
+pub use underlay::UnderlayPath;
 
 pub use crate::{
     role::Role,
@@ -114,7 +114,7 @@ pub enum Input {
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     /// The answer to [`Effect::MeasureUnderlay`]: the MTU of every way that was asked for in that question; `None` where nobody
     /// can say.
-    Underlay(#[serde(with = "crate::serial::pairs")] BTreeMap<Way, Option<u32>>),
+    Underlay(#[serde(with = "crate::serial::pairs")] BTreeMap<UnderlayPath, Option<u32>>),
     /// A provisioner's news.
     Tunnel(Arc<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.
@@ -142,7 +142,7 @@ pub enum Effect {
     /// Ask the dataplane for the source address towards each; answer with [`Input::Sources`].
     ResolveSources(BTreeSet<Ipv4Addr>),
     /// Ask the dataplane for the MTU of the underlay on each way; answer with [`Input::Underlay`].
-    MeasureUnderlay(BTreeSet<Way>),
+    MeasureUnderlay(BTreeSet<UnderlayPath>),
     /// Give a tunnel's provisioner its spec; start one when there is none.
     Assign {
         /// What it should be.

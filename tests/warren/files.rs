@@ -53,7 +53,7 @@ fn completions_are_printed_for_every_shell() {
 
 /// A ledger of one tunnel's life.
 pub(super) fn ledger_of_what_was_used() -> Vec<String> {
-    use warren_metering::recorder::{Book, encode};
+    use warren_metering::recorder::{Projection, encode};
     use warren_state::{
         Epoch, Incarnation, LinkName, NodeId, Phase, Pubkey, Sequence, TunnelId,
         event::{Event, UsageSample},
@@ -81,7 +81,7 @@ pub(super) fn ledger_of_what_was_used() -> Vec<String> {
             last: false,
         }],
     };
-    let (mut book, mut text) = (Book::new(NodeId(7)), Vec::new());
+    let (mut projection, mut text) = (Projection::new(NodeId(7)), Vec::new());
     let events = [phase(Phase::Active), sample(5), sample(12), phase(Phase::Removed)];
     for (event, sequence) in events.into_iter().zip(1..) {
         let entry = JournalEntry {
@@ -90,7 +90,8 @@ pub(super) fn ledger_of_what_was_used() -> Vec<String> {
             unix_ms: 1_760_464_781_000,
             event,
         };
-        book.take(&entry)
+        projection
+            .take(&entry)
             .iter()
             .for_each(|entry| encode(entry, &mut text));
     }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Url;
-use warren_ledger::way::{HttpSettings, Trust, TrustError, Way};
+use warren_ledger::connector::{Connector, HttpSettings, Trust, TrustError};
 
 use super::{authority::Authority, grpc::Grpc, http::Sidecar};
 
@@ -63,15 +63,15 @@ impl AuthoritySettings {
     ///
     /// # Errors
     /// When the settings make none.
-    pub fn open(&self, way: &Way) -> Result<Arc<dyn Authority>, InvalidAuthority> {
+    pub fn open(&self, connector: &Connector) -> Result<Arc<dyn Authority>, InvalidAuthority> {
         let url = self.url()?;
-        let way = match (&self.ca_cert, &self.client_cert, &self.client_key) {
-            (Some(ca), Some(cert), Some(key)) => way.with_trust(Trust::mutual(ca, cert, key)?),
-            (None, None, None) if self.protocol == Protocol::Http || self.insecure_dev => way.clone(),
+        let connector = match (&self.ca_cert, &self.client_cert, &self.client_key) {
+            (Some(ca), Some(cert), Some(key)) => connector.with_trust(Trust::mutual(ca, cert, key)?),
+            (None, None, None) if self.protocol == Protocol::Http || self.insecure_dev => connector.clone(),
             (None, None, None) => return Err(InvalidAuthority::Open),
             _ => return Err(InvalidAuthority::Partial),
         };
-        let http = way.http(HttpSettings {
+        let http = connector.http(HttpSettings {
             timeout: CALL,
             redirects: 0,
             proxies: true,
@@ -135,11 +135,14 @@ mod tests {
 
     #[test]
     fn a_certificate_of_our_own_is_whole_or_said_to_be_missing() {
-        let way = Way::new(Trust::system(), None);
+        let connector = Connector::new(Trust::system(), None);
         let mut settings = settings(Protocol::Grpc, "caps.example:7443");
-        assert!(matches!(settings.open(&way).err(), Some(InvalidAuthority::Open)));
+        assert!(matches!(
+            settings.open(&connector).err(),
+            Some(InvalidAuthority::Open)
+        ));
         settings.insecure_dev = true;
-        assert!(settings.open(&way).is_ok());
+        assert!(settings.open(&connector).is_ok());
         for part in 0..3 {
             let mut partial = settings.clone();
             let path = Some(PathBuf::from("/nowhere"));
@@ -149,7 +152,7 @@ mod tests {
                 _ => partial.client_key = path,
             }
             assert!(matches!(
-                partial.open(&way).err(),
+                partial.open(&connector).err(),
                 Some(InvalidAuthority::Partial)
             ));
         }

@@ -17,7 +17,7 @@ use warren_datacap::{
     DataCapSyncRequest, DataCapSyncResponse, DataCapUsage, DataCapUsageBatch, UsageResult,
     data_cap_service_client::DataCapServiceClient,
 };
-use warren_ledger::way::Http;
+use warren_ledger::connector::Http;
 use warren_metering::cap::{
     DeviceId, UnixSeconds,
     remote::{Failure, Record, Reported, Seen, Spent, State, Synced, Taken},

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use warren_ledger::way::Http;
+use warren_ledger::connector::Http;
 use warren_metering::cap::{
     DeviceId, UnixSeconds,
     remote::{Failure, Record, Reported, Spent, State, Synced, Taken},

@@ -25,7 +25,7 @@ use crate::{
     probes::liveness_socket::{Datagram, Socket},
     shared_table::{Following, Wants},
     supervision::{
-        beside::AbortOnDrop,
+        background::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
         wakeup::waker,

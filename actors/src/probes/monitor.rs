@@ -16,7 +16,7 @@ use crate::{
     env::Env,
     errors::late,
     supervision::{
-        beside::AbortOnDrop,
+        background::AbortOnDrop,
         spec::{Order, Spec, linked},
     },
 };

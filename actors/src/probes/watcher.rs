@@ -19,7 +19,7 @@ use crate::{
     env::{Env, query_of},
     shared_table::{Following, Wants},
     supervision::{
-        beside::AbortOnDrop,
+        background::AbortOnDrop,
         driver::Driver,
         spec::{Order, Spec, linked},
         wakeup::waker,

@@ -9,14 +9,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use warren_metering::recorder::Book;
+use warren_metering::recorder::Projection;
 use warren_state::{NodeId, Position};
 
-/// A book, and the place in the journal up to which it is written.
+/// What the recorder makes its entries from, and the place in the journal up to which that was read.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     pub(super) position: Position,
-    pub(super) book: Book,
+    #[serde(rename = "book")]
+    pub(super) projection: Projection,
 }
 
 /// One that cannot be read, or is of another installation, is none.

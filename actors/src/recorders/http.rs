@@ -7,7 +7,7 @@ use reqwest::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use tokio::runtime::Handle;
-use warren_ledger::way::{self, HttpSettings};
+use warren_ledger::connector::{self, HttpSettings};
 use warren_metering::recorder::{self, After, Answer, Entry, EntryId, Failure, batches, judge};
 
 use super::{
@@ -24,7 +24,7 @@ const LONGEST_ANSWER: usize = 256 << 10;
 /// A receiver. Events that it took are not sent again, unless the daemon is started anew in between.
 pub(super) struct Http {
     url: Url,
-    http: way::Http,
+    http: connector::Http,
     settings: HttpOutput,
     /// The last entry that it took.
     taken: Option<EntryId>,
@@ -36,7 +36,7 @@ impl Http {
             .url
             .parse()
             .map_err(|_| failure("metering.http.url is no URL"))?;
-        let http = settings.way.http(HttpSettings {
+        let http = settings.connector.http(HttpSettings {
             timeout: TIMEOUT,
             redirects: 0,
             proxies: true,

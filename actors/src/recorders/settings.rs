@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use warren_ledger::Way;
+use warren_ledger::Connector;
 use warren_metering::recorder::Rotation;
 
 use super::small::Captured;
@@ -78,7 +78,7 @@ pub struct HttpOutput {
     /// The most events in a batch.
     pub batch: usize,
     /// How requests go.
-    pub way: Way,
+    pub connector: Connector,
 }
 
 impl std::fmt::Debug for HttpOutput {

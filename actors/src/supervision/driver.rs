@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use warren_state::{Core, Monotonic, random::SplitMix64, recording::MachineNumber};
 
-use crate::supervision::{beside::AbortOnDrop, clock::Clock, recorder::Recording, watchdog::Watch};
+use crate::supervision::{background::AbortOnDrop, clock::Clock, recorder::Recording, watchdog::Watch};
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {

@@ -3,7 +3,7 @@
 use ractor::{ActorRef, Message};
 use tokio::time::{Instant, sleep_until};
 
-use super::beside::AbortOnDrop;
+use super::background::AbortOnDrop;
 
 /// What an actor is waiting for. One message is under way at most: for what is due first.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use tokio::{
 };
 use warren_state::{SessionCause, SessionDetail};
 
-use crate::{supervision::beside::AbortOnDrop, sys, tunnel::password::Password};
+use crate::{supervision::background::AbortOnDrop, sys, tunnel::password::Password};
 
 /// A peer that does not read for this many messages of ours is as good as gone.
 const WRITE_QUEUE: usize = 1_024;

@@ -25,7 +25,7 @@ use crate::{
     env::Env,
     errors::late,
     sampler,
-    supervision::{beside::beside, driver::Driver, spec::ChildSpec, wakeup::waker},
+    supervision::{background::pipe_to_self, driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::{
         multicast::{self, MulticastMessage},
         operations::{apply, remove},
@@ -403,7 +403,7 @@ impl State {
 /// Gives the answer of an operation on the dataplane to the machine.
 fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output = Input> + Send + 'static) {
     let answer = async move { ProvisionerMessage::Input(Box::new(operation.await)) };
-    beside(myself, answer, |panic| {
+    pipe_to_self(myself, answer, |panic| {
         ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {panic}"))
     });
 }

@@ -14,7 +14,7 @@ use warren_state::{
     Fault, Incarnation, LearnedRoutes, Observed, Plan, RemovalReport, Rule, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Way},
+    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, UnderlayPath},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     errors::late,
     shared_table::{Following, Wants},
     supervision::{
-        beside::beside,
+        background::pipe_to_self,
         driver::Driver,
         exit::StopMode,
         spec::{Order, Spec, Task, linked},
@@ -50,7 +50,7 @@ pub(crate) enum ReconcilerMessage {
     Woken,
     Observed(Result<Arc<Observed>, Fault>),
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
-    Underlay(BTreeMap<Way, Option<u32>>),
+    Underlay(BTreeMap<UnderlayPath, Option<u32>>),
     RulesRemoved(RemovalReport),
     /// Plan, from this observation and what the sessions taught us.
     Plan {
@@ -211,7 +211,7 @@ impl State {
             match effect {
                 Effect::Observe => ask(myself, observe(self.env.clone())),
                 Effect::ResolveSources(destinations) => ask(myself, resolve(self.env.clone(), destinations)),
-                Effect::MeasureUnderlay(ways) => ask(myself, measure(self.env.clone(), ways)),
+                Effect::MeasureUnderlay(paths) => ask(myself, measure(self.env.clone(), paths)),
                 Effect::Assign {
                     spec,
                     incarnation,
@@ -306,9 +306,9 @@ async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerM
     ReconcilerMessage::Sources(sources)
 }
 
-async fn measure(env: Arc<Env>, ways: BTreeSet<Way>) -> ReconcilerMessage {
+async fn measure(env: Arc<Env>, paths: BTreeSet<UnderlayPath>) -> ReconcilerMessage {
     let mut mtus = BTreeMap::new();
-    for (local, remote) in ways {
+    for (local, remote) in paths {
         let answer = timeout(OBSERVE, env.dataplane.underlay_mtu(local, remote)).await;
         let mtu =
             answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
@@ -325,7 +325,7 @@ fn ask(
     myself: &ActorRef<ReconcilerMessage>,
     question: impl Future<Output = ReconcilerMessage> + Send + 'static,
 ) {
-    beside(myself, question, |panic| {
+    pipe_to_self(myself, question, |panic| {
         ReconcilerMessage::Failed(format!("a question to the dataplane failed: {panic}"))
     });
 }

@@ -14,7 +14,7 @@ use warren_state::{
 
 use crate::{
     env::Env,
-    supervision::{beside::AbortOnDrop, driver::Driver, spec::ChildSpec, wakeup::waker},
+    supervision::{background::AbortOnDrop, driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::{
         connection::{Connection, Heard, Stream, why},
         session_queue::SessionQueue,

@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn export(collector: &str) -> (tempfile::TempDir, Source) {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
-    let mut lane = source.lane("ipfix", Output::Ipfix(collector.to_owned()));
+    let mut pipeline = source.pipeline("ipfix", Output::Ipfix(collector.to_owned()));
     for _ in 0..5 {
         source.append(20);
-        source.run(&mut lane, 20);
+        source.run(&mut pipeline, 20);
     }
     (dir, source)
 }

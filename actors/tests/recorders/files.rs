@@ -18,15 +18,15 @@ use crate::source::{NODE, Source, verify};
 pub fn torn_tail() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
-    let mut lane = source.lane("file", source.file(None));
+    let mut pipeline = source.pipeline("file", source.file(None));
     source.append(20);
-    source.run(&mut lane, 1);
-    drop(lane);
+    source.run(&mut pipeline, 1);
+    drop(pipeline);
     let mut file = fs::OpenOptions::new().append(true).open(source.ledger()).unwrap();
     file.write_all(b"{\"v\":1,\"id\":\"0000").unwrap();
     source.append(20);
-    let mut lane = source.lane("file", source.file(None));
-    let turns = source.run(&mut lane, 1);
+    let mut pipeline = source.pipeline("file", source.file(None));
+    let turns = source.run(&mut pipeline, 1);
     let told = Event::RecorderRepaired {
         recorder: "file".to_owned(),
         bytes: 17,
@@ -42,9 +42,9 @@ pub fn one_writer() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
     let output = source.file(None);
-    let mut lane = source.lane("file", output.clone());
+    let mut pipeline = source.pipeline("file", output.clone());
     source.append(20);
-    source.run(&mut lane, 1);
+    source.run(&mut pipeline, 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(
         (mode(&source.ledger()), mode(&dir.path().join("metering"))),
@@ -66,10 +66,10 @@ pub fn own_rotation() {
         max_bytes: 20_000,
         keep: 3,
     };
-    let mut lane = source.lane("file", source.file(Some(rotation)));
+    let mut pipeline = source.pipeline("file", source.file(Some(rotation)));
     for round in 0..60 {
         source.append(10);
-        source.run(&mut lane, 1);
+        source.run(&mut pipeline, 1);
         if round == 5 {
             source.check().unwrap();
         }
@@ -97,20 +97,20 @@ pub fn own_rotation() {
 pub fn moved() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
-    let mut lane = source.lane("file", source.file(None));
+    let mut pipeline = source.pipeline("file", source.file(None));
     let aside = |number| format!("{}.{number}", source.ledger().display());
     let (first, second, ledger) = (aside(1), aside(2), source.ledger());
     source.append(20);
-    source.run(&mut lane, 1);
+    source.run(&mut pipeline, 1);
     fs::rename(&ledger, &second).unwrap();
     source.append(20);
-    source.run(&mut lane, 1);
+    source.run(&mut pipeline, 1);
     assert!(ledger.exists(), "without a word");
     fs::rename(&ledger, &first).unwrap();
     fs::write(&ledger, "").unwrap();
-    lane.reopen();
+    pipeline.reopen();
     source.append(20);
-    source.run(&mut lane, 1);
+    source.run(&mut pipeline, 1);
     assert!(fs::metadata(&ledger).unwrap().len() > 0, "and when it is told");
     source.check().unwrap();
 }
@@ -156,15 +156,15 @@ fn logrotate(how: &str) {
             rotated
         };
         let rotating = scope.spawn(rotate);
-        let mut lane = source.lane("file", source.file(None));
+        let mut pipeline = source.pipeline("file", source.file(None));
         for _ in 0..200 {
             source.append(10);
-            source.run(&mut lane, 50);
+            source.run(&mut pipeline, 50);
         }
         is_done.store(true, Ordering::SeqCst);
         let rotated = rotating.join().unwrap();
         source.append(10);
-        source.run(&mut lane, 50);
+        source.run(&mut pipeline, 50);
         rotated
     });
     assert!(rotated >= 3, "{rotated}");
@@ -205,16 +205,16 @@ pub fn forgetful() {
     let dir = tempfile::tempdir().unwrap();
     let mut source = Source::open(dir.path());
     source.append(30);
-    let mut lane = source.lane("file", source.file(None));
-    source.run(&mut lane, 1);
-    lane.close();
+    let mut pipeline = source.pipeline("file", source.file(None));
+    source.run(&mut pipeline, 1);
+    pipeline.close();
     // What it remembers is lost: the journal says it again.
-    drop(lane);
+    drop(pipeline);
     fs::remove_file(dir.path().join("metering/file.read")).unwrap();
     source.append(30);
-    let mut lane = source.lane("file", source.file(None));
-    source.run(&mut lane, 1);
-    lane.close();
-    drop(lane);
+    let mut pipeline = source.pipeline("file", source.file(None));
+    source.run(&mut pipeline, 1);
+    pipeline.close();
+    drop(pipeline);
     assert_eq!(source.check().unwrap().duplicates, 0);
 }

@@ -42,13 +42,13 @@ fn rotation() -> Option<Rotation> {
 /// Appends until all is there, and records on the way.
 pub fn child(directory: &Path) -> ExitCode {
     let mut source = Source::open(directory);
-    let mut lane = source.lane("file", source.file(rotation()));
+    let mut pipeline = source.pipeline("file", source.file(rotation()));
     while source.journal.last().sequence.0 < ENTRIES {
         source.append(BATCH);
-        source.run(&mut lane, 100);
+        source.run(&mut pipeline, 100);
     }
-    source.run(&mut lane, 100);
-    lane.close();
+    source.run(&mut pipeline, 100);
+    pipeline.close();
     ExitCode::SUCCESS
 }
 

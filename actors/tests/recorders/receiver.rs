@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use warren_actors::recorders::{HttpOutput, Output};
-use warren_ledger::{Trust, Way};
+use warren_ledger::{Connector, Trust};
 use warren_metering::recorder::{Usage, compare};
 
 use crate::source::{NODE, Source};
@@ -188,7 +188,7 @@ fn output(url: &str) -> Output {
         url: url.to_owned(),
         token: Some("s3cr3t".to_owned()),
         batch: 100,
-        way: Way::new(Trust::load(None).unwrap(), None),
+        connector: Connector::new(Trust::load(None).unwrap(), None),
     })
 }
 
@@ -247,14 +247,14 @@ pub fn strict() {
         let (url, kept) = serve(badly);
         let dir = tempfile::tempdir().unwrap();
         let mut source = Source::open(dir.path());
-        let mut file = source.lane("file", source.file(None));
+        let mut file = source.pipeline("file", source.file(None));
         for round in 0..12 {
             source.append(40);
             // Each time by another process, as far as the recorder knows.
-            let mut lane = source.lane("http", output(&url));
-            source.run(&mut lane, 100);
+            let mut pipeline = source.pipeline("http", output(&url));
+            source.run(&mut pipeline, 100);
             if round % 3 == 0 {
-                lane.close();
+                pipeline.close();
             }
         }
         source.run(&mut file, 10);
@@ -289,8 +289,8 @@ pub fn retry_after() {
         let dir = tempfile::tempdir().unwrap();
         let mut source = Source::open(dir.path());
         source.append(20);
-        let mut lane = source.lane("http", output(&url));
-        let turns = source.run(&mut lane, 2);
+        let mut pipeline = source.pipeline("http", output(&url));
+        let turns = source.run(&mut pipeline, 2);
         let wait = turns[0].retry.unwrap().elapsed();
         assert!(wait >= Duration::from_secs(77), "{wait:?}");
         let problem = turns[0].standing.problem.clone().unwrap();

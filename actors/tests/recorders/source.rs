@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use warren_actors::recorders::{FileSettings, Lane, Output, Sync, Turn};
-use warren_metering::recorder::{Book, Entry, Report, Rotation, Verifier};
+use warren_actors::recorders::{FileSettings, Output, Pipeline, Sync, Turn};
+use warren_metering::recorder::{Entry, Projection, Report, Rotation, Verifier};
 use warren_state::{
     Epoch, Incarnation, LinkName, Monotonic, NodeId, Phase, Pubkey, Sequence, TunnelId,
     event::{Event, UsageSample},
@@ -44,16 +44,16 @@ impl Source {
         self.journal.append(&entries, first).unwrap();
     }
 
-    pub fn lane(&self, name: &str, output: Output) -> Lane {
+    pub fn pipeline(&self, name: &str, output: Output) -> Pipeline {
         let directory = self.directory.join("metering");
-        Lane::new(name, output, &directory, self.journal.clone(), NODE, 1)
+        Pipeline::new(name, output, &directory, self.journal.clone(), NODE, 1)
     }
 
     /// Has the recorder come to the end of the journal; what it cannot write is tried again, so many times.
-    pub fn run(&mut self, lane: &mut Lane, tries: usize) -> Vec<Turn> {
+    pub fn run(&mut self, pipeline: &mut Pipeline, tries: usize) -> Vec<Turn> {
         let mut turns = Vec::new();
         for _ in 0..tries {
-            let turn = lane.turn(self.now, 1_760_464_781_000);
+            let turn = pipeline.turn(self.now, 1_760_464_781_000);
             let is_done = turn.retry.is_none() && !turn.more;
             if let Some(at) = turn.retry {
                 self.now = at.max(self.now + Duration::from_millis(1));
@@ -81,11 +81,14 @@ impl Source {
 
     /// What is to be recorded of all of the journal.
     pub fn expected(&self) -> Vec<Entry> {
-        let (mut book, mut made, mut position) =
-            (Book::new(NODE), Vec::new(), LocalPosition::default().of(NODE));
+        let (mut projection, mut made, mut position) = (
+            Projection::new(NODE),
+            Vec::new(),
+            LocalPosition::default().of(NODE),
+        );
         loop {
             let page = self.journal.read(position, Most::default()).unwrap();
-            made.extend(page.entries.iter().flat_map(|entry| book.take(entry)));
+            made.extend(page.entries.iter().flat_map(|entry| projection.take(entry)));
             if !page.more {
                 return made;
             }

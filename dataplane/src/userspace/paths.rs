@@ -12,13 +12,13 @@ use super::{gre::Outer, sys};
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// More ways than a forwarder has tunnels: what is known is forgotten then, and learned again.
-const WAYS_MAX: usize = 4096;
+const PATHS_MAX: usize = 4096;
 
 /// The ways that have refused a packet. Of others there is nothing to know.
 #[derive(Default)]
-pub struct Paths(HashMap<Outer, Way>);
+pub struct Paths(HashMap<Outer, PathMtu>);
 
-struct Way {
+struct PathMtu {
     mtu: usize,
     asked: Instant,
 }
@@ -27,27 +27,29 @@ impl Paths {
     /// Whether a packet of so many bytes may be tried.
     pub fn takes(&mut self, outer: Outer, length: usize) -> bool {
         match self.0.get(&outer) {
-            Some(way) if length > way.mtu && way.asked.elapsed() >= BELIEVED => length <= self.ask(outer),
-            Some(way) => length <= way.mtu,
+            Some(known) if length > known.mtu && known.asked.elapsed() >= BELIEVED => {
+                length <= self.ask(outer)
+            }
+            Some(known) => length <= known.mtu,
             None => true,
         }
     }
 
     /// The largest packet that may be tried.
     pub fn limit(&self, outer: Outer) -> usize {
-        self.0.get(&outer).map_or(usize::MAX, |way| way.mtu)
+        self.0.get(&outer).map_or(usize::MAX, |known| known.mtu)
     }
 
     /// What the kernel says now, after it has refused a packet.
     pub fn ask(&mut self, outer: Outer) -> usize {
-        if self.0.len() >= WAYS_MAX {
+        if self.0.len() >= PATHS_MAX {
             self.0.clear();
         }
         match sys::path_mtu(outer.source, outer.destination) {
             Ok(mtu) => {
                 self.0.insert(
                     outer,
-                    Way {
+                    PathMtu {
                         mtu,
                         asked: Instant::now(),
                     },

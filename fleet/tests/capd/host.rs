@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use warren_actors::caps::{AuthoritySettings, Link, LinkSettings, Protocol};
-use warren_ledger::way::{Trust, Way};
+use warren_ledger::connector::{Connector, Trust};
 use warren_metering::cap::{
     DeviceId, UnixSeconds,
     remote::{Settings, Used},
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<()> {
             cache_ttl: Duration::from_secs(2),
             ..Settings::default()
         },
-        authority: settings.open(&Way::new(Trust::system(), None))?,
+        authority: settings.open(&Connector::new(Trust::system(), None))?,
         directory: directory.to_owned(),
         source: format!(
             "host-{}:{epoch}",

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::{sync::watch, time::Instant};
 use warren_state::View;
 
-use super::{Kind, book::Book, lock};
+use super::{Kind, cache::Cache, lock};
 use crate::{
     LedgerSource, Query, ReadError,
     source::{Devices, InUse},
@@ -36,15 +36,15 @@ pub trait Question: Copy + Ord + fmt::Display + fmt::Debug + Send + Sync + 'stat
 
     /// Where answers are kept.
     #[doc(hidden)]
-    fn book(shared: &Shared) -> MutexGuard<'_, Book<Self, Self::Answer>>;
+    fn cache(shared: &Shared) -> MutexGuard<'_, Cache<Self, Self::Answer>>;
 }
 
 /// What the reads know.
 pub struct Shared {
     pub(super) source: Arc<dyn LedgerSource>,
     pub(super) read_timeout: Duration,
-    pub(super) views: Mutex<Book<Query, View>>,
-    pub(super) devices: Mutex<Book<AllDevices, Devices>>,
+    pub(super) views: Mutex<Cache<Query, View>>,
+    pub(super) devices: Mutex<Cache<AllDevices, Devices>>,
     /// Rings at the end of each read.
     pub(super) ended: watch::Sender<()>,
     /// The endpoint that was in use when somebody looked last.
@@ -68,7 +68,7 @@ impl Question for Query {
         view.sharing(last)
     }
 
-    fn book(shared: &Shared) -> MutexGuard<'_, Book<Self, View>> {
+    fn cache(shared: &Shared) -> MutexGuard<'_, Cache<Self, View>> {
         lock(&shared.views)
     }
 }
@@ -82,7 +82,7 @@ impl Question for AllDevices {
         source.devices(deadline).await
     }
 
-    fn book(shared: &Shared) -> MutexGuard<'_, Book<Self, Devices>> {
+    fn cache(shared: &Shared) -> MutexGuard<'_, Cache<Self, Devices>> {
         lock(&shared.devices)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use warren_state::ReadProblem;
 
-use crate::{LedgerHealth, way::Traffic};
+use crate::{LedgerHealth, connector::Traffic};
 
 /// Counters since the start.
 #[derive(Default)]

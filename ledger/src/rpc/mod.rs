@@ -42,7 +42,8 @@ use tokio::{
 use warren_state::{Pubkey, ReadProblem, View};
 
 use crate::{
-    Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Retries, subscription, way::Way,
+    Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Retries, connector::Connector,
+    subscription,
 };
 pub(crate) use accounts::unpack;
 pub use client::{EndpointStatus, EpochInfo, LedgerClient, Listed, LookupError};
@@ -135,7 +136,7 @@ pub struct RpcSettings {
     /// How long nothing may be heard, not even an answer to a ping, before the subscription is made anew.
     pub heartbeat: Duration,
     /// How requests leave this host, and whom they trust.
-    pub way: Way,
+    pub connector: Connector,
 }
 
 impl RpcSettings {
@@ -155,7 +156,7 @@ impl RpcSettings {
             probe_every: Duration::from_secs(30),
             probe_barred_every: Duration::from_secs(10),
             heartbeat: Duration::from_secs(20),
-            way: Way::default(),
+            connector: Connector::default(),
         }
     }
 }
@@ -343,7 +344,7 @@ impl LedgerSource for RpcSource {
             commitment: self.settings.commitment.into(),
             timeout: self.settings.request_timeout,
             heartbeat: self.settings.heartbeat,
-            way: self.settings.way.clone(),
+            connector: self.settings.connector.clone(),
         };
         subscription::start(settings, query, self.memory.of(query), Arc::clone(&self.counters))
     }
@@ -371,7 +372,7 @@ impl LedgerSource for RpcSource {
         let upstream = self.upstreams.current();
         let health = self
             .counters
-            .health(upstream.endpoint.shown(), self.settings.way.over_tunnel());
+            .health(upstream.endpoint.shown(), self.settings.connector.over_tunnel());
         LedgerHealth {
             lacks: upstream.dialect.lacks(),
             ..health

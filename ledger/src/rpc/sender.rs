@@ -22,7 +22,7 @@ use solana_rpc_client_api::{
 };
 
 use super::{Endpoint, RpcSettings, counters::LedgerCounters, failure::Failure};
-use crate::way::{Http, HttpSettings, Way};
+use crate::connector::{Connector, Http, HttpSettings};
 
 /// How many redirects a request follows.
 const MOST_HOPS: u32 = 3;
@@ -41,7 +41,7 @@ pub(super) struct Transport {
     pooled: Http,
     /// Keeps no connections. Few endpoints ever need it.
     fresh: OnceLock<Option<Http>>,
-    way: Way,
+    connector: Connector,
     timeout: Duration,
     limit: usize,
     next_id: AtomicU64,
@@ -72,17 +72,17 @@ impl Transport {
         settings: &RpcSettings,
         counters: Arc<LedgerCounters>,
     ) -> Result<Self, reqwest::Error> {
-        let (timeout, limit, way) = (
+        let (timeout, limit, connector) = (
             settings.request_timeout,
             settings.max_response,
-            settings.way.clone(),
+            settings.connector.clone(),
         );
-        let pooled = way.http(http_settings(&endpoint, timeout))?;
+        let pooled = connector.http(http_settings(&endpoint, timeout))?;
         Ok(Self {
             endpoint,
             pooled,
             fresh: OnceLock::new(),
-            way,
+            connector,
             timeout,
             limit,
             next_id: AtomicU64::new(1),
@@ -174,7 +174,7 @@ impl Transport {
             ..http_settings(&self.endpoint, self.timeout)
         };
         self.fresh
-            .get_or_init(|| self.way.http(settings).ok())
+            .get_or_init(|| self.connector.http(settings).ok())
             .as_ref()
             .unwrap_or(&self.pooled)
     }

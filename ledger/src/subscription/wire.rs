@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 
 use super::Ended;
-use crate::way::{Course, Duplex, Traffic, Way};
+use crate::connector::{Connector, Course, Duplex, Traffic};
 
 /// The largest message: an account of 10 MiB in base64.
 const LARGEST_MESSAGE: usize = 16 << 20;
@@ -51,13 +51,13 @@ pub(super) struct Notification {
 impl Wire {
     /// Opens a connection that ends when the server is silent for so long.
     pub(super) async fn open(
-        way: &Way,
+        connector: &Connector,
         url: &Url,
         traffic: &Arc<Traffic>,
         silence: Duration,
     ) -> Result<Self, Ended> {
         let request = request(url).map_err(|error| Ended::from(error.to_string()))?;
-        let socket = way
+        let socket = connector
             .connect(url, traffic)
             .await
             .map_err(|error| Ended::from(chain(&error)))?;

@@ -52,7 +52,7 @@ impl Service {
             }
         });
         Self {
-            verifier: Verifier::new(Endpoint::http(&url).unwrap(), Way::default()),
+            verifier: Verifier::new(Endpoint::http(&url).unwrap(), Connector::default()),
             asked,
         }
     }
@@ -140,7 +140,12 @@ async fn an_address_that_the_host_does_not_have_is_asked_for_from_any_and_one_th
         service.ask(elsewhere).await.unwrap().client_ip,
         Ipv4Addr::LOCALHOST
     );
-    let far = |host: &str| Verifier::new(Endpoint::http(&format!("http://{host}")).unwrap(), Way::default());
+    let far = |host: &str| {
+        Verifier::new(
+            Endpoint::http(&format!("http://{host}")).unwrap(),
+            Connector::default(),
+        )
+    };
     let loopback = Ipv4Addr::new(127, 0, 0, 9);
     assert_eq!(
         far("192.0.2.1").egress(loopback).await,
@@ -227,7 +232,7 @@ async fn a_service_that_does_not_answer_is_given_up_and_its_secrets_are_not_told
     assert!(error.ends_with("no answer in time"), "{error}");
     let secret = Verifier::new(
         Endpoint::http("http://me:t0ken@127.0.0.1:1/t0ken").unwrap(),
-        Way::default(),
+        Connector::default(),
     );
     let error = secret.ask(&PAYER, UserType::IBRL, Egress::Any).await.unwrap_err();
     assert!(

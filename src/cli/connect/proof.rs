@@ -67,7 +67,7 @@ impl<'a> Prover<'a> {
             Some(Named { url, origin }) => endpoint(&url, &origin)?,
             None => None,
         };
-        let verifier = endpoint.map(|endpoint| Verifier::new(endpoint, operator.way.clone()));
+        let verifier = endpoint.map(|endpoint| Verifier::new(endpoint, operator.connector.clone()));
         Ok(Self {
             session,
             verifier,

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use warren_api::v3::Status;
 use warren_config::LedgerConfig;
 use warren_ledger::{
-    Endpoint, LedgerClient, RpcSettings, Way,
+    Connector, Endpoint, LedgerClient, RpcSettings,
     accounts::{ProgramConfig, Version},
     rpc::EndpointStatus,
 };
 
 use super::check::Check;
-use crate::{operator::way_of, output, version::PROGRAM};
+use crate::{operator::connector_of, output, version::PROGRAM};
 
 const DIRECT: &str = "ledger direct";
 const CLOCK: &str = "clock";
@@ -45,24 +45,24 @@ pub struct Answer {
 
 /// Asks every endpoint, side by side.
 pub async fn look(config: &LedgerConfig) -> Vec<Answer> {
-    let way = way_of(None, Some(config)).unwrap_or_default();
+    let connector = connector_of(None, Some(config)).unwrap_or_default();
     join_all(
         config
             .urls
             .iter()
             .take(ENDPOINTS)
-            .map(|url| ask(url.endpoint(), config, &way)),
+            .map(|url| ask(url.endpoint(), config, &connector)),
     )
     .await
 }
 
-async fn ask(endpoint: &Endpoint, config: &LedgerConfig, way: &Way) -> Answer {
+async fn ask(endpoint: &Endpoint, config: &LedgerConfig, connector: &Connector) -> Answer {
     let settings = RpcSettings {
         commitment: config.commitment,
         request_timeout: PATIENCE,
         attempts: 2,
         first_backoff: Duration::from_millis(200),
-        way: way.clone(),
+        connector: connector.clone(),
         ..RpcSettings::new(vec![endpoint.clone()], config.program_id)
     };
     let begun = Instant::now();

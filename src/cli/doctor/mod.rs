@@ -334,8 +334,8 @@ async fn look_at_network(
         .filter(|target| target.tunnel.is_some())
         .map(|target| target.address)
         .collect();
-    let ways = join_all(targets.iter().map(|target| kernel.way(target.address))).await;
-    let uplinks: BTreeSet<u32> = ways.into_iter().flatten().map(|way| way.link).collect();
+    let routes = join_all(targets.iter().map(|target| kernel.route(target.address))).await;
+    let uplinks: BTreeSet<u32> = routes.into_iter().flatten().map(|route| route.link).collect();
     let uplinks = filters(
         root,
         links

@@ -48,7 +48,7 @@ pub struct Link {
 
 /// The way to an address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Way {
+pub struct Route {
     /// The number of the interface that it leaves by.
     pub link: u32,
     /// The source address that the kernel would choose.
@@ -99,7 +99,7 @@ impl Kernel {
     }
 
     /// The way to an address; none where the kernel knows none.
-    pub async fn way(&self, target: Ipv4Addr) -> Option<Way> {
+    pub async fn route(&self, target: Ipv4Addr) -> Option<Route> {
         let mut message = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(target, 32)
             .build();
@@ -113,18 +113,18 @@ impl Kernel {
             .await
             .ok()
             .flatten()?;
-        let mut way = Way::default();
+        let mut route = Route::default();
         for attribute in &route.attributes {
             match attribute {
-                RouteAttribute::Oif(index) => way.link = *index,
+                RouteAttribute::Oif(index) => route.link = *index,
                 RouteAttribute::PrefSource(netlink_packet_route::route::RouteAddress::Inet(source)) => {
-                    way.source = Some(*source)
+                    route.source = Some(*source)
                 }
-                RouteAttribute::Metrics(metrics) => way.mtu = metrics.iter().find_map(mtu),
+                RouteAttribute::Metrics(metrics) => route.mtu = metrics.iter().find_map(mtu),
                 _ => {}
             }
         }
-        Some(way)
+        Some(route)
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
         if loopback.is_up {
             assert!(loopback.addresses.contains(&Ipv4Addr::LOCALHOST), "{loopback:?}");
             assert_eq!(
-                kernel.way(Ipv4Addr::LOCALHOST).await.unwrap().link,
+                kernel.route(Ipv4Addr::LOCALHOST).await.unwrap().link,
                 loopback.index
             );
         }

@@ -14,7 +14,7 @@ use super::{
     check::Check,
     firewall, groups,
     icmp::{Echo, echo},
-    net::{Kernel, Link, Way},
+    net::{Kernel, Link, Route},
 };
 use crate::{firewall::Ruleset, notes};
 
@@ -116,7 +116,7 @@ pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>
 /// What was seen of the way to one device.
 pub struct Seen {
     /// The way that the kernel knows.
-    pub way: Option<Way>,
+    pub route: Option<Route>,
     /// A small packet.
     pub small: Echo,
     /// The size of the largest packet that is expected to pass in one piece.
@@ -163,8 +163,8 @@ pub struct Host<'a> {
 }
 
 async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
-    let way = kernel.way(target.address).await;
-    let whole = whole(target, links, way.as_ref());
+    let route = kernel.route(target.address).await;
+    let whole = whole(target, links, route.as_ref());
     let outside = async {
         let small = echo(target.address, SMALL, false).await;
         let large = match small {
@@ -183,7 +183,7 @@ async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
     };
     let ((small, large), inside) = tokio::join!(outside, inside);
     Seen {
-        way,
+        route,
         whole,
         small,
         large,
@@ -192,16 +192,18 @@ async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
 }
 
 /// The largest packet of the tunnel that is there, headers included; else of the one that would be made for this way.
-fn whole(target: &Target, links: &[Link], way: Option<&Way>) -> u32 {
+fn whole(target: &Target, links: &[Link], route: Option<&Route>) -> u32 {
     let name = target.tunnel.as_ref().and_then(|tunnel| tunnel.name.as_ref());
     let link = links.iter().find(|link| Some(&link.name) == name);
-    let taken = way.and_then(|way| Some(takes(links.iter().find(|link| link.index == way.link)?, way)));
+    let taken =
+        route.and_then(|route| Some(takes(links.iter().find(|link| link.index == route.link)?, route)));
     link.map_or(taken.unwrap_or(WHOLE).min(WHOLE), |link| link.mtu + HEADERS)
 }
 
 /// What the interface, or the route over it, takes in one piece.
-fn takes(link: &Link, way: &Way) -> u32 {
-    way.mtu
+fn takes(link: &Link, route: &Route) -> u32 {
+    route
+        .mtu
         .filter(|mtu| *mtu > 0)
         .map_or(link.mtu, |of_route| of_route.min(link.mtu))
 }
@@ -211,9 +213,9 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
     let links = host.links;
     let subject = format!("{} {}", target.name, target.address);
     let uplink = seen
-        .way
+        .route
         .as_ref()
-        .and_then(|way| links.iter().find(|link| link.index == way.link));
+        .and_then(|route| links.iter().find(|link| link.index == route.link));
     let is_up = target
         .tunnel
         .as_ref()
@@ -412,10 +414,10 @@ fn lasts(status: &Status, tunnel: &Tunnel) -> Duration {
 }
 
 fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
-    let (Some(link), Some(way)) = (uplink, &seen.way) else {
+    let (Some(link), Some(route)) = (uplink, &seen.route) else {
         return Check::skip(MTU, "no interface leads there");
     };
-    let (mtu, whole) = (takes(link, way), seen.whole);
+    let (mtu, whole) = (takes(link, route), seen.whole);
     let fix = format!(
         "raise the MTU to {whole} or more on the way, or set `[tunnel] mtu` to what passes, less {HEADERS}; else large packets inside the tunnel travel in fragments, or not at all"
     );

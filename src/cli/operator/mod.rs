@@ -15,13 +15,13 @@ use tokio::time::Instant;
 use warren_api::{client::Client, v3};
 use warren_config::LedgerConfig;
 use warren_ledger::{
-    Account, Environment, LedgerClient, Pda, RpcSettings, Trust, Way,
+    Account, Connector, Environment, LedgerClient, Pda, RpcSettings, Trust,
     accounts::{ProgramConfig, Version},
+    connector::TrustError,
     instructions::Caller,
     keypair::{self, FoundKeypair, KeypairError, KeypairPlace, NamedBy},
     rpc::LookupError,
     user_config::{Surroundings, UserConfig},
-    way::TrustError,
 };
 use warren_state::Pubkey;
 use which::{Kept, named_program};
@@ -50,7 +50,7 @@ pub struct Operator {
     /// Its endpoint, without secrets.
     pub endpoint: String,
     /// The way of requests.
-    pub way: Way,
+    pub connector: Connector,
     /// What the operator keeps in a file.
     pub config: UserConfig,
     kept: Kept,
@@ -83,7 +83,7 @@ impl Operator {
             .first()
             .map(|endpoint| endpoint.shown())
             .unwrap_or_default();
-        let way = settings.way.clone();
+        let connector = settings.connector.clone();
         let ledger =
             LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
         Ok(Self {
@@ -91,7 +91,7 @@ impl Operator {
             program_id,
             ledger,
             endpoint,
-            way,
+            connector,
             config: kept.config.clone(),
             kept,
             surroundings,
@@ -284,14 +284,14 @@ fn rpc(
     let kept = kept.of_network(program_id);
     let endpoints = which::endpoints(flags, &kept, program_id, daemons)?;
     let watch_endpoint = which::watch_endpoint(flags, &kept)?;
-    let way = way_of(flags.ca_file.as_deref(), daemons).map_err(|error| Failure {
+    let connector = connector_of(flags.ca_file.as_deref(), daemons).map_err(|error| Failure {
         code: super::USAGE,
         what: format!("--ca-file: {}", cause(error)),
         advice: None,
     })?;
     Ok(RpcSettings {
         watch_endpoint,
-        way,
+        connector,
         ..RpcSettings::new(endpoints, program_id)
     })
 }
@@ -301,7 +301,7 @@ fn rpc(
 ///
 /// # Errors
 /// When the named file cannot be used.
-pub fn way_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Way, TrustError> {
+pub fn connector_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Connector, TrustError> {
     let of_daemon = || {
         Ok(
             Trust::load(daemons.and_then(|daemons| daemons.ca_file.as_deref()))
@@ -313,7 +313,7 @@ pub fn way_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Wa
         .remarks()
         .iter()
         .for_each(|remark| tracing::info!("{remark}"));
-    Ok(Way::new(trust, None))
+    Ok(Connector::new(trust, None))
 }
 
 fn no_network() -> Failure {

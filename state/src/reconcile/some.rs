@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Role, Way,
+    Role, UnderlayPath,
     machine::{Context, Reconciler, Touched},
-    underlay::way,
+    underlay::path,
 };
 use crate::{
     Desired, Pubkey, Switch, TunnelId,
@@ -72,14 +72,14 @@ impl Reconciler {
             .values()
             .filter_map(|before| before.spec.as_ref())
             .chain(&withheld)
-            .map(|spec| way(&spec.link));
-        let taken: BTreeSet<Way> = tunnels
+            .map(|spec| path(&spec.link));
+        let taken: BTreeSet<UnderlayPath> = tunnels
             .iter()
             .filter_map(|id| built.tunnels.get(id))
-            .map(|spec| way(&spec.link))
+            .map(|spec| path(&spec.link))
             .collect();
-        left.filter(|way| !taken.contains(way))
-            .for_each(|way| self.underlay.leave(way));
+        left.filter(|path| !taken.contains(path))
+            .for_each(|path| self.underlay.leave(path));
         self.fit_some_to_underlay(&mut built, &tunnels);
         let refusals = before
             .iter()
@@ -114,8 +114,8 @@ impl Reconciler {
             built.keep.remove(&id.0);
             built.tunnels.insert(*id, spec.clone());
         }
-        let ways: BTreeSet<_> = built.tunnels.values().map(|spec| way(&spec.link)).collect();
-        assert!(self.settings.mtu.is_some() || self.underlay.uses(&ways));
+        let paths: BTreeSet<_> = built.tunnels.values().map(|spec| path(&spec.link)).collect();
+        assert!(self.settings.mtu.is_some() || self.underlay.uses(&paths));
         for spec in built.tunnels.values_mut() {
             std::sync::Arc::make_mut(spec).link.mtu = super::USUAL_MTU;
         }

@@ -18,25 +18,25 @@ use crate::{
     spec::{SMALLEST_MTU, USUAL_MTU},
 };
 
-/// A tunnel's way through the underlay: its outer source and destination.
-pub type Way = (Ipv4Addr, Ipv4Addr);
+/// A tunnel's path through the underlay: its outer source and destination.
+pub type UnderlayPath = (Ipv4Addr, Ipv4Addr);
 
 /// What a tunnel puts before a packet: an IPv4 header (20 bytes, RFC 791) and a GRE header without options (4, RFC 2784).
 const OVERHEAD: u32 = 24;
 
-/// What is known of the ways that tunnels take.
+/// What is known of the paths that tunnels take.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Underlay {
     /// The MTU of each way that was asked for; `None` where nobody could say. Only ways that are in use.
     #[serde(with = "crate::serial::pairs")]
-    known: BTreeMap<Way, Option<u32>>,
+    known: BTreeMap<UnderlayPath, Option<u32>>,
     /// Those that the tunnels of the last build take.
-    used: BTreeSet<Way>,
+    used: BTreeSet<UnderlayPath>,
     /// Tunnels that are not built before the MTU of their way is known.
     pub(super) withheld: BTreeMap<TunnelId, Arc<TunnelSpec>>,
-    asked: BTreeSet<Way>,
+    asked: BTreeSet<UnderlayPath>,
     /// Ways that tunnels take, of which nothing is known and that were not asked for when that was found.
-    new: BTreeSet<Way>,
+    new: BTreeSet<UnderlayPath>,
 }
 
 impl Reconciler {
@@ -49,8 +49,8 @@ impl Reconciler {
         let Underlay {
             known, used, asked, ..
         } = &mut self.underlay;
-        known.retain(|way, _| used.contains(way));
-        asked.retain(|way| used.contains(way));
+        known.retain(|path, _| used.contains(path));
+        asked.retain(|path| used.contains(path));
     }
 
     /// The same for some of those that are built.
@@ -66,13 +66,13 @@ impl Reconciler {
             let Some(spec) = built.tunnels.get_mut(id) else {
                 continue;
             };
-            let way = way(&spec.link);
+            let path = path(&spec.link);
             let mtu = match self.settings.mtu {
                 Some(mtu) => Some(mtu),
                 None => {
-                    used.insert(way);
+                    used.insert(path);
                     known
-                        .get(&way)
+                        .get(&path)
                         .map(|underlay| underlay.map_or(USUAL_MTU, fitting))
                 }
             };
@@ -80,8 +80,8 @@ impl Reconciler {
                 Some(mtu) if spec.link.mtu == mtu => {}
                 Some(mtu) => Arc::make_mut(spec).link.mtu = mtu,
                 None => {
-                    if !asked.contains(&way) {
-                        new.insert(way);
+                    if !asked.contains(&path) {
+                        new.insert(path);
                     }
                     withheld.insert(*id, spec.clone());
                     built.tunnels.remove(id);
@@ -102,7 +102,7 @@ impl Reconciler {
         } = &mut self.underlay;
         let mut new = std::mem::take(new);
         self.entries.look_at(new.len());
-        new.retain(|way| used.contains(way) && !known.contains_key(way) && asked.insert(*way));
+        new.retain(|path| used.contains(path) && !known.contains_key(path) && asked.insert(*path));
         if !new.is_empty() {
             cx.effects.push(Effect::MeasureUnderlay(new));
         }
@@ -122,17 +122,21 @@ impl Reconciler {
     }
 
     /// Several questions may be under way: an answer is about what its own question asked.
-    pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, cx: &mut Context<'_>) {
+    pub(super) fn take_underlay(
+        &mut self,
+        answers: &BTreeMap<UnderlayPath, Option<u32>>,
+        cx: &mut Context<'_>,
+    ) {
         let Underlay {
             known, used, asked, ..
         } = &mut self.underlay;
         let mut changed = BTreeSet::new();
-        for (way, answer) in answers.iter().filter(|(way, _)| used.contains(way)) {
-            asked.remove(way);
+        for (path, answer) in answers.iter().filter(|(path, _)| used.contains(path)) {
+            asked.remove(path);
             // A route that is missing for a moment says nothing about its MTU.
-            let now = answer.or(known.get(way).copied().flatten());
-            if known.insert(*way, now) != Some(now) {
-                changed.insert(*way);
+            let now = answer.or(known.get(path).copied().flatten());
+            if known.insert(*path, now) != Some(now) {
+                changed.insert(*path);
             }
         }
         if changed.is_empty() || self.shutdown.is_some() {
@@ -141,7 +145,7 @@ impl Reconciler {
         if self.may_pass_for_some() {
             let users = changed
                 .iter()
-                .filter_map(|way| self.built.claims.between(way))
+                .filter_map(|path| self.built.claims.between(path))
                 .collect();
             self.pass_for_some(users, cx);
         } else {
@@ -170,10 +174,10 @@ impl Reconciler {
 
 impl Underlay {
     /// Nobody goes this way any more.
-    pub(super) fn leave(&mut self, way: Way) {
-        self.used.remove(&way);
-        self.known.remove(&way);
-        self.asked.remove(&way);
+    pub(super) fn leave(&mut self, path: UnderlayPath) {
+        self.used.remove(&path);
+        self.known.remove(&path);
+        self.asked.remove(&path);
     }
 
     /// Whether of every way that a tunnel takes something is known, or will be.
@@ -181,16 +185,16 @@ impl Underlay {
     pub(super) fn is_asked_for(&self) -> bool {
         self.used
             .iter()
-            .all(|way| self.known.contains_key(way) || self.asked.contains(way))
+            .all(|path| self.known.contains_key(path) || self.asked.contains(path))
     }
 
     #[cfg(test)]
-    pub(super) fn uses(&self, ways: &BTreeSet<Way>) -> bool {
-        self.used == *ways
+    pub(super) fn uses(&self, paths: &BTreeSet<UnderlayPath>) -> bool {
+        self.used == *paths
     }
 }
 
-pub(super) fn way(link: &LinkSpec) -> Way {
+pub(super) fn path(link: &LinkSpec) -> UnderlayPath {
     (link.local, link.remote)
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use tokio::time::timeout;
 use warren_dataplane::Scope;
-use warren_ledger::{Way, way::HttpSettings};
+use warren_ledger::{Connector, connector::HttpSettings};
 use warren_state::{
     Fault, Observed, SessionStatus,
     address::{Chosen, InPlace, Look as Seeing, Seen, is_public},
@@ -90,7 +90,7 @@ impl State {
         let Some(url) = &self.settings.service_url else {
             return Err("no service to ask is configured".to_owned());
         };
-        let answer = ask(&self.settings.way, url)
+        let answer = ask(&self.settings.connector, url)
             .await
             .map_err(|error| format!("the address service does not answer: {error}"))?;
         let address: Ipv4Addr = answer
@@ -135,10 +135,10 @@ async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<
         .unwrap_or_else(|_late| Err(late("ask the dataplane".to_owned())))
 }
 
-async fn ask(way: &Way, url: &str) -> Result<String, String> {
+async fn ask(connector: &Connector, url: &str) -> Result<String, String> {
     let url: reqwest::Url = url.parse().map_err(|_| "its URL is not valid".to_owned())?;
     let said = |error: reqwest::Error| error.without_url().to_string();
-    let http = way
+    let http = connector
         .http(HttpSettings {
             timeout: SERVICE_TIMEOUT,
             redirects: 10,

@@ -82,7 +82,7 @@ async fn a_server_that_names_a_time_is_left_alone_until_then_while_another_is_as
         commitment: CommitmentConfig::confirmed(),
         timeout: LONG,
         heartbeat: LONG,
-        way: Way::default(),
+        connector: Connector::default(),
     };
     let _wakes = start(settings, Query::Client(CLIENT_IP), Arc::default(), Arc::default());
     let [busy, other] = servers;

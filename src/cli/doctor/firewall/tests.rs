@@ -29,7 +29,7 @@ fn link(received: u64, sent: u64, unsent: u64) -> Link {
 
 fn judged(target: &Target, inside: Echo, after: &Link, rules: Result<Ruleset, String>) -> Diagnosis {
     let seen = Seen {
-        way: None,
+        route: None,
         whole: 1476,
         small: Echo::Silence,
         large: None,

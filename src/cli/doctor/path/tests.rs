@@ -46,9 +46,9 @@ fn links() -> Vec<Link> {
 
 fn seen(small: Echo, large: Option<Echo>, inside: Option<Echo>) -> Seen {
     Seen {
-        way: Some(Way {
+        route: Some(Route {
             link: 2,
-            ..Way::default()
+            ..Route::default()
         }),
         whole: WHOLE,
         small,
@@ -137,9 +137,9 @@ fn every_answer_to_a_ping_has_its_verdict() {
         );
     }
     let looped = Seen {
-        way: Some(Way {
+        route: Some(Route {
             link: 3,
-            ..Way::default()
+            ..Route::default()
         }),
         ..seen(REPLY, None, None)
     };
@@ -233,18 +233,18 @@ fn a_way_that_takes_less_than_a_whole_tunnel_packet_is_told_of() {
         let mut links = links();
         links[0].mtu = mtu;
         links[1].mtu = tunnel.unwrap_or_default();
-        let way = Some(Way {
+        let route = Some(Route {
             link: 2,
             mtu: of_route,
             source: None,
         });
         let target = target(tunnel.map(|_| "BGP Session Up"));
-        let whole = whole(&target, &links, way.as_ref());
+        let whole = whole(&target, &links, route.as_ref());
         outcome(
             &target,
             &links,
             &Seen {
-                way,
+                route,
                 whole,
                 ..seen(REPLY, large, None)
             },
@@ -275,7 +275,7 @@ fn a_way_that_takes_less_than_a_whole_tunnel_packet_is_told_of() {
         "a tunnel would be made to fit"
     );
     let nowhere = Seen {
-        way: None,
+        route: None,
         ..seen(Echo::Silence, None, None)
     };
     assert_eq!(outcome(&target(None), &links(), &nowhere, MTU), Outcome::Skip);

@@ -136,10 +136,10 @@ impl Bench {
             .iter()
             .position(|effect| matches!(effect, Effect::MeasureUnderlay(_)))
         {
-            let Effect::MeasureUnderlay(ways) = effects.remove(at) else {
+            let Effect::MeasureUnderlay(paths) = effects.remove(at) else {
                 unreachable!()
             };
-            let mtus = ways.into_iter().map(|way| (way, self.underlay)).collect();
+            let mtus = paths.into_iter().map(|path| (path, self.underlay)).collect();
             let answered = self
                 .machine
                 .handle(self.now, Input::Underlay(mtus), &mut self.random);
@@ -231,7 +231,7 @@ fn text(effect: &Effect) -> String {
     match effect {
         Effect::Observe => "observe".into(),
         Effect::ResolveSources(endpoints) => format!("resolve {endpoints:?}"),
-        Effect::MeasureUnderlay(ways) => format!("measure {ways:?}"),
+        Effect::MeasureUnderlay(paths) => format!("measure {ways:?}"),
         Effect::Assign { spec, .. } => format!("assign {} {}", number(&spec.id), spec.link.name),
         Effect::RemoveRules(rules) => format!("remove {} rules", rules.len()),
         Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),

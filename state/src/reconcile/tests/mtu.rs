@@ -51,11 +51,11 @@ fn a_tunnel_waits_for_the_mtu_of_its_way_and_is_asked_for_once() {
     silent(machine, Input::Observed(Ok(Arc::default())));
     let accepted = |users| Input::View(AcceptedView::new(Arc::new(view(users)), Monotonic::ZERO));
     let effects = silent(machine, accepted(vec![(1, user(1))]));
-    let way = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(198, 51, 100, 1));
+    let path = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(198, 51, 100, 1));
     assert!(
         effects
             .iter()
-            .any(|effect| text(effect) == format!("measure {:?}", BTreeSet::from([way]))),
+            .any(|effect| text(effect) == format!("measure {:?}", BTreeSet::from([path]))),
         "{effects:?}"
     );
     assert!(
@@ -65,7 +65,7 @@ fn a_tunnel_waits_for_the_mtu_of_its_way_and_is_asked_for_once() {
         "{effects:?}"
     );
     assert!(!machine.converged());
-    let other = (way.0, Ipv4Addr::new(198, 51, 100, 2));
+    let other = (path.0, Ipv4Addr::new(198, 51, 100, 2));
     let effects = silent(machine, accepted(vec![(1, user(1)), (2, user(2))]));
     assert!(
         effects
@@ -73,7 +73,7 @@ fn a_tunnel_waits_for_the_mtu_of_its_way_and_is_asked_for_once() {
             .any(|effect| text(effect) == format!("measure {:?}", BTreeSet::from([other]))),
         "{effects:?}"
     );
-    let effects = silent(machine, Input::Underlay(BTreeMap::from([(way, Some(1300))])));
+    let effects = silent(machine, Input::Underlay(BTreeMap::from([(path, Some(1300))])));
     let assigned: Vec<_> = effects.iter().map(text).filter(|line| !line.is_empty()).collect();
     assert_eq!(assigned, ["assign 1 dzt501"], "and the other one still waits");
 }

@@ -20,18 +20,18 @@ pub struct Limits {
     pub most: usize,
 }
 
-/// One page for each key.
+/// One entry for each key.
 #[derive(Debug)]
-pub struct Book<K, T> {
+pub struct Cache<K, T> {
     limits: Limits,
-    pages: BTreeMap<K, Page<T>>,
+    entries: BTreeMap<K, Entry<T>>,
     /// Reads begun, of all keys: a read has the number of those before it.
     begun: u64,
     counts: Counts,
 }
 
 #[derive(Debug)]
-struct Page<T> {
+struct Entry<T> {
     asked: Instant,
     running: Option<u64>,
     last: Option<Ended<T>>,
@@ -86,12 +86,12 @@ pub struct Known<K> {
     pub error: Option<ReadError>,
 }
 
-impl<K: Copy + Ord, T> Book<K, T> {
+impl<K: Copy + Ord, T> Cache<K, T> {
     /// Nothing is known.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            pages: BTreeMap::new(),
+            entries: BTreeMap::new(),
             begun: 0,
             counts: Counts::default(),
         }
@@ -99,9 +99,9 @@ impl<K: Copy + Ord, T> Book<K, T> {
 
     /// Asks for an answer that is at most the TTL old now; a failure counts for its own time.
     pub fn get(&self, key: K, now: Instant) -> Asked<K> {
-        let page = self.pages.get(&key);
-        let cached = page.and_then(|page| page.cached(&self.limits, now));
-        let least = cached.or_else(|| page?.running).unwrap_or(self.begun + 1);
+        let entry = self.entries.get(&key);
+        let cached = entry.and_then(|entry| entry.cached(&self.limits, now));
+        let least = cached.or_else(|| entry?.running).unwrap_or(self.begun + 1);
         Asked {
             key,
             least,
@@ -120,13 +120,13 @@ impl<K: Copy + Ord, T> Book<K, T> {
 
     /// How it goes on with a question.
     pub fn next(&mut self, asked: &mut Asked<K>, now: Instant) -> Next<T> {
-        if let Some(page) = self.pages.get_mut(&asked.key) {
-            page.asked = now;
-            if let Some(ended) = page.last.as_ref().filter(|ended| ended.number >= asked.least) {
+        if let Some(entry) = self.entries.get_mut(&asked.key) {
+            entry.asked = now;
+            if let Some(ended) = entry.last.as_ref().filter(|ended| ended.number >= asked.least) {
                 self.counts.hits += u64::from(!asked.has_begun);
                 return Next::Take(ended.result.clone());
             }
-            if page.running.is_some() {
+            if entry.running.is_some() {
                 return Next::Wait;
             }
         } else if !self.has_room() {
@@ -140,15 +140,15 @@ impl<K: Copy + Ord, T> Book<K, T> {
 
     /// The read with this number ended.
     pub fn ended(&mut self, key: K, number: u64, now: Instant, result: Result<Fetched<T>, ReadError>) {
-        let Some(page) = self.pages.get_mut(&key) else {
+        let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
         self.counts.failures += u64::from(result.is_err());
-        page.running = None;
+        entry.running = None;
         if let Ok(fetched) = &result {
-            page.good = Some(fetched.clone());
+            entry.good = Some(fetched.clone());
         }
-        page.last = Some(Ended {
+        entry.last = Some(Ended {
             number,
             at: now,
             result,
@@ -158,21 +158,21 @@ impl<K: Copy + Ord, T> Book<K, T> {
     /// Lets go of what nobody has asked for in a long time.
     pub fn sweep(&mut self, now: Instant) {
         let keep = self.limits.keep;
-        self.pages
-            .retain(|_, page| page.running.is_some() || now.saturating_duration_since(page.asked) <= keep);
+        self.entries
+            .retain(|_, entry| entry.running.is_some() || now.saturating_duration_since(entry.asked) <= keep);
     }
 
     /// The last good answer, however old.
     pub fn latest(&self, key: K) -> Option<Fetched<T>> {
-        self.pages.get(&key)?.good.clone()
+        self.entries.get(&key)?.good.clone()
     }
 
     /// What is known, key by key.
     pub fn known(&self) -> impl Iterator<Item = Known<K>> + '_ {
-        self.pages.iter().map(|(key, page)| Known {
+        self.entries.iter().map(|(key, entry)| Known {
             key: *key,
-            read: page.good.as_ref().map(|good| (good.asked_at, good.read_at)),
-            error: page
+            read: entry.good.as_ref().map(|good| (good.asked_at, good.read_at)),
+            error: entry
                 .last
                 .as_ref()
                 .and_then(|last| last.result.as_ref().err().cloned()),
@@ -187,28 +187,28 @@ impl<K: Copy + Ord, T> Book<K, T> {
     fn begin(&mut self, key: K, now: Instant) -> u64 {
         self.begun += 1;
         self.counts.reads += 1;
-        let page = self.pages.entry(key).or_insert_with(|| Page {
+        let entry = self.entries.entry(key).or_insert_with(|| Entry {
             asked: now,
             running: None,
             last: None,
             good: None,
         });
-        page.running = Some(self.begun);
+        entry.running = Some(self.begun);
         self.begun
     }
 
     /// Whether one more key may come: the one that was asked for longest ago makes room for it.
     fn has_room(&mut self) -> bool {
-        if self.pages.len() < self.limits.most {
+        if self.entries.len() < self.limits.most {
             return true;
         }
-        let idle = self.pages.iter().filter(|(_, page)| page.running.is_none());
-        let oldest = idle.min_by_key(|(_, page)| page.asked).map(|(key, _)| *key);
-        oldest.is_some_and(|key| self.pages.remove(&key).is_some())
+        let idle = self.entries.iter().filter(|(_, entry)| entry.running.is_none());
+        let oldest = idle.min_by_key(|(_, entry)| entry.asked).map(|(key, _)| *key);
+        oldest.is_some_and(|key| self.entries.remove(&key).is_some())
     }
 }
 
-impl<T> Page<T> {
+impl<T> Entry<T> {
     /// The number of the last read, while it is good.
     fn cached(&self, limits: &Limits, now: Instant) -> Option<u64> {
         let last = self.last.as_ref()?;

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Outlet, PAST_TIMEOUT, Way, bare};
+use super::{Connector, Outlet, PAST_TIMEOUT, bare};
 
 /// For one of a name's addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub(crate) struct Socket {
 
 /// Where a connection goes.
 pub(crate) struct Course {
-    way: Way,
+    connector: Connector,
     peer: IpAddr,
     /// The link that led past a tunnel when it was made.
     uplink: Option<String>,
@@ -53,7 +53,7 @@ pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-impl Way {
+impl Connector {
     /// Connects to the URL's host.
     pub(crate) async fn connect(&self, url: &Url, traffic: &Arc<Traffic>) -> io::Result<Socket> {
         let host = bare(url.host_str().unwrap_or_default());
@@ -79,7 +79,7 @@ impl Way {
         Ok(Socket {
             stream,
             course: Course {
-                way: self.clone(),
+                connector: self.clone(),
                 peer,
                 uplink,
             },
@@ -130,7 +130,7 @@ impl Way {
 impl Course {
     /// Whether a new connection would have to be bound to another link.
     pub(crate) async fn is_right(&self) -> Result<(), String> {
-        match self.way.inner.routes.outlet(self.peer).await {
+        match self.connector.inner.routes.outlet(self.peer).await {
             Outlet::Past { tunnel, uplink } if Some(&uplink) != self.uplink.as_ref() => Err(format!(
                 "the way to the server leads into {tunnel} now, and past it over {uplink}"
             )),

@@ -12,7 +12,7 @@ use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect::Po
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::http::Uri;
 
-use super::{Outlet, PAST_AGAIN, PAST_TIMEOUT, Way, bare, names::ForHttp};
+use super::{Connector, Outlet, PAST_AGAIN, PAST_TIMEOUT, bare, names::ForHttp};
 
 /// How requests are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,7 @@ pub struct HttpSettings {
 
 /// An HTTP client that goes the way of this program's own requests.
 pub struct Http {
-    way: Way,
+    connector: Connector,
     settings: HttpSettings,
     usual: Client,
     past: Mutex<Past>,
@@ -43,7 +43,7 @@ struct Past {
     failed: Option<Instant>,
 }
 
-impl Way {
+impl Connector {
     /// Sets up a client; connects to nothing yet.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Way {
         let usual = self.client(settings).connect_timeout(settings.timeout).build()?;
         let proxies = settings.proxies.then(Matcher::from_system);
         Ok(Http {
-            way: self.clone(),
+            connector: self.clone(),
             settings,
             usual,
             past: Mutex::default(),
@@ -118,13 +118,14 @@ impl Http {
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, reqwest::Error> {
         let (host, shown) = self.next_hop(url);
-        match self.way.outlet(&host).await {
+        match self.connector.outlet(&host).await {
             Outlet::Usual => {
-                self.way.depends_no_more(&shown);
+                self.connector.depends_no_more(&shown);
                 build(&self.usual).send().await
             }
             Outlet::Only { tunnel } => {
-                self.way.depends(&shown, format!("only {tunnel} leads there"));
+                self.connector
+                    .depends(&shown, format!("only {tunnel} leads there"));
                 build(&self.usual).send().await
             }
             Outlet::Past { tunnel, uplink } => self.send_past(&tunnel, &uplink, &shown, build).await,
@@ -147,7 +148,7 @@ impl Http {
                     self.past().failed = Some(Instant::now());
                 }
                 done => {
-                    self.way.depends_no_more(shown);
+                    self.connector.depends_no_more(shown);
                     return done;
                 }
             }
@@ -155,7 +156,7 @@ impl Http {
         let sent = build(&self.usual).send().await;
         match &sent {
             Ok(_) => self
-                .way
+                .connector
                 .depends(shown, format!("{uplink} does not connect, {tunnel} does")),
             // Neither way works: both are tried again.
             Err(_) => self.past().failed = None,
@@ -170,7 +171,7 @@ impl Http {
         }
         let connect = PAST_TIMEOUT.min(self.settings.timeout / 2);
         let client = self
-            .way
+            .connector
             .client(self.settings)
             .connect_timeout(connect)
             .interface(uplink)

@@ -15,7 +15,7 @@ use super::entry::{Entry, EntryId, Reason, Usage, What};
 /// What a recorder has to remember of the journal up to where it has read it. Read again from an earlier copy of itself, it makes
 /// the same entries of the same journal.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Book {
+pub struct Projection {
     node: NodeId,
     intervals: OpenIntervals,
     tunnels: BTreeMap<TunnelId, Known>,
@@ -47,7 +47,7 @@ struct Page<'a> {
     made: Vec<Entry>,
 }
 
-impl Book {
+impl Projection {
     /// Nothing was read yet of this installation's journal.
     #[must_use]
     pub fn new(node: NodeId) -> Self {

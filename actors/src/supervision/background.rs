@@ -1,4 +1,4 @@
-//! Work that goes on beside the actor that asked for it.
+//! Work that goes on while the actor that asked for it does others.
 
 use ractor::{ActorRef, Message};
 use tokio::task::JoinHandle;
@@ -7,9 +7,9 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
 
-/// Runs this beside the actor and puts its answer into the actor's mailbox, or what `failed` makes of a panic. It is not
+/// Runs this in the background and puts its answer into the actor's mailbox, or what `failed` makes of a panic. It is not
 /// cancelled when the actor ends.
-pub(crate) fn beside<M: Message>(
+pub(crate) fn pipe_to_self<M: Message>(
     myself: &ActorRef<M>,
     work: impl Future<Output = M> + Send + 'static,
     failed: impl FnOnce(String) -> M + Send + 'static,

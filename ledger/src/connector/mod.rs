@@ -1,5 +1,5 @@
-//! The way of this program's own requests: which certificates it trusts, how names become addresses, and through which
-//! link of the host its sockets leave. Requests to the ledger, its websocket and the address service share one.
+//! How this program's own requests connect: which certificates are trusted, how names become addresses, and through which
+//! link of the host the sockets leave. Requests to the ledger, its websocket and the address service share one.
 //!
 //! The host's routes may lead the way into a tunnel of ours, because a session taught a route to the very address that is
 //! asked. Such a tunnel may be broken, and only the ledger can say so. So each time the host is asked; where the way leads
@@ -58,9 +58,9 @@ pub enum Outlet {
     },
 }
 
-/// The way of requests. Clones are the same one.
+/// Connects requests. Clones are the same one.
 #[derive(Clone)]
-pub struct Way {
+pub struct Connector {
     inner: Arc<Inner>,
 }
 
@@ -76,8 +76,8 @@ struct Inner {
 #[derive(Clone)]
 struct Routes(Option<Arc<dyn Underlay>>);
 
-impl Way {
-    /// A way with these trust anchors. Without an underlay sockets always go as the host's routes say.
+impl Connector {
+    /// One with these trust anchors. Without an underlay sockets always go as the host's routes say.
     #[must_use]
     pub fn new(trust: Trust, underlay: Option<Arc<dyn Underlay>>) -> Self {
         let routes = Routes(underlay);
@@ -92,7 +92,7 @@ impl Way {
         }
     }
 
-    /// The same way, for whoever is known by other certificates.
+    /// The same, for whoever is known by other certificates.
     #[must_use]
     pub fn with_trust(&self, trust: Trust) -> Self {
         let Inner { routes, names, .. } = &*self.inner;
@@ -191,16 +191,16 @@ impl Routes {
 }
 
 /// The system's trust anchors, and sockets that go as the host's routes say. Read once.
-impl Default for Way {
+impl Default for Connector {
     fn default() -> Self {
-        static SYSTEM: OnceLock<Way> = OnceLock::new();
+        static SYSTEM: OnceLock<Connector> = OnceLock::new();
         SYSTEM.get_or_init(|| Self::new(Trust::system(), None)).clone()
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way")
+        f.debug_struct("Connector")
             .field("trust", &self.inner.trust)
             .field("underlay", &self.inner.routes.0.is_some())
             .finish_non_exhaustive()

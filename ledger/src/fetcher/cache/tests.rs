@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits {
 
 /// A book and its time. An answer is the number of the read that gave it, and its key.
 struct World {
-    book: Book<u8, (u64, u8)>,
+    cache: Cache<u8, (u64, u8)>,
     now: Instant,
     /// Reads under way.
     running: Vec<(u8, u64, Instant)>,
@@ -24,7 +24,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            book: Book::new(LIMITS),
+            cache: Cache::new(LIMITS),
             now: Instant::now(),
             running: vec![],
         }
@@ -36,12 +36,12 @@ impl World {
     }
 
     fn sweep(&mut self) {
-        self.book.sweep(self.now);
+        self.cache.sweep(self.now);
     }
 
     /// What is to be done for a question; a read that is to be begun is.
     fn next(&mut self, asked: &mut Asked<u8>) -> Next<(u64, u8)> {
-        let next = self.book.next(asked, self.now);
+        let next = self.cache.next(asked, self.now);
         if let Next::Begin(number) = next {
             assert!(
                 !self.running.iter().any(|(key, ..)| *key == asked.key),
@@ -54,13 +54,13 @@ impl World {
     }
 
     fn get(&mut self, key: u8) -> (Asked<u8>, Next<(u64, u8)>) {
-        let mut asked = self.book.get(key, self.now);
+        let mut asked = self.cache.get(key, self.now);
         let next = self.next(&mut asked);
         (asked, next)
     }
 
     fn fresh(&mut self, key: u8) -> (Asked<u8>, Next<(u64, u8)>) {
-        let mut asked = self.book.fresh(key);
+        let mut asked = self.cache.fresh(key);
         let next = self.next(&mut asked);
         (asked, next)
     }
@@ -81,7 +81,7 @@ impl World {
         } else {
             Err(ReadError::Unavailable(number.to_string()))
         };
-        self.book.ended(key, number, self.now, result);
+        self.cache.ended(key, number, self.now, result);
     }
 
     /// A read of this key from beginning to end.
@@ -110,7 +110,7 @@ fn an_answer_is_good_for_its_ttl_and_read_again_after_it() {
         "the read that is under way is everybody's"
     );
     assert_eq!(
-        world.book.counts(),
+        world.cache.counts(),
         Counts {
             hits: 1,
             reads: 2,
@@ -131,8 +131,8 @@ fn a_failure_is_the_answer_for_a_moment_and_the_last_good_answer_is_still_known(
         ),
         "although a good one is younger than its TTL"
     );
-    assert_eq!(*world.book.latest(1).unwrap().value, (1, 1));
-    let known: Vec<_> = world.book.known().collect();
+    assert_eq!(*world.cache.latest(1).unwrap().value, (1, 1));
+    let known: Vec<_> = world.cache.known().collect();
     let read = world.now - Duration::from_millis(1_999);
     assert_eq!(
         known,
@@ -144,7 +144,7 @@ fn a_failure_is_the_answer_for_a_moment_and_the_last_good_answer_is_still_known(
     );
     assert!(matches!(world.after(1).get(1).1, Next::Begin(3)));
     assert_eq!(
-        world.book.counts(),
+        world.cache.counts(),
         Counts {
             hits: 1,
             reads: 3,
@@ -171,7 +171,7 @@ fn a_fresh_answer_is_of_a_read_that_began_after_the_question_and_shared_by_all_w
             .all(|asked| number(&world.next(asked)) == Some(2))
     );
     assert_eq!(
-        world.book.counts(),
+        world.cache.counts(),
         Counts {
             hits: 2,
             reads: 2,
@@ -197,9 +197,12 @@ fn a_key_that_nobody_asks_for_goes_and_one_whose_read_is_under_way_stays() {
     world.read(1, true);
     world.fresh(2);
     world.after(60_000).sweep();
-    assert_eq!(world.book.known().count(), 2);
+    assert_eq!(world.cache.known().count(), 2);
     world.after(1).sweep();
-    assert_eq!(world.book.known().map(|known| known.key).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        world.cache.known().map(|known| known.key).collect::<Vec<_>>(),
+        [2]
+    );
     world.end(2, true);
     assert_eq!(number(&world.get(2).1), Some(2));
 }
@@ -213,7 +216,7 @@ fn past_the_bound_the_key_that_was_asked_for_longest_ago_makes_room_and_reads_un
     world.after(1).get(1);
     assert!(matches!(world.fresh(4).1, Next::Begin(_)));
     assert_eq!(
-        world.book.known().map(|known| known.key).collect::<Vec<_>>(),
+        world.cache.known().map(|known| known.key).collect::<Vec<_>>(),
         [1, 3, 4]
     );
     assert!(matches!(world.fresh(1).1, Next::Begin(_)) && matches!(world.fresh(3).1, Next::Begin(_)));
@@ -286,15 +289,15 @@ proptest! {
         let (mut world, mut waiting) = (World::new(), Vec::new());
         for step in steps {
             match step {
-                Step::Get(key) => waiting.push(Waiting { asked: world.book.get(key, world.now), at: world.now, fresh: false }),
-                Step::Fresh(key) => waiting.push(Waiting { asked: world.book.fresh(key), at: world.now, fresh: true }),
+                Step::Get(key) => waiting.push(Waiting { asked: world.cache.get(key, world.now), at: world.now, fresh: false }),
+                Step::Fresh(key) => waiting.push(Waiting { asked: world.cache.fresh(key), at: world.now, fresh: true }),
                 Step::End(key, is_good) => world.end(key, is_good),
                 Step::Wait(milliseconds) => world.after(milliseconds).sweep(),
             }
             world.serve(&mut waiting);
             let read: BTreeSet<u8> = world.running.iter().map(|(key, ..)| *key).collect();
             prop_assert!(waiting.iter().all(|waits| read.contains(&waits.asked.key)), "somebody waits, and nobody reads");
-            prop_assert!(world.book.pages.len() <= LIMITS.most);
+            prop_assert!(world.cache.entries.len() <= LIMITS.most);
         }
         // Two rounds of reads answer everybody.
         for _ in 0..2 {

@@ -96,22 +96,23 @@ fn past(uplink: &str) -> Outlet {
     }
 }
 
-fn way_that(outlet: Outlet) -> (Way, Arc<Says>) {
+fn connector_that(outlet: Outlet) -> (Connector, Arc<Says>) {
     let says = Arc::new(Says(Mutex::new(outlet)));
     (
-        Way::new(Trust::system(), Some(Arc::clone(&says) as Arc<dyn Underlay>)),
+        Connector::new(Trust::system(), Some(Arc::clone(&says) as Arc<dyn Underlay>)),
         says,
     )
 }
 
-fn client(way: &Way) -> Http {
-    way.http(HttpSettings {
-        timeout: LONG,
-        redirects: 0,
-        proxies: false,
-        keeps_connections: true,
-    })
-    .unwrap()
+fn client(connector: &Connector) -> Http {
+    connector
+        .http(HttpSettings {
+            timeout: LONG,
+            redirects: 0,
+            proxies: false,
+            keeps_connections: true,
+        })
+        .unwrap()
 }
 
 async fn get(http: &Http, url: &Url) -> Result<String, reqwest::Error> {
@@ -129,7 +130,7 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
         tls_in_front_of(ledger.address).await,
         tls_in_front_of(pushing.local_addr().unwrap()).await,
     );
-    let source = |way: Way| {
+    let source = |connector: Connector| {
         let mut settings = RpcSettings::new(
             vec![Endpoint::http(&format!("https://localhost:{}", rpc.port())).unwrap()],
             PROGRAM,
@@ -137,7 +138,7 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
         settings.watch_endpoint =
             Some(Endpoint::websocket(&format!("wss://localhost:{}", websocket.port())).unwrap());
         settings.attempts = 1;
-        settings.way = way;
+        settings.connector = connector;
         RpcSource::new(settings).unwrap()
     };
     let read = async |source: &RpcSource| {
@@ -146,7 +147,7 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
             .await
     };
 
-    let stranger = source(Way::default());
+    let stranger = source(Connector::default());
     let error = read(&stranger).await.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
     assert_eq!(
@@ -162,7 +163,10 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
     })
     .await;
 
-    let trusted = source(Way::new(Trust::load(Some(&fixture("ca.pem"))).unwrap(), None));
+    let trusted = source(Connector::new(
+        Trust::load(Some(&fixture("ca.pem"))).unwrap(),
+        None,
+    ));
     read(&trusted).await.unwrap();
     let _wakes = trusted.watch(Query::Client(CLIENT_IP));
     let (stream, _) = timeout(LONG, pushing.accept())
@@ -256,10 +260,10 @@ fn without_any_authority_those_that_are_built_in_stand_in_and_that_is_told() {
 #[tokio::test]
 async fn a_request_goes_past_a_tunnel_where_that_connects_and_else_over_it_and_that_is_told() {
     let url: Url = format!("http://{}/", web_server().await).parse().unwrap();
-    let (way, says) = way_that(past("lo"));
-    let http = client(&way);
+    let (connector, says) = connector_that(past("lo"));
+    let http = client(&connector);
     assert_eq!(get(&http, &url).await.unwrap(), "ok");
-    assert_eq!(way.over_tunnel(), None);
+    assert_eq!(connector.over_tunnel(), None);
 
     *says.0.lock().unwrap() = past("absent0");
     assert_eq!(
@@ -267,7 +271,7 @@ async fn a_request_goes_past_a_tunnel_where_that_connects_and_else_over_it_and_t
         "ok",
         "the request goes out all the same"
     );
-    let why = way.over_tunnel().expect("it is told");
+    let why = connector.over_tunnel().expect("it is told");
     assert!(why.contains("absent0") && why.contains("doublezero0"), "{why}");
 
     *says.0.lock().unwrap() = Outlet::Only {
@@ -275,13 +279,14 @@ async fn a_request_goes_past_a_tunnel_where_that_connects_and_else_over_it_and_t
     };
     assert_eq!(get(&http, &url).await.unwrap(), "ok");
     assert!(
-        way.over_tunnel()
+        connector
+            .over_tunnel()
             .is_some_and(|why| why.contains("only doublezero0"))
     );
 
     *says.0.lock().unwrap() = Outlet::Usual;
     assert_eq!(get(&http, &url).await.unwrap(), "ok");
-    assert_eq!(way.over_tunnel(), None);
+    assert_eq!(connector.over_tunnel(), None);
 }
 
 #[tokio::test]
@@ -291,27 +296,27 @@ async fn a_server_that_is_down_is_no_dependence_on_a_tunnel() {
         .parse()
         .unwrap();
     drop(listener);
-    let (way, _) = way_that(past("lo"));
-    assert!(get(&client(&way), &url).await.unwrap_err().is_connect());
-    assert_eq!(way.over_tunnel(), None);
+    let (connector, _) = connector_that(past("lo"));
+    assert!(get(&client(&connector), &url).await.unwrap_err().is_connect());
+    assert_eq!(connector.over_tunnel(), None);
 }
 
 #[tokio::test]
 async fn a_websocket_goes_past_a_tunnel_and_notices_when_its_way_leads_into_one() {
     let url: Url = format!("ws://{}/", web_server().await).parse().unwrap();
     let traffic = Arc::default();
-    let (way, says) = way_that(Outlet::Usual);
-    let free = way.connect(&url, &traffic).await.unwrap();
+    let (connector, says) = connector_that(Outlet::Usual);
+    let free = connector.connect(&url, &traffic).await.unwrap();
     free.course.is_right().await.unwrap();
     *says.0.lock().unwrap() = past("lo");
     assert!(free.course.is_right().await.unwrap_err().contains("doublezero0"));
-    let bound = way.connect(&url, &traffic).await.unwrap();
+    let bound = connector.connect(&url, &traffic).await.unwrap();
     bound.course.is_right().await.unwrap();
-    assert_eq!(way.over_tunnel(), None);
+    assert_eq!(connector.over_tunnel(), None);
     *says.0.lock().unwrap() = past("absent0");
     assert!(bound.course.is_right().await.is_err(), "the uplink changed");
-    way.connect(&url, &traffic).await.unwrap();
-    assert!(way.over_tunnel().is_some());
+    connector.connect(&url, &traffic).await.unwrap();
+    assert!(connector.over_tunnel().is_some());
 }
 
 /// A name server that answers questions for IPv4 addresses with this one, over TCP only, and tells what it was asked.

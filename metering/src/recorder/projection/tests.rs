@@ -74,15 +74,15 @@ fn told(journal: &[JournalEntry]) -> Vec<(&'static str, Option<Reason>)> {
         What::TunnelStop { reason, .. } => *reason,
         _ => None,
     };
-    let entries = made(&mut Book::new(NodeId(7)), journal);
+    let entries = made(&mut Projection::new(NodeId(7)), journal);
     entries
         .iter()
         .map(|entry| (entry.what.kind(), reason(&entry.what)))
         .collect()
 }
 
-fn made(book: &mut Book, journal: &[JournalEntry]) -> Vec<Entry> {
-    journal.iter().flat_map(|entry| book.take(entry)).collect()
+fn made(projection: &mut Projection, journal: &[JournalEntry]) -> Vec<Entry> {
+    journal.iter().flat_map(|entry| projection.take(entry)).collect()
 }
 
 fn proven(entries: &[Entry]) -> crate::recorder::Report {
@@ -130,7 +130,7 @@ fn a_link_that_is_made_anew_or_taken_over_is_another_interval() {
         ("tunnel.start", Some(Reason::Drift)),
     ];
     assert_eq!(told(&drift), expected);
-    let entries = made(&mut Book::new(NodeId(7)), &drift);
+    let entries = made(&mut Projection::new(NodeId(7)), &drift);
     assert_eq!(entries[2].id.unwrap().part, 1, "two of one journal entry");
     let stopped = [
         at(1, 1, phase(1, 1, Phase::Active, None)),
@@ -152,7 +152,7 @@ fn a_crash_stops_at_the_last_sign_of_life_and_what_comes_back_is_a_restart() {
         at(2, 2, interrupted(1, 1, 1)),
         at(2, 9, phase(1, 2, Phase::Peering, None)),
     ];
-    let entries = made(&mut Book::new(NodeId(7)), &journal);
+    let entries = made(&mut Projection::new(NodeId(7)), &journal);
     let What::TunnelStop {
         reason, start, until, ..
     } = entries[1].what
@@ -174,7 +174,7 @@ fn what_was_used_is_a_difference_that_names_the_sample_before() {
         at(1, 2, sampled(1, 25, false)),
         at(2, 1, sampled(1, 5, true)),
     ];
-    let entries = made(&mut Book::new(NodeId(7)), &journal);
+    let entries = made(&mut Projection::new(NodeId(7)), &journal);
     let deltas: Vec<_> = entries
         .iter()
         .map(|entry| match entry.what {
@@ -192,10 +192,10 @@ fn what_was_used_is_a_difference_that_names_the_sample_before() {
 
 #[test]
 fn a_recorder_that_comes_late_says_so_and_does_not_guess() {
-    let mut book = Book::new(NodeId(7));
-    let gap = book.gap(None, at(1, 4, adopted(1, 1)).place().of(NodeId(7)), 5);
+    let mut projection = Projection::new(NodeId(7));
+    let gap = projection.gap(None, at(1, 4, adopted(1, 1)).place().of(NodeId(7)), 5);
     assert!(matches!(gap.what, What::Gap { after: None, .. }));
-    let entries = book.take(&at(1, 5, sampled(1, 10, false)));
+    let entries = projection.take(&at(1, 5, sampled(1, 10, false)));
     let What::UsageSample { delta, total, .. } = entries[0].what else {
         panic!()
     };
@@ -204,14 +204,14 @@ fn a_recorder_that_comes_late_says_so_and_does_not_guess() {
 
 #[test]
 fn what_happened_in_a_gap_is_not_made_up() {
-    let mut book = Book::new(NodeId(7));
-    book.take(&at(1, 1, phase(1, 1, Phase::Active, None)));
-    book.gap(
+    let mut projection = Projection::new(NodeId(7));
+    projection.take(&at(1, 1, phase(1, 1, Phase::Active, None)));
+    projection.gap(
         Some(at(1, 1, adopted(1, 1)).place().of(NodeId(7))),
         at(2, 9, adopted(1, 1)).place().of(NodeId(7)),
         5,
     );
-    let entries = book.take(&at(2, 10, phase(1, 2, Phase::Active, None)));
+    let entries = projection.take(&at(2, 10, phase(1, 2, Phase::Active, None)));
     let What::TunnelStop { reason, .. } = entries[0].what else {
         panic!()
     };
@@ -261,7 +261,7 @@ fn journals() -> impl Strategy<Value = Vec<JournalEntry>> {
 proptest! {
     #[test]
     fn over_any_journal_starts_and_stops_are_pairs_and_nothing_is_missing(journal in journals()) {
-        let entries = made(&mut Book::new(NodeId(7)), &journal);
+        let entries = made(&mut Projection::new(NodeId(7)), &journal);
         let report = proven(&entries);
         prop_assert!(report.is_proven(), "{:?}", report.problems);
         let starts = entries.iter().filter(|entry| entry.what.kind() == "tunnel.start").count();
@@ -274,11 +274,11 @@ proptest! {
 
     #[test]
     fn a_book_that_is_read_back_anywhere_makes_the_same_entries(journal in journals(), part in 0.0..1.0f64) {
-        let whole = made(&mut Book::new(NodeId(7)), &journal);
+        let whole = made(&mut Projection::new(NodeId(7)), &journal);
         let cut = (journal.len() as f64 * part) as usize;
-        let mut book = Book::new(NodeId(7));
-        let before = made(&mut book, &journal[..cut]);
-        let mut again: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+        let mut projection = Projection::new(NodeId(7));
+        let before = made(&mut projection, &journal[..cut]);
+        let mut again: Projection = serde_json::from_str(&serde_json::to_string(&projection).unwrap()).unwrap();
         let after = made(&mut again, &journal[cut..]);
         prop_assert_eq!([before, after].concat(), whole);
     }

@@ -1,11 +1,11 @@
-//! One recorder on its way through the journal.
+//! One recorder's pipeline: from the journal, over the entries that are made of it, to its output.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use warren_metering::recorder::{Book, Failure, Pace};
+use warren_metering::recorder::{Failure, Pace, Projection};
 use warren_state::{
     Monotonic, NodeId,
     event::Event,
@@ -36,7 +36,7 @@ const IDLE: usize = 64;
 const CURSOR: &str = "recorder.";
 
 /// One recorder: its place in the journal, what it remembers of it, and what is not recorded yet.
-pub struct Lane {
+pub struct Pipeline {
     name: String,
     cursor: String,
     checkpoint: PathBuf,
@@ -67,7 +67,7 @@ pub struct Turn {
     pub more: bool,
 }
 
-impl Lane {
+impl Pipeline {
     /// A recorder of this name. `directory` is where it remembers what it read.
     #[must_use]
     pub fn new(
@@ -162,18 +162,20 @@ impl Lane {
         let (entries, next, read) = match self.journal.read(place.position, Most::default()) {
             Ok(page) if page.entries.is_empty() => return Ok(false),
             Ok(page) => {
-                let made = page.entries.iter().flat_map(|entry| place.book.take(entry));
+                let made = page.entries.iter().flat_map(|entry| place.projection.take(entry));
                 (made.collect(), page.next, page.entries.iter().map(weight).sum())
             }
             Err(ReadError::Gap { after, to }) => {
                 let is_beginning = LocalPosition::from(after) == LocalPosition::default();
-                let gap = place.book.gap((!is_beginning).then_some(after), to, unix_ms);
+                let gap = place
+                    .projection
+                    .gap((!is_beginning).then_some(after), to, unix_ms);
                 (vec![gap], to, ENTRY)
             }
             Err(ReadError::Unknown(_)) => {
                 let oldest = self.journal.oldest();
                 (
-                    vec![place.book.gap(Some(place.position), oldest, unix_ms)],
+                    vec![place.projection.gap(Some(place.position), oldest, unix_ms)],
                     oldest,
                     ENTRY,
                 )
@@ -235,7 +237,7 @@ impl Lane {
         let cursor = self.journal.cursor(&self.cursor);
         let mut place = known.unwrap_or_else(|| Checkpoint {
             position: LocalPosition::default().of(self.node),
-            book: Book::new(self.node),
+            projection: Projection::new(self.node),
         });
         let Some(cursor) = cursor else {
             return Ok(place);
@@ -246,7 +248,7 @@ impl Lane {
                 Ok(page) => {
                     let is_before = |entry: &&JournalEntry| entry.place() <= cursor.into();
                     page.entries.iter().take_while(is_before).for_each(|entry| {
-                        drop(place.book.take(entry));
+                        drop(place.projection.take(entry));
                     });
                     let is_all = page.entries.iter().all(|entry| is_before(&entry));
                     place.position = if is_all && !page.entries.is_empty() {
@@ -263,7 +265,7 @@ impl Lane {
                     };
                     let is_beginning = LocalPosition::from(place.position) == LocalPosition::default();
                     let after = (!is_beginning).then_some(place.position);
-                    let _entries = place.book.gap(after, to, unix_ms);
+                    let _entries = place.projection.gap(after, to, unix_ms);
                     place.position = to;
                 }
                 Err(ReadError::Unknown(_)) => place.position = cursor,
