@@ -7,18 +7,32 @@ use std::{
 };
 
 /// Where the product's own code is.
-const ROOMS: [&str; 7] = [
+const ROOMS: [&str; 10] = [
     "state/src",
     "state/store/src",
     "protocols/src",
     "ledger/src",
     "dataplane/src",
     "actors/src",
+    "metering/src",
+    "fleet/src",
+    "api/src",
     "src",
 ];
 
 /// Words that many rooms would have a use for.
-const ONCE: [&str; 6] = ["Session", "Refusal", "Verdict", "Counters", "Slot", "Place"];
+const ONCE: [&str; 10] = [
+    "Session",
+    "Refusal",
+    "Verdict",
+    "Counters",
+    "Slot",
+    "Place",
+    "Book",
+    "Way",
+    "Connector",
+    "Pipeline",
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

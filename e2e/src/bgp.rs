@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use ipnet::Ipv4Net;
 
 use crate::{netns::Namespace, wait::scaled};
+pub(crate) use frr::start_daemon;
 
 /// Which daemon speaks for the device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]

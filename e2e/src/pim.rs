@@ -7,7 +7,7 @@ use std::{
     net::Ipv4Addr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::Child,
     sync::Arc,
     time::Duration,
 };
@@ -17,9 +17,9 @@ use nix::unistd::{Uid, User, chown};
 use serde_json::Value;
 
 use crate::{
-    bgp::FRR_DAEMONS,
+    bgp::{FRR_DAEMONS, start_daemon},
     netns::Namespace,
-    wait::{Ask, scaled, until},
+    wait::scaled,
 };
 
 /// The root of all shared trees, which every device of the network is.
@@ -158,40 +158,7 @@ impl PimRouter {
     }
 
     fn spawn(&mut self, namespace: &Namespace, daemon: &str) -> Result<()> {
-        let directory = self.directory.display().to_string();
-        let output = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.directory.join("frr.out"))?;
-        let child = namespace
-            .command(format!("{FRR_DAEMONS}/{daemon}"))
-            .args([
-                "-f",
-                &format!("{directory}/{daemon}.conf"),
-                "-i",
-                &format!("{directory}/{daemon}.pid"),
-            ])
-            .args([
-                "-z",
-                &format!("{directory}/zserv.api"),
-                "--vty_socket",
-                &directory,
-                "-A",
-                "127.0.0.1",
-            ])
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("cannot run {daemon} (package frr)"))?;
-        self.children.push(child);
-        let socket = self.directory.join(format!("{daemon}.vty"));
-        until(&format!("{daemon} listens"), Duration::from_secs(10), || {
-            Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || {
-                fs::read_to_string(self.directory.join("frr.out")).unwrap_or_default()
-            }))
-        })
-        .map(drop)
+        start_daemon(namespace, &self.directory, daemon, &[], &mut self.children)
     }
 
     fn json(&self, command: &str) -> Result<Value> {

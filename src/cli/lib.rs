@@ -26,6 +26,7 @@ mod operator;
 mod output;
 mod picture;
 mod plan;
+mod programs;
 mod progress;
 mod routes;
 #[cfg(test)]

@@ -1,12 +1,64 @@
 //! FRRouting.
 
-use std::{fmt::Write as _, fs, net::Ipv4Addr, os::unix::net::UnixStream, process::Stdio, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    net::Ipv4Addr,
+    os::unix::net::UnixStream,
+    path::Path,
+    process::{Child, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 
 use super::{FRR_DAEMONS, Peer, SessionReport, Speaker, SpeakerConfig, log, timers};
-use crate::wait::{Ask, until};
+use crate::{
+    netns::Namespace,
+    wait::{Ask, until},
+};
+
+/// Starts one of FRR's daemons over the files in this directory, and waits until it listens.
+pub(crate) fn start_daemon(
+    namespace: &Namespace,
+    directory: &Path,
+    daemon: &str,
+    more: &[&str],
+    children: &mut Vec<Child>,
+) -> Result<()> {
+    let shown = directory.display().to_string();
+    let child = namespace
+        .command(format!("{FRR_DAEMONS}/{daemon}"))
+        .args([
+            "-f",
+            &format!("{shown}/{daemon}.conf"),
+            "-i",
+            &format!("{shown}/{daemon}.pid"),
+        ])
+        .args([
+            "-z",
+            &format!("{shown}/zserv.api"),
+            "--vty_socket",
+            &shown,
+            "-A",
+            "127.0.0.1",
+        ])
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(log(&directory.join("frr.out"))?)
+        .stderr(log(&directory.join("frr.out"))?)
+        .spawn()
+        .with_context(|| format!("cannot run {daemon} (package frr)"))?;
+    children.push(child);
+    let socket = directory.join(format!("{daemon}.vty"));
+    until(&format!("{daemon} listens"), Duration::from_secs(10), || {
+        Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || {
+            fs::read_to_string(directory.join("frr.out")).unwrap_or_default()
+        }))
+    })
+    .map(drop)
+}
 
 impl Speaker {
     pub(super) fn frr_config(&self) -> String {
@@ -100,36 +152,13 @@ impl Speaker {
             nix::unistd::chown(&self.directory, Some(owner.uid), Some(owner.gid))?;
         }
         for (daemon, extra) in [("zebra", &[][..]), ("bgpd", &["-p", "179"][..])] {
-            let child = self
-                .namespace
-                .command(format!("{FRR_DAEMONS}/{daemon}"))
-                .args([
-                    "-f",
-                    &format!("{directory}/{daemon}.conf"),
-                    "-i",
-                    &format!("{directory}/{daemon}.pid"),
-                ])
-                .args([
-                    "-z",
-                    &format!("{directory}/zserv.api"),
-                    "--vty_socket",
-                    &directory,
-                    "-A",
-                    "127.0.0.1",
-                ])
-                .args(extra)
-                .stdin(Stdio::null())
-                .stdout(log(&self.directory.join("frr.out"))?)
-                .stderr(log(&self.directory.join("frr.out"))?)
-                .spawn()
-                .with_context(|| format!("cannot run {daemon} (package frr)"))?;
-            self.children.push(child);
-            let socket = self.directory.join(format!("{daemon}.vty"));
-            until(&format!("{daemon} listens"), Duration::from_secs(10), || {
-                Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || {
-                    fs::read_to_string(self.directory.join("frr.out")).unwrap_or_default()
-                }))
-            })?;
+            start_daemon(
+                &self.namespace,
+                &self.directory,
+                daemon,
+                extra,
+                &mut self.children,
+            )?;
         }
         Ok(())
     }

@@ -3,18 +3,16 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde::Serialize;
-use tokio::{process::Command, time::timeout};
 use warren_api::client::Client;
 
 use super::archive::Entry;
-use crate::doctor::root::Root;
+use crate::{doctor::root::Root, programs};
 
 /// How long one program may run.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -143,30 +141,13 @@ pub async fn outputs(
 /// What a program that fails says is no JSON, whatever its first half is.
 async fn output(search: Option<&OsString>, words: &[&str], is_json: bool) -> Result<String, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .env("LC_ALL", "C")
-        .env("SYSTEMD_COLORS", "0")
-        .env("SYSTEMD_PAGER", "");
-    if let Some(search) = search {
-        command.env("PATH", search);
-    }
-    let done = match timeout(PATIENCE, command.output()).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("{program} is not installed"));
+    let done = programs::run(program, arguments, PATIENCE, |command| {
+        command.env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
+        if let Some(search) = search {
+            command.env("PATH", search);
         }
-        Ok(Err(error)) => return Err(format!("{program} cannot be run: {error}")),
-        Err(_elapsed) => {
-            return Err(format!(
-                "{program} did not end within {}",
-                humantime::format_duration(PATIENCE)
-            ));
-        }
-    };
+    })
+    .await?;
     let (said, complaint) = (
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr),

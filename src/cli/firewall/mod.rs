@@ -5,13 +5,13 @@ pub mod print;
 mod rules;
 mod save;
 
-use std::{process::Stdio, time::Duration};
-
-use tokio::{process::Command, time::timeout};
+use std::time::Duration;
 
 #[cfg(test)]
 pub use rules::{Action, Base, Chain, Field, Rule, Test, Value};
 pub use rules::{Fate, Packet, Protocol, RuleLocation, Ruleset};
+
+use crate::programs;
 
 /// How long one program may run.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -44,26 +44,10 @@ pub async fn read() -> Result<Ruleset, String> {
 }
 
 async fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .env("LC_ALL", "C")
-        .env("PATH", search_path());
-    let done = match timeout(PATIENCE, command.output()).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("{program} is not installed"));
-        }
-        Ok(Err(error)) => return Err(format!("{program} cannot be run: {error}")),
-        Err(_elapsed) => {
-            return Err(format!(
-                "{program} did not end within {}",
-                humantime::format_duration(PATIENCE)
-            ));
-        }
-    };
+    let done = programs::run(program, arguments, PATIENCE, |command| {
+        command.env("PATH", search_path());
+    })
+    .await?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }

@@ -27,20 +27,20 @@ const OVERHEAD: u32 = 24;
 /// What is known of the paths that tunnels take.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Underlay {
-    /// The MTU of each way that was asked for; `None` where nobody could say. Only ways that are in use.
+    /// the MTU of each path that was asked for; `None` where nobody could say. Only paths that are in use.
     #[serde(with = "crate::serial::pairs")]
     known: BTreeMap<UnderlayPath, Option<u32>>,
     /// Those that the tunnels of the last build take.
     used: BTreeSet<UnderlayPath>,
-    /// Tunnels that are not built before the MTU of their way is known.
+    /// Tunnels that are not built before the MTU of their path is known.
     pub(super) withheld: BTreeMap<TunnelId, Arc<TunnelSpec>>,
     asked: BTreeSet<UnderlayPath>,
-    /// Ways that tunnels take, of which nothing is known and that were not asked for when that was found.
+    /// Paths that tunnels take, of which nothing is known and that were not asked for when that was found.
     new: BTreeSet<UnderlayPath>,
 }
 
 impl Reconciler {
-    /// Gives every tunnel its MTU. One whose way is not known yet stays as it is; it is known in a moment.
+    /// Gives every tunnel its MTU. One whose path is not known yet stays as it is; it is known in a moment.
     pub(super) fn fit_to_underlay(&mut self, built: &mut Built) {
         self.underlay.withheld.clear();
         self.underlay.used.clear();
@@ -91,7 +91,7 @@ impl Reconciler {
         }
     }
 
-    /// Asks for ways of which nothing is known and that were not asked for.
+    /// Asks for paths of which nothing is known and that were not asked for.
     pub(super) fn ask_underlay(&mut self, cx: &mut Context<'_>) {
         let Underlay {
             known,
@@ -173,14 +173,14 @@ impl Reconciler {
 }
 
 impl Underlay {
-    /// Nobody goes this way any more.
+    /// No tunnel takes this path any more.
     pub(super) fn leave(&mut self, path: UnderlayPath) {
         self.used.remove(&path);
         self.known.remove(&path);
         self.asked.remove(&path);
     }
 
-    /// Whether of every way that a tunnel takes something is known, or will be.
+    /// Whether of every path that a tunnel takes something is known, or will be.
     #[cfg(test)]
     pub(super) fn is_asked_for(&self) -> bool {
         self.used

@@ -2,6 +2,28 @@
 
 use super::*;
 
+/// It keeps four events, and two steps with what changed by them.
+fn small() -> Table {
+    let bounds = Bounds {
+        told: 4,
+        whole: 2,
+        bytes: usize::MAX,
+    };
+    Table::new(NodeId(1), Epoch(7), bounds)
+}
+
+fn told_since(table: &Table, asked: u64) -> Vec<u64> {
+    let told = table.told_since(Sequence(asked)).unwrap();
+    told.map(|told| told.sequence.0).collect()
+}
+
+fn gap(asked: u64, oldest: u64) -> Option<Gap> {
+    Some(Gap {
+        asked: Sequence(asked),
+        oldest: Sequence(oldest),
+    })
+}
+
 #[test]
 fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
@@ -86,55 +108,22 @@ fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets
             .collect::<Vec<_>>(),
         [4, 5]
     );
-    assert_eq!(
-        table.changes_since(Sequence(2)).err(),
-        Some(Gap {
-            asked: Sequence(2),
-            oldest: Sequence(4)
-        })
-    );
+    assert_eq!(table.changes_since(Sequence(2)).err(), gap(2, 4));
 }
 
 #[test]
 fn what_changed_is_forgotten_before_what_happened() {
-    let mut table = Table::new(
-        NodeId(1),
-        Epoch(7),
-        Bounds {
-            told: 4,
-            whole: 2,
-            bytes: usize::MAX,
-        },
-    );
+    let mut table = small();
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![Change::Tunnel(report(1, 0))]));
-    assert_eq!(
-        table.changes_since(Sequence(2)).err(),
-        Some(Gap {
-            asked: Sequence(2),
-            oldest: Sequence(4)
-        })
-    );
+    assert_eq!(table.changes_since(Sequence(2)).err(), gap(2, 4));
     assert!(
         table
             .changes_since(Sequence(3))
             .unwrap()
             .all(|entry| entry.changes.len() == 1)
     );
-    assert_eq!(
-        table
-            .told_since(Sequence(1))
-            .unwrap()
-            .map(|told| told.sequence.0)
-            .collect::<Vec<_>>(),
-        [2, 3, 4, 5]
-    );
-    assert_eq!(
-        table.told_since(Sequence(0)).err(),
-        Some(Gap {
-            asked: Sequence(0),
-            oldest: Sequence(2)
-        })
-    );
+    assert_eq!(told_since(&table, 1), [2, 3, 4, 5]);
+    assert_eq!(table.told_since(Sequence(0)).err(), gap(0, 2));
     assert_eq!(table.steps.len(), 2, "the changes of the others are let go");
     assert_eq!(
         table
@@ -154,15 +143,7 @@ fn what_changed_is_forgotten_before_what_happened() {
 
 #[test]
 fn steps_that_nothing_tells_push_no_event_out() {
-    let mut table = Table::new(
-        NodeId(1),
-        Epoch(7),
-        Bounds {
-            told: 4,
-            whole: 2,
-            bytes: usize::MAX,
-        },
-    );
+    let mut table = small();
     table.append(0, vec![event(0), event(1)], vec![]);
     (0..1_000).for_each(|number| {
         table.append(
@@ -171,24 +152,10 @@ fn steps_that_nothing_tells_push_no_event_out() {
             vec![Change::Switch(Switch::from(number % 2 == 0))],
         )
     });
-    assert_eq!(
-        table
-            .told_since(Sequence(0))
-            .unwrap()
-            .map(|told| told.sequence.0)
-            .collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(told_since(&table, 0), [1, 2]);
     assert_eq!(table.told_since(Sequence(1_002)).unwrap().count(), 0);
     table.append(0, vec![event(0)], vec![]);
-    assert_eq!(
-        table
-            .told_since(Sequence(500))
-            .unwrap()
-            .map(|told| told.sequence.0)
-            .collect::<Vec<_>>(),
-        [1_003]
-    );
+    assert_eq!(told_since(&table, 500), [1_003]);
 }
 
 #[test]
