@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     bgp::{FRR_DAEMONS, start_daemon},
     netns::Namespace,
-    wait::scaled,
+    wait::{Ask, scaled, until},
 };
 
 /// The root of all shared trees, which every device of the network is.
