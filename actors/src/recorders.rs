@@ -38,7 +38,7 @@ use crate::{
 };
 
 pub use output::{Batch, Recorder};
-pub use pipeline::{Pipeline, Turn};
+pub use pipeline::{Pipeline, RunReport};
 pub use settings::{FileSettings, HttpOutput, OnFailure, Output, RecordersSettings, Sync};
 pub use small::Captured;
 
@@ -64,7 +64,7 @@ pub(crate) enum RecordersMessage {
     /// Something is due.
     Due,
     /// A recorder did what it could.
-    Done(usize, Option<Box<(Pipeline, Turn)>>),
+    Done(usize, Option<Box<(Pipeline, RunReport)>>),
     /// Files are opened by their names again.
     Reopen,
     /// Record everything that is in the journal.
@@ -211,7 +211,7 @@ impl State {
         }
     }
 
-    fn done(&mut self, number: usize, done: Option<Box<(Pipeline, Turn)>>) -> Result<(), String> {
+    fn done(&mut self, number: usize, done: Option<Box<(Pipeline, RunReport)>>) -> Result<(), String> {
         let Some((pipeline, turn)) = done.map(|done| *done) else {
             return Err("a recorder failed".to_owned());
         };

@@ -9,7 +9,7 @@ use std::{
 use tokio::task::spawn_blocking;
 use warren_metering::usage::{
     Account, Gap, Look, Payer, UsageBook,
-    figures::{Adding, Figures, Question},
+    figures::{Aggregation, Question, UsageFigures},
 };
 use warren_state::{
     Epoch, Fault, Monotonic, Reading, Traffic, TunnelId,
@@ -51,7 +51,7 @@ pub struct TunnelUsage {
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The figures.
-    pub figures: Figures,
+    pub figures: UsageFigures,
     /// The batch on disk that they are as of, and the start of the daemon that made it.
     pub position: (Epoch, u64),
     /// When the look at all tunnels began that the figures are of, in milliseconds since 1970.
@@ -190,7 +190,7 @@ impl Usage {
     /// # Errors
     /// When they cannot be read.
     pub fn ask(&self, question: Question) -> Result<Answer, StoreError> {
-        let mut adding = Adding::new(question);
+        let mut adding = Aggregation::new(question);
         if let Some(since_ms) = question.hours_since() {
             self.files.read_hours(since_ms / DAY_MS, |line| match line {
                 Ok(line) => adding.hour(line),
@@ -271,7 +271,7 @@ impl TunnelUsage {
 impl Answer {
     /// What was added up of hours that are over, and what the book knows.
     #[must_use]
-    pub fn of(adding: Adding, book: &UsageBook) -> Self {
+    pub fn of(adding: Aggregation, book: &UsageBook) -> Self {
         Self {
             figures: adding.book(book),
             position: book.position(),

@@ -24,7 +24,7 @@ use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query,
 use warren_metering::cap::{Cap, DeviceId};
 use warren_metering::usage::{
     UsageBook,
-    figures::{Adding, Question},
+    figures::{Aggregation, Question},
 };
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed,
@@ -151,7 +151,7 @@ impl Engine for Published {
     }
 
     fn usage(&self, question: Question) -> Result<Answer, StoreError> {
-        Ok(Answer::of(Adding::new(question), &UsageBook::default()))
+        Ok(Answer::of(Aggregation::new(question), &UsageBook::default()))
     }
 
     fn streams(&self) -> &Arc<Streams> {

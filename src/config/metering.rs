@@ -76,7 +76,7 @@ pub struct IpfixLayer {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct MeteringConfig {
     /// Where entries go.
-    pub backend: Backend,
+    pub backend: RecorderKind,
     /// What a start does when a recorder cannot write.
     pub on_failure: OnFailure,
     /// The file.
@@ -92,7 +92,7 @@ pub struct MeteringConfig {
 /// Where entries go.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Backend {
+pub enum RecorderKind {
     /// A file of lines.
     #[default]
     File,
@@ -159,7 +159,7 @@ pub struct HttpConfig {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TeeConfig {
     /// Which.
-    pub backends: Vec<Backend>,
+    pub backends: Vec<RecorderKind>,
 }
 
 /// The collector of IPFIX.
@@ -204,7 +204,7 @@ impl MeteringLayer {
     pub fn resolve(self) -> Result<MeteringConfig, ConfigError> {
         let backend = backend("metering.backend", self.backend.as_deref().unwrap_or_default())?;
         let tee = self.tee.backends.unwrap_or_default();
-        let tee: Vec<Backend> = tee
+        let tee: Vec<RecorderKind> = tee
             .iter()
             .map(|name| self::backend("metering.tee.backends", name))
             .collect::<Result<_, _>>()?;
@@ -265,12 +265,14 @@ impl HttpLayer {
 impl MeteringConfig {
     /// The recorders, without those that record nothing.
     #[must_use]
-    pub fn backends(&self) -> Vec<Backend> {
+    pub fn backends(&self) -> Vec<RecorderKind> {
         let mut backends = match self.backend {
-            Backend::Tee => self.tee.backends.clone(),
-            one @ (Backend::File | Backend::Stderr | Backend::Nop | Backend::Http) => vec![one],
+            RecorderKind::Tee => self.tee.backends.clone(),
+            one @ (RecorderKind::File | RecorderKind::Stderr | RecorderKind::Nop | RecorderKind::Http) => {
+                vec![one]
+            }
         };
-        backends.retain(|backend| *backend != Backend::Nop);
+        backends.retain(|backend| *backend != RecorderKind::Nop);
         backends
     }
 
@@ -279,30 +281,34 @@ impl MeteringConfig {
         tee.sort_unstable();
         tee.dedup();
         match self.backend {
-            Backend::Tee if tee.is_empty() => {
+            RecorderKind::Tee if tee.is_empty() => {
                 return Err(invalid(
                     "metering.backend is tee: metering.tee.backends must name some",
                 ));
             }
-            Backend::Tee if tee.len() < self.tee.backends.len() || tee.contains(&Backend::Tee) => {
+            RecorderKind::Tee if tee.len() < self.tee.backends.len() || tee.contains(&RecorderKind::Tee) => {
                 return Err(invalid("metering.tee.backends names one twice, or tee itself"));
             }
-            Backend::Tee | Backend::File | Backend::Stderr | Backend::Nop | Backend::Http => {}
+            RecorderKind::Tee
+            | RecorderKind::File
+            | RecorderKind::Stderr
+            | RecorderKind::Nop
+            | RecorderKind::Http => {}
         }
-        if self.backends().contains(&Backend::Http) && self.http.url.is_none() {
+        if self.backends().contains(&RecorderKind::Http) && self.http.url.is_none() {
             return Err(invalid("metering.backend is http: metering.http.url must be set"));
         }
         Ok(())
     }
 }
 
-fn backend(setting: &str, name: &str) -> Result<Backend, ConfigError> {
+fn backend(setting: &str, name: &str) -> Result<RecorderKind, ConfigError> {
     Ok(match name {
-        "" | "file" => Backend::File,
-        "stderr" => Backend::Stderr,
-        "nop" => Backend::Nop,
-        "tee" => Backend::Tee,
-        "http" => Backend::Http,
+        "" | "file" => RecorderKind::File,
+        "stderr" => RecorderKind::Stderr,
+        "nop" => RecorderKind::Nop,
+        "tee" => RecorderKind::Tee,
+        "http" => RecorderKind::Http,
         other => {
             return Err(invalid(format!(
                 "{setting} {other:?} is not one of file|stderr|nop|tee|http"
@@ -343,7 +349,7 @@ mod tests {
             let config = resolve(text).unwrap();
             assert_eq!(
                 (config.backends(), config.file.path),
-                (vec![Backend::File], None),
+                (vec![RecorderKind::File], None),
                 "{text}"
             );
             assert_eq!(

@@ -14,7 +14,7 @@ use warren_config::{
     bgp::BgpConfig,
     caps::Source,
     liveness::LivenessConfig,
-    metering::{self, Backend, HttpConfig},
+    metering::{self, HttpConfig, RecorderKind},
 };
 use warren_ledger::Connector;
 use warren_metering::recorder::Rotation;
@@ -81,13 +81,13 @@ pub fn recorders(config: &Config, connector: &Connector) -> anyhow::Result<Recor
     let mut outputs = Vec::new();
     for backend in metering.backends() {
         outputs.push(match backend {
-            Backend::File => ("file".to_owned(), Output::File(ledger_file(config))),
-            Backend::Stderr => ("stderr".to_owned(), Output::Stderr),
-            Backend::Http => (
+            RecorderKind::File => ("file".to_owned(), Output::File(ledger_file(config))),
+            RecorderKind::Stderr => ("stderr".to_owned(), Output::Stderr),
+            RecorderKind::Http => (
                 "http".to_owned(),
                 Output::Http(receiver(&metering.http, connector)?),
             ),
-            Backend::Nop | Backend::Tee => continue,
+            RecorderKind::Nop | RecorderKind::Tee => continue,
         });
     }
     let collector = metering.ipfix.collector.clone();

@@ -26,7 +26,7 @@ use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query,
 use warren_metering::cap::{Cap, DeviceId};
 use warren_metering::usage::{
     UsageBook,
-    figures::{Adding, Question},
+    figures::{Aggregation, Question},
 };
 use warren_state::{
     Asn, Epoch, Fault, LearnedRoutes, NodeId, Observed, Plan, Position, Pubkey, Sequence, SessionStatus,
@@ -273,7 +273,7 @@ impl Engine for FakeDaemon {
 
     fn usage(&self, question: Question) -> Result<Answer, StoreError> {
         let book = self.usage.lock().unwrap();
-        Ok(Answer::of(Adding::new(question), &book))
+        Ok(Answer::of(Aggregation::new(question), &book))
     }
 }
 

@@ -54,9 +54,9 @@ pub struct Pipeline {
     recorded: u64,
 }
 
-/// What came of a turn.
+/// What came of a run.
 #[derive(Debug)]
-pub struct Turn {
+pub struct RunReport {
     /// What is to be told.
     pub events: Vec<Event>,
     /// How the recorder stands.
@@ -97,7 +97,7 @@ impl Pipeline {
     }
 
     /// Records what is new in the journal, some of it.
-    pub fn turn(&mut self, now: Monotonic, unix_ms: u64) -> Turn {
+    pub fn turn(&mut self, now: Monotonic, unix_ms: u64) -> RunReport {
         let (mut events, mut more) = (Vec::new(), false);
         if self.pace.may_try(now) {
             let worked = self.work(unix_ms);
@@ -110,7 +110,7 @@ impl Pipeline {
                 Err(failure) => events.extend(self.pace.failed(now, failure, &mut self.random)),
             }
         }
-        Turn {
+        RunReport {
             events,
             more,
             retry: self.pace.poll_timeout().map(|deadline| deadline.at),

@@ -52,7 +52,7 @@ pub struct Streams {
     pub(super) pseudonyms: Pseudonyms,
     /// Only while somebody reads, and a while beyond.
     pub(super) feed: Mutex<Option<Feed>>,
-    pub(super) news: watch::Sender<News>,
+    pub(super) news: watch::Sender<Progress>,
     pub(super) readers: Readers,
     pub(super) snapshots: Snapshots,
     pub(super) together: Together,
@@ -64,7 +64,7 @@ pub struct Streams {
 
 /// What readers wait for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct News {
+pub(super) struct Progress {
     /// Goes up when there is more.
     pub(super) turn: u64,
     /// Why there will be no more.

@@ -14,7 +14,7 @@ use warren_state::{
 
 use super::{
     asked::{Asked, Since, Sort},
-    hub::{News, RING, Streams},
+    hub::{Progress, RING, Streams},
     readers::{Cut, Entry},
     together::shared,
 };
@@ -29,7 +29,7 @@ pub struct Stream {
     sort: Sort,
     entry: Arc<Entry>,
     reader: Reader,
-    news: watch::Receiver<News>,
+    news: watch::Receiver<Progress>,
     /// A state that is given once the past up to it was told.
     at_hand: Option<(Sequence, Text)>,
     ready: VecDeque<Bytes>,

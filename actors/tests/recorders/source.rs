@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use warren_actors::recorders::{FileSettings, Output, Pipeline, Sync, Turn};
+use warren_actors::recorders::{FileSettings, Output, Pipeline, RunReport, Sync};
 use warren_metering::recorder::{Entry, Projection, Report, Rotation, Verifier};
 use warren_state::{
     Epoch, Incarnation, LinkName, Monotonic, NodeId, Phase, Pubkey, Sequence, TunnelId,
@@ -50,7 +50,7 @@ impl Source {
     }
 
     /// Has the recorder come to the end of the journal; what it cannot write is tried again, so many times.
-    pub fn run(&mut self, pipeline: &mut Pipeline, tries: usize) -> Vec<Turn> {
+    pub fn run(&mut self, pipeline: &mut Pipeline, tries: usize) -> Vec<RunReport> {
         let mut turns = Vec::new();
         for _ in 0..tries {
             let turn = pipeline.turn(self.now, 1_760_464_781_000);

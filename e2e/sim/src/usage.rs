@@ -9,7 +9,7 @@ use std::{
 
 use warren_metering::usage::{
     Gap, Look, Payer, UsageBook,
-    figures::{Adding, By, Question},
+    figures::{Aggregation, By, Question},
     lines::Batch,
 };
 use warren_state::{
@@ -233,7 +233,7 @@ impl World {
         let metering = &mut self.metering;
         let Some(book) = &mut metering.book else { return };
         book.written(batch.sequence);
-        let mut hours = Adding::new(Question {
+        let mut hours = Aggregation::new(Question {
             by: Some(By::Hour),
             ..Question::default()
         });

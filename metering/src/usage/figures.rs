@@ -78,16 +78,16 @@ pub struct Figure {
 }
 
 /// The answer: by where the span begins, in milliseconds since 1970 (0 where there is none), and by whose it is.
-pub type Figures = BTreeMap<(u64, Whose), Figure>;
+pub type UsageFigures = BTreeMap<(u64, Whose), Figure>;
 
 /// Adds up what is asked for.
 #[derive(Debug)]
-pub struct Adding {
+pub struct Aggregation {
     question: Question,
     names: BTreeMap<Number, Whose>,
     /// The last line, which the next one may replace.
     last: Option<HourLine>,
-    figures: Figures,
+    figures: UsageFigures,
 }
 
 impl Default for Question {
@@ -126,7 +126,7 @@ impl Question {
     }
 }
 
-impl Adding {
+impl Aggregation {
     /// Begins.
     #[must_use]
     pub fn new(question: Question) -> Self {
@@ -161,7 +161,7 @@ impl Adding {
 
     /// Takes what the book knows, and ends.
     #[must_use]
-    pub fn book(mut self, book: &UsageBook) -> Figures {
+    pub fn book(mut self, book: &UsageBook) -> UsageFigures {
         self.take_last();
         let spans = self.question.hours_since();
         for account in book.accounts() {

@@ -10,7 +10,7 @@ use warren_state::{
 
 use super::{
     Gap, Look, Payer, UsageBook,
-    figures::{Adding, By, Per, Question},
+    figures::{Aggregation, By, Per, Question},
 };
 
 const HOUR: u64 = 3_600_000;
@@ -259,7 +259,7 @@ fn hours_are_told_apart_and_one_that_is_written_twice_counts_once() {
             since_ms,
             ..Question::default()
         };
-        let mut adding = Adding::new(question);
+        let mut adding = Aggregation::new(question);
         files.iter().for_each(|line| adding.hour(line));
         adding.book(&host.book)
     };
@@ -334,7 +334,7 @@ fn no_hour_begins_while_what_was_seen_is_not_on_disk() {
     host.book.begin_hour(now, u64::MAX);
     host.write(false);
     host.crash();
-    let mut adding = Adding::new(Question {
+    let mut adding = Aggregation::new(Question {
         by: Some(By::Hour),
         ..Question::default()
     });
