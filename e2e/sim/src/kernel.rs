@@ -11,7 +11,7 @@ use warren_state::{
     Action, ApplyReport, Fault, FaultClass, Generation, LinkAction, LinkName, Notice, PlannedStep,
     RemovalReport, Rule, StepOutcome, TunnelId,
     lifecycle::Input,
-    reconcile::{self, Way},
+    reconcile::{self, UnderlayPath},
 };
 
 use crate::world::{Happening, World};
@@ -95,7 +95,7 @@ impl World {
         );
     }
 
-    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
+    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<UnderlayPath>) {
         let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
             return;
         };

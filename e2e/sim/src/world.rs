@@ -55,7 +55,7 @@ pub(crate) enum Happening {
     WakeUp(u64),
     Observe(u64, u64),
     Resolve(u64, u64, BTreeSet<Ipv4Addr>),
-    Measure(u64, u64, BTreeSet<reconcile::Way>),
+    Measure(u64, u64, BTreeSet<reconcile::UnderlayPath>),
     Deliver(u64, TunnelId, Box<lifecycle::Input>),
     Provisioner(u64, TunnelId, u64, Box<lifecycle::Input>),
     ProvisionerEnded(u64, TunnelId, u64),

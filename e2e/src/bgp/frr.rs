@@ -143,7 +143,6 @@ impl Speaker {
     }
 
     pub(super) fn start_frr(&mut self) -> Result<()> {
-        let directory = self.directory.display().to_string();
         if nix::unistd::Uid::effective().is_root() {
             let owner = nix::unistd::User::from_name("frr")?.context("there is no user frr (package frr)")?;
             for entry in fs::read_dir(&self.directory)?.filter_map(Result::ok) {

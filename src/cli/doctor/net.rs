@@ -46,7 +46,7 @@ pub struct Link {
     pub addresses: Vec<Ipv4Addr>,
 }
 
-/// The way to an address.
+/// The route to an address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Route {
     /// The number of the interface that it leaves by.
@@ -98,7 +98,7 @@ impl Kernel {
         Ok(links)
     }
 
-    /// The way to an address; none where the kernel knows none.
+    /// The route to an address; none where the kernel knows none.
     pub async fn route(&self, target: Ipv4Addr) -> Option<Route> {
         let mut message = RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(target, 32)
@@ -113,18 +113,18 @@ impl Kernel {
             .await
             .ok()
             .flatten()?;
-        let mut route = Route::default();
+        let mut taken = Route::default();
         for attribute in &route.attributes {
             match attribute {
-                RouteAttribute::Oif(index) => route.link = *index,
+                RouteAttribute::Oif(index) => taken.link = *index,
                 RouteAttribute::PrefSource(netlink_packet_route::route::RouteAddress::Inet(source)) => {
-                    route.source = Some(*source)
+                    taken.source = Some(*source)
                 }
-                RouteAttribute::Metrics(metrics) => route.mtu = metrics.iter().find_map(mtu),
+                RouteAttribute::Metrics(metrics) => taken.mtu = metrics.iter().find_map(mtu),
                 _ => {}
             }
         }
-        Some(route)
+        Some(taken)
     }
 }
 

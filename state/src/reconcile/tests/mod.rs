@@ -231,7 +231,7 @@ fn text(effect: &Effect) -> String {
     match effect {
         Effect::Observe => "observe".into(),
         Effect::ResolveSources(endpoints) => format!("resolve {endpoints:?}"),
-        Effect::MeasureUnderlay(paths) => format!("measure {ways:?}"),
+        Effect::MeasureUnderlay(paths) => format!("measure {paths:?}"),
         Effect::Assign { spec, .. } => format!("assign {} {}", number(&spec.id), spec.link.name),
         Effect::RemoveRules(rules) => format!("remove {} rules", rules.len()),
         Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),
