@@ -41,7 +41,7 @@ fuzz-api: setup
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --lib --bins -- -D warnings
-	cargo deny check
+	cargo deny --workspace check
 
 # What is made from the code and committed: the API's description, man pages, completions, the reference in docs/.
 generated:
