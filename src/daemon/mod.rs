@@ -10,7 +10,7 @@ mod signals;
 mod stopping;
 mod underlay;
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc, thread};
 
 use anyhow::Context;
 use warren_actors::Handle;
@@ -87,9 +87,14 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     }
 }
 
+/// On a validator's host the processors are the validator's; ten thousand tunnels keep none of these busy.
+const THREADS: usize = 4;
+
 fn run(config: Config, trust: Trust) -> anyhow::Result<u8> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(processors.min(THREADS))
         .thread_name("warrend")
         .build()
         .context("cannot start the runtime")?;
