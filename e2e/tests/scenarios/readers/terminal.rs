@@ -88,7 +88,8 @@ pub(super) fn topped(site: &mut Site<'_>) -> Result<()> {
         let mut command = site.client().namespace.command("script");
         command.args(["-qefc", &typed, "/dev/null"]).env("TERM", "xterm");
         let mut top = Reading::start_with(command, &daemon, &format!("top-{name}"), Stdio::piped())?;
-        top.await_line("BGP Session Up")?;
+        // Where there is nothing to be painted, nothing is.
+        top.await_line("doublezero0")?;
         // The last line is where the terminal ends.
         top.await_line(&format!("\x1b[{rows};1H"))?;
         top.await_line("q quits")?;
