@@ -11,7 +11,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GroupFlow, Monotonic, TunnelId, Way,
+    Direction, GroupFlow, Monotonic, TunnelId,
     table::{Change, Tables},
 };
 
@@ -69,7 +69,11 @@ pub fn wanted(tables: &Tables) -> BTreeSet<GroupFlow> {
             };
             groups.iter().take(MOST).map(flow).collect()
         };
-        [of(&spec.subscribe, Way::In), of(&spec.publish, Way::Out)].concat()
+        [
+            of(&spec.subscribe, Direction::In),
+            of(&spec.publish, Direction::Out),
+        ]
+        .concat()
     });
     flows.collect()
 }
@@ -112,15 +116,15 @@ fn after(before: Option<&GroupTraffic>, now: Monotonic, packets: u64) -> GroupTr
 impl GroupsTraffic {
     fn of(&self, flow: &GroupFlow) -> Option<&GroupTraffic> {
         match flow.way {
-            Way::In => self.received.get(&flow.group),
-            Way::Out => self.sent.get(&flow.group),
+            Direction::In => self.received.get(&flow.group),
+            Direction::Out => self.sent.get(&flow.group),
         }
     }
 
-    fn side(&mut self, way: Way) -> &mut BTreeMap<Ipv4Addr, GroupTraffic> {
+    fn side(&mut self, way: Direction) -> &mut BTreeMap<Ipv4Addr, GroupTraffic> {
         match way {
-            Way::In => &mut self.received,
-            Way::Out => &mut self.sent,
+            Direction::In => &mut self.received,
+            Direction::Out => &mut self.sent,
         }
     }
 }
@@ -137,7 +141,7 @@ mod tests {
         Monotonic::from_elapsed(Duration::from_secs(seconds))
     }
 
-    fn flow(way: Way) -> GroupFlow {
+    fn flow(way: Direction) -> GroupFlow {
         GroupFlow {
             tunnel: TUNNEL,
             group: GROUP,
@@ -159,12 +163,40 @@ mod tests {
     #[test]
     fn a_group_was_seen_when_its_packets_became_more_and_what_did_not_change_is_not_told() {
         let mut known = AllGroups::new();
-        assert_eq!(seen(&mut known, 0, &[(flow(Way::In), 0), (flow(Way::Out), 0)]), 1);
+        assert_eq!(
+            seen(
+                &mut known,
+                0,
+                &[(flow(Direction::In), 0), (flow(Direction::Out), 0)]
+            ),
+            1
+        );
         let quiet = known[&TUNNEL].received[&GROUP];
         assert_eq!((quiet.last, quiet.since, quiet.silent_at()), (None, at(0), None));
-        assert_eq!(seen(&mut known, 2, &[(flow(Way::In), 0), (flow(Way::Out), 0)]), 0);
-        assert_eq!(seen(&mut known, 4, &[(flow(Way::In), 7), (flow(Way::Out), 0)]), 1);
-        assert_eq!(seen(&mut known, 6, &[(flow(Way::In), 7), (flow(Way::Out), 0)]), 0);
+        assert_eq!(
+            seen(
+                &mut known,
+                2,
+                &[(flow(Direction::In), 0), (flow(Direction::Out), 0)]
+            ),
+            0
+        );
+        assert_eq!(
+            seen(
+                &mut known,
+                4,
+                &[(flow(Direction::In), 7), (flow(Direction::Out), 0)]
+            ),
+            1
+        );
+        assert_eq!(
+            seen(
+                &mut known,
+                6,
+                &[(flow(Direction::In), 7), (flow(Direction::Out), 0)]
+            ),
+            0
+        );
         let heard = known[&TUNNEL].received[&GROUP];
         assert_eq!((heard.packets, heard.since, heard.last), (7, at(0), Some(at(4))));
         assert_eq!(heard.silent_at(), Some(at(64)));
@@ -174,8 +206,8 @@ mod tests {
     #[test]
     fn a_count_that_began_anew_is_not_a_packet_and_groups_that_are_left_are_gone() {
         let mut known = AllGroups::new();
-        seen(&mut known, 0, &[(flow(Way::In), 5)]);
-        seen(&mut known, 2, &[(flow(Way::In), 0)]);
+        seen(&mut known, 0, &[(flow(Direction::In), 5)]);
+        seen(&mut known, 2, &[(flow(Direction::In), 0)]);
         let heard = known[&TUNNEL].received[&GROUP];
         assert_eq!((heard.packets, heard.last), (0, Some(at(0))));
         assert_eq!(seen(&mut known, 4, &[]), 1);

@@ -81,5 +81,5 @@ pub use step::{Action, Edit, LinkAction, Part, Phase, Plan, PlannedStep};
 pub use stop::StopMode;
 pub use switch::Switch;
 pub use time::{Deadline, Monotonic};
-pub use traffic::{CounterRun, GroupFlow, Reading, Traffic, Way};
+pub use traffic::{CounterRun, Direction, GroupFlow, Reading, Traffic};
 pub use view::View;

@@ -48,13 +48,13 @@ pub struct GroupFlow {
     /// Their destination.
     pub group: Ipv4Addr,
     /// Whether this host receives or sends them.
-    pub way: Way,
+    pub way: Direction,
 }
 
-/// Which way packets go.
+/// In which direction packets go.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum Direction {
     /// Received by this host over the tunnel.
     In,
     /// Sent by this host over the tunnel.

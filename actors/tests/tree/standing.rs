@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use warren_protocols::bgp::codec::Notification;
 use warren_state::{
-    GroupFlow, Pubkey, Sequence, ServiceKind, SessionStatus, Way,
+    Direction, GroupFlow, Pubkey, Sequence, ServiceKind, SessionStatus,
     standing::{BgpState, RouteRefusal},
     view::MulticastGroup,
 };
@@ -140,7 +140,7 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
     let flow = GroupFlow {
         tunnel: id(0),
         group: address,
-        way: Way::In,
+        way: Direction::In,
     };
     let heard = |snapshot: &warren_actors::Snapshot| {
         let groups = snapshot.groups.get(&id(0))?;

@@ -12,7 +12,7 @@ use std::{
 
 use socket2::{Domain, SockFilter, Socket, Type};
 use tokio::sync::Mutex;
-use warren_state::{Fault, GroupFlow, TunnelId, Way};
+use warren_state::{Direction, Fault, GroupFlow, TunnelId};
 
 use super::{
     connection::{KernelError, Netlink},
@@ -94,8 +94,8 @@ impl Tap {
     /// What comes in is seen once, where the host takes it; what goes out is seen by those alone who ask for everything.
     fn open(flow: GroupFlow, link: u32) -> io::Result<Self> {
         let protocol = match flow.way {
-            Way::In => libc::ETH_P_IP,
-            Way::Out => libc::ETH_P_ALL,
+            Direction::In => libc::ETH_P_IP,
+            Direction::Out => libc::ETH_P_ALL,
         };
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
         socket.attach_filter(&filter(flow.group, flow.way))?;
@@ -131,10 +131,10 @@ const OUTGOING: u32 = 4;
 /// Of the destination, in an IPv4 header.
 const DESTINATION: u32 = OF_THE_NETWORK_HEADER + 16;
 
-fn filter(group: Ipv4Addr, way: Way) -> Vec<SockFilter> {
+fn filter(group: Ipv4Addr, way: Direction) -> Vec<SockFilter> {
     let goes_out = match way {
-        Way::In => vec![],
-        Way::Out => vec![
+        Direction::In => vec![],
+        Direction::Out => vec![
             SockFilter::new(LOAD_HALF, 0, 0, THE_PROTOCOL),
             SockFilter::new(JUMP_IF_EQUAL, 0, 5, libc::ETH_P_IP as u32),
             SockFilter::new(LOAD_WORD, 0, 0, THE_KIND),

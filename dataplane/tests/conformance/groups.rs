@@ -9,7 +9,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use warren_state::{GroupFlow, Way};
+use warren_state::{Direction, GroupFlow};
 
 use crate::world::*;
 
@@ -21,28 +21,28 @@ pub async fn packets_of_groups_are_counted_each_way_and_of_each_tunnel(world: Ar
     world.build(whole(1)).await;
     world.build(whole(2)).await;
     let flows = [
-        flow(1, GROUP, Way::In),
-        flow(1, GROUP, Way::Out),
-        flow(1, ANOTHER, Way::In),
-        flow(2, GROUP, Way::In),
-        flow(2, GROUP, Way::Out),
+        flow(1, GROUP, Direction::In),
+        flow(1, GROUP, Direction::Out),
+        flow(1, ANOTHER, Direction::In),
+        flow(2, GROUP, Direction::In),
+        flow(2, GROUP, Direction::Out),
     ];
     let none: BTreeMap<_, _> = flows.map(|flow| (flow, 0)).into();
     assert_eq!(ask(&world, &flows).await, none, "they are counted from here on");
     // A second question while packets pass loses none.
-    pass(&world, flow(1, GROUP, Way::In), 40);
+    pass(&world, flow(1, GROUP, Direction::In), 40);
     await_counts(&world, &flows, &[40, 0, 0, 0, 0]).await;
-    pass(&world, flow(1, GROUP, Way::In), 3);
-    pass(&world, flow(1, GROUP, Way::Out), 7);
-    pass(&world, flow(1, ANOTHER, Way::In), 2);
-    pass(&world, flow(2, GROUP, Way::Out), 1);
+    pass(&world, flow(1, GROUP, Direction::In), 3);
+    pass(&world, flow(1, GROUP, Direction::Out), 7);
+    pass(&world, flow(1, ANOTHER, Direction::In), 2);
+    pass(&world, flow(2, GROUP, Direction::Out), 1);
     await_counts(&world, &flows, &[43, 7, 2, 0, 1]).await;
 }
 
 pub async fn a_count_goes_on_over_another_link_and_ends_when_it_is_not_asked_for(world: Arc<World>) {
     accept_from_anywhere(&world);
     world.build(whole(1)).await;
-    let flows = [flow(1, GROUP, Way::Out), flow(1, ANOTHER, Way::Out)];
+    let flows = [flow(1, GROUP, Direction::Out), flow(1, ANOTHER, Direction::Out)];
     ask(&world, &flows).await;
     pass(&world, flows[0], 5);
     pass(&world, flows[1], 4);
@@ -67,11 +67,11 @@ pub async fn a_count_goes_on_over_another_link_and_ends_when_it_is_not_asked_for
 }
 
 pub async fn groups_of_a_tunnel_that_is_not_there_have_no_packets(world: Arc<World>) {
-    let flows = [flow(1, GROUP, Way::In)];
+    let flows = [flow(1, GROUP, Direction::In)];
     assert_eq!(ask(&world, &flows).await, BTreeMap::from([(flows[0], 0)]));
 }
 
-fn flow(n: u8, group: Ipv4Addr, way: Way) -> GroupFlow {
+fn flow(n: u8, group: Ipv4Addr, way: Direction) -> GroupFlow {
     GroupFlow {
         tunnel: tunnel(n),
         group,
@@ -115,8 +115,8 @@ fn pass(world: &World, flow: GroupFlow, packets: u64) {
     let n = flow.tunnel.0.0[0] - 1;
     for _ in 0..packets {
         match flow.way {
-            Way::In => arrive(n, flow.group),
-            Way::Out => leave(n, flow.group),
+            Direction::In => arrive(n, flow.group),
+            Direction::Out => leave(n, flow.group),
         }
     }
 }
