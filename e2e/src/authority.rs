@@ -117,12 +117,17 @@ impl Authority {
         Ok(String::from_utf8(said.stdout)?)
     }
 
-    /// How an account stands there.
+    /// Octets that it knows an account to have used; 0 while it does not know the account.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn account(&self, name: &str) -> Result<Value> {
-        Ok(serde_json::from_str(&self.cap(&["get", name, "--json"])?)?)
+    pub fn used(&self, account: &str) -> Result<u64> {
+        let listed: Value = serde_json::from_str(&self.cap(&["list", "--json"])?)?;
+        let mut accounts = listed.as_array().into_iter().flatten();
+        let Some(of) = accounts.find(|listed| listed["account"] == account) else {
+            return Ok(0);
+        };
+        of["used"].as_u64().with_context(|| of.to_string())
     }
 
     fn try_cap(&self, arguments: &[&str]) -> Result<Output> {

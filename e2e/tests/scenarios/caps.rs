@@ -75,15 +75,12 @@ fn of_this_host(site: &mut Site<'_>) -> Result<()> {
         Ok(Ask::holds(!held(&tunnel), || tunnel.to_string()))
     })?;
     host.is_still(site, &before)?;
-    let kinds = throttles(&host.daemon)?;
-    ensure!(
-        kinds.first().is_some_and(|kind| kind == "throttle_set"),
-        "{kinds:?}"
-    );
-    ensure!(
-        kinds.last().is_some_and(|kind| kind == "throttle_clear"),
-        "{kinds:?}"
-    );
+    until("events tell of both", scaled(SOON), || {
+        let kinds = throttles(&host.daemon)?;
+        let is_set = kinds.first().is_some_and(|kind| kind == "throttle_set");
+        let is_clear = kinds.last().is_some_and(|kind| kind == "throttle_clear");
+        Ok(Ask::holds(is_set && is_clear, || format!("{kinds:?}")))
+    })?;
     host.connection.set_status(&site.network, UserStatus::BANNED)?;
     await_gone(&host.client, &host.daemon, SOON)?;
     proven(&host.daemon.state_directory().join("metering/ledger.jsonl"))
@@ -146,12 +143,12 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
         "only {carried} octets were carried"
     );
     until("the authority knows of all of it", scaled(PATIENCE), || {
-        let there = used(&authority, &owner)?;
+        let there = authority.used(&owner)?;
         ensure!(there <= carried, "{there} are told, {carried} were carried");
         Ok(Ask::holds(there == carried, || format!("{there} of {carried}")))
     })?;
     daemon.terminate()?;
-    let there = used(&authority, &owner)?;
+    let there = authority.used(&owner)?;
     ensure!(there == carried, "after the stop {there} of {carried}");
     Ok(())
 }
@@ -272,17 +269,12 @@ fn more(transfer: &Transfer, octets: u64) -> Result<()> {
 
 /// The authority was told of more.
 fn told(authority: &Authority, owner: &str) -> Result<()> {
-    let before = used(authority, owner)?;
+    let before = authority.used(owner)?;
     until("the authority is told", scaled(PATIENCE), || {
-        let now = used(authority, owner)?;
+        let now = authority.used(owner)?;
         Ok(Ask::holds(now > before, || format!("{now} after {before}")))
     })?;
     Ok(())
-}
-
-fn used(authority: &Authority, owner: &str) -> Result<u64> {
-    let account = authority.account(owner)?;
-    account["used"].as_u64().with_context(|| account.to_string())
 }
 
 /// What the tunnel carried, both ways, in all.
