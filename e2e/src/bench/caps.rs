@@ -15,7 +15,7 @@ use warren_e2e::{
     daemon::Daemon,
     netns::Namespace,
     observe::{await_session_of, await_working},
-    site::{Connection, Site, TEST_ADDRESSES},
+    site::{Connection, Site, TEST_ADDRESSES, allocated, tunnel_end},
     transfer::{End, Transfer},
 };
 use warren_ledger::accounts::UserType;
@@ -95,7 +95,8 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
 impl<'w> Pair<'w> {
     fn connect(stage: &Stage, mut site: Site<'w>) -> Result<Self> {
         let held = site.connect(1, UserType::IBRL)?;
-        let neighbour = site.connect(2, UserType::MULTICAST)?;
+        site.add_device()?;
+        let neighbour = neighbour(&mut site)?;
         let files = tempfile::tempdir()?;
         let file = files.path().join("warren.toml");
         configure(&files, RATES[0])?;
@@ -171,7 +172,7 @@ impl<'w> Pair<'w> {
             address: Ipv4Addr::from(u32::from(end.overlay) + 1),
         };
         let to = End {
-            namespace: &self.device,
+            namespace: &self.site.devices[1].1.namespace,
             address: end.overlay,
         };
         let stream = Transfer::tcp(from, to)?;
@@ -253,6 +254,19 @@ impl<'w> Pair<'w> {
         })
         .map(drop)
     }
+}
+
+/// Another tunnel of the same host, to another device.
+fn neighbour(site: &mut Site<'_>) -> Result<Connection> {
+    let (kind, client) = (UserType::MULTICAST, site.client().address);
+    let (key, device) = (site.devices[1].0, site.devices[1].1.address);
+    let (pubkey, user) = site
+        .network
+        .new_user(2, kind, key, client, allocated(kind, 2, client));
+    let end = tunnel_end(&user, device);
+    site.devices[1].1.add_tunnel(end.clone())?;
+    site.put(pubkey, user.clone())?;
+    Ok(Connection { pubkey, user, end })
 }
 
 fn configure(files: &TempDir, rate: u32) -> Result<()> {
