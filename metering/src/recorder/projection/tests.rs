@@ -134,18 +134,19 @@ fn a_tunnel_that_is_held_is_an_interval_by_its_cap_and_another_rate_is_another_o
         tunnel: tunnel(1),
         owner: None,
     };
-    let mut book = Book::new(NodeId(7));
+    let mut projection = Projection::new(NodeId(7));
     let mut entries = made(
-        &mut book,
+        &mut projection,
         &[
             at(1, 1, phase(1, 1, Phase::Active, None)),
             at(1, 2, set(7)),
             at(1, 3, set(8)),
         ],
     );
-    // A daemon that was killed meanwhile goes on with the book as it is on disk.
-    let mut book: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
-    entries.extend(made(&mut book, &[at(1, 4, clear)]));
+    // A daemon that was killed meanwhile goes on with the projection as it is on disk.
+    let mut projection: Projection =
+        serde_json::from_str(&serde_json::to_string(&projection).unwrap()).unwrap();
+    entries.extend(made(&mut projection, &[at(1, 4, clear)]));
     let kinds: Vec<&str> = entries.iter().map(|entry| entry.what.kind()).collect();
     assert_eq!(
         kinds,
