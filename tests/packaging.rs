@@ -66,6 +66,55 @@ fn the_exposure_of_the_unit_is_below_two() {
     );
 }
 
+/// The authority over caps is a package of its own, whose program may not be installed here.
+#[test]
+fn systemd_has_nothing_to_say_about_the_authoritys_unit_which_is_exposed_less() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("warren-capd.service");
+    let text = document("packaging/capd/warren-capd.service");
+    assert!(text.contains("ExecStart=/usr/bin/warren-capd serve\n") && text.contains("Type=notify\n"));
+    std::fs::write(&unit, text.replace("/usr/bin/warren-capd", "/bin/true")).unwrap();
+    let unit = unit.to_str().unwrap();
+    let Some(output) = analyze(&["verify", "--man=no", unit]) else {
+        return;
+    };
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let exposure = ["security", "--offline=true", "--threshold=15", "--no-pager", unit];
+    let output = analyze(&exposure).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+}
+
+/// What the package has is there, and whatever is made for it is in it.
+#[test]
+fn the_authoritys_package_has_its_program_unit_configuration_pages_and_completions() {
+    let manifest = document("fleet/Cargo.toml");
+    let assets: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("[\"../")?.split('"').next())
+        .collect();
+    assert!(manifest.contains("\"target/release/warren-capd\", \"usr/bin/\""));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for asset in &assets {
+        let path = root.join(asset.strip_suffix("/*.1").unwrap_or(asset));
+        assert!(path.exists(), "{asset} is not there");
+    }
+    for made in ["man/*.1", "warren-capd.toml", "warren-capd.service"] {
+        assert!(
+            assets.contains(&format!("packaging/capd/{made}").as_str()),
+            "{made}"
+        );
+    }
+    let completions = std::fs::read_dir(root.join("packaging/capd/completions")).unwrap();
+    for completion in completions {
+        let name = completion.unwrap().file_name().into_string().unwrap();
+        let asset = format!("packaging/capd/completions/{name}");
+        assert!(assets.contains(&asset.as_str()), "{name} is in no package");
+    }
+}
+
 #[test]
 fn the_unit_grants_what_tunnels_need_and_no_other_capability() {
     let unit = std::fs::read_to_string(UNIT).unwrap();

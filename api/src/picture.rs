@@ -8,8 +8,8 @@ use warren_state::{Phase, SessionStatus};
 use crate::{
     notes, phrases,
     v3::{
-        Freshness, Group, Path, PathCap, PathStep, Picture, Refused, SCHEMA, Status, StepKind, StepState,
-        Tunnel, TunnelCap,
+        Failure, Freshness, Group, Path, PathCap, PathStep, Picture, Refused, SCHEMA, Status, StepKind,
+        StepState, Tunnel, TunnelCap,
     },
 };
 
@@ -46,7 +46,10 @@ pub fn path(status: &Status, tunnel: &Tunnel) -> Path {
         tunnel: tunnel.id.clone(),
         link: tunnel.name.clone(),
         steps,
-        cap: tunnel.cap.as_ref().map(cap),
+        cap: tunnel
+            .cap
+            .as_ref()
+            .map(|of| cap(of, tunnel.rate_failure.as_ref())),
         groups,
     }
 }
@@ -256,7 +259,7 @@ fn carried(tunnel: &Tunnel) -> PathStep {
     )
 }
 
-fn cap(of: &TunnelCap) -> PathCap {
+fn cap(of: &TunnelCap, failure: Option<&Failure>) -> PathCap {
     let until = of.until_unix.and_then(|until| u64::try_from(until).ok());
     let until = until.map_or_else(String::new, |until| format!(", until {}", phrases::date(until)));
     let (state, text) = match &of.cap {
@@ -270,7 +273,10 @@ fn cap(of: &TunnelCap) -> PathCap {
     PathCap {
         state: of.held_to.map_or(state, |_| StepState::Attention),
         text,
-        reason: of.held_to.map(|rate| format!("held to {rate}")),
+        reason: of.held_to.map(|rate| match failure {
+            None => format!("held to {rate}"),
+            Some(failure) => format!("not held to {rate}: {}: {}", failure.operation, failure.detail),
+        }),
         of: of.clone(),
     }
 }

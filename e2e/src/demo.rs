@@ -1,5 +1,7 @@
 //! The whole story, told step by step: a user on the ledger becomes a working tunnel, and stays one.
 
+mod caps;
+
 use std::{
     net::Ipv4Addr,
     path::PathBuf,
@@ -142,6 +144,7 @@ impl Demo {
 
     fn set_up(&self, story: &Story, site: &mut Site<'_>, keypair: PathBuf) -> Result<Host> {
         introduce(story, site, self.bgp);
+        caps::configure(site)?;
         let (daemon, client) = start_daemon(story, site)?;
         let operator = Operator::new(site, &daemon, keypair)?;
         story.tell(&format!(
@@ -170,6 +173,7 @@ impl Demo {
         show_status(story, &host.daemon)?;
         delete_link(story, site, &host.daemon, &connection)?;
         kill_daemon(story, &host.client, &mut host.daemon, &connection)?;
+        caps::used_up(story, site, host, &connection)?;
         let counted = used(story, site, host)?;
         let said = story.types_well(site, &host.operator, &["disconnect"])?;
         await_gone(&host.client, &host.daemon, SOON)?;
@@ -391,7 +395,7 @@ fn verified(story: &Story, host: &Host, counted: &Value) -> Result<()> {
     let said = host.operator.warren(&["meter", "verify", file])?;
     said.out.lines().for_each(|line| print(&format!("    {line}")));
     ensure!(said.code == 0, "{said}");
-    Ok(())
+    caps::written(story, file.as_ref())
 }
 
 fn ban(

@@ -1,5 +1,6 @@
 //! The devnet: a real ledger, hosts in network namespaces, real BGP daemons, and `warrend` between them.
 
+pub mod authority;
 pub mod bgp;
 pub mod browser;
 pub mod capture;
@@ -28,6 +29,7 @@ pub mod readers;
 pub mod rpc;
 pub mod site;
 pub mod sys;
+pub mod transfer;
 pub mod underlay;
 pub mod verifier;
 pub mod wait;

@@ -197,6 +197,7 @@ pub fn report(number: u32) -> TunnelReport {
         phase: Phase::Active,
         since: began,
         failure: None,
+        rate_failure: None,
         session: SessionStatus::Up,
         session_detail: None,
         session_cause: None,

@@ -314,6 +314,9 @@ pub struct TunnelReport {
     pub since: Monotonic,
     /// In `Failed`: the phase that failed, why, and when it is tried again.
     pub failure: Option<Box<FailureReport>>,
+    /// Why it is not held to its rate, while it cannot be; it goes on without.
+    #[serde(default)]
+    pub rate_failure: Option<Box<FailureReport>>,
     /// The status of the BGP session, in the reference's words.
     pub session: SessionStatus,
     /// Why the session has that status, for people.

@@ -52,7 +52,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SETTLES: Duration = Duration::from_secs(30);
 /// Until then it is looked at so often.
 const SOON: Duration = Duration::from_secs(1);
-/// The book is on disk this often; at once when somebody is held or let go.
+/// The book is on disk this often, and as often as is reported; at once when somebody is held or let go.
 const KEEP: Duration = Duration::from_secs(30);
 
 /// Why a cap is not set.
@@ -242,7 +242,7 @@ impl State {
         if busy || self.env.clock.now() < self.keep_at {
             return;
         }
-        self.keep_at = self.env.clock.now() + KEEP;
+        self.keep_at = self.env.clock.now() + KEEP.min(self.env.settings.caps.batch_interval);
         let caps = self.caps.clone();
         self.keeping = Some(spawn_blocking(move || caps.keep()));
     }

@@ -115,7 +115,16 @@ impl Link {
     /// How it goes.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        let status = self.status.borrow().clone();
+        if self.inbox.is_closed() {
+            let problem =
+                "whoever reports to the authority has ended: only a restart of the daemon begins it again";
+            return Status {
+                problem: Some(problem.to_owned()),
+                ..status
+            };
+        }
+        status
     }
 
     /// Reports what is left, within five seconds. What is not acknowledged by then is on disk for the next start. A second call waits

@@ -81,6 +81,20 @@ fn a_cap_is_shown_as_it_stands_and_asks_for_attention_while_it_holds_the_tunnel(
         held,
         (StepState::Attention, used, Some("held to nothing".to_owned()))
     );
+    let failed = of(&status(|status| {
+        status["tunnels"][0]["cap"] = json!({
+            "device": "me", "cap": "5MB", "limit": 5_000_000, "used": 5_000_000, "until_unix": null, "exempt": false,
+            "held_to": {"up": 0, "down": 0},
+        });
+        status["tunnels"][0]["rate_failure"] = json!({
+            "phase": "routing", "class": "conflict", "operation": "put rate", "detail": "not ours", "retry_in_seconds": 8.0,
+        });
+    }));
+    let failed = failed.paths[0].cap.clone().unwrap();
+    assert_eq!(
+        failed.reason.as_deref(),
+        Some("not held to nothing: put rate: not ours")
+    );
     let unknown = with(&|cap| cap["cap"] = json!(null));
     assert_eq!(unknown, (StepState::Unknown, "not known yet".to_owned(), None));
     let exempt = with(&|cap| cap["exempt"] = json!(true));

@@ -107,6 +107,9 @@ pub struct Tunnel {
     /// The cap that it has a share in; none where there is none.
     #[serde(default)]
     pub cap: Option<TunnelCap>,
+    /// Why it is not held to its rate, while it cannot be: it goes on without, and the rate is tried again.
+    #[serde(default)]
+    pub rate_failure: Option<Failure>,
     /// How often it was mended.
     pub repairs: u64,
     /// Set while something else on this host changes it again and again.

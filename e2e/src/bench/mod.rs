@@ -1,6 +1,7 @@
 //! Figures about the daemon as it is shipped: release builds of what is measured, on a devnet where one is needed.
 
 mod activation;
+mod caps;
 mod changes;
 mod connect;
 mod edge;
@@ -100,6 +101,8 @@ enum Figure {
     Liveness,
     /// 300 devices, near and silent.
     Latency,
+    /// How well tunnels are held to rates, and how far caps are overrun.
+    Caps,
 }
 
 /// Measures and prints.
@@ -160,6 +163,7 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::Edge => edge::measure(stage),
         Figure::Liveness => liveness::measure(stage),
         Figure::Latency => latency::measure(stage),
+        Figure::Caps => caps::measure(stage),
     }?;
     let command = format!("warren-bench {}", figure.name());
     Ok(rows

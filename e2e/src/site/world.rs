@@ -16,6 +16,7 @@ use warren_state::Pubkey;
 
 use super::{SLOT_TIME, Site, lock, program_id};
 use crate::{
+    authority::Authority,
     bgp::Flavour,
     daemon::sibling,
     isolate::{Registry, isolate},
@@ -209,6 +210,15 @@ impl World {
         let mut verifier = Verifier::start(self.ledger, Ipv4Addr::UNSPECIFIED, port)?;
         verifier.url = format!("http://{LEDGER_ADDRESS}:{port}");
         Ok(verifier)
+    }
+
+    /// An authority over caps beside the ledger, on a port and in a folder of its own; see [`Authority::start`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn authority(&self, faults: &str) -> Result<Authority> {
+        let port = self.ports.fetch_add(1, Ordering::Relaxed);
+        Authority::start(self.directory().join(format!("capd{port}")), port, faults)
     }
 
     /// Where the files of everything are.

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a runner reports by it")]
 
 mod address;
+mod caps;
 mod changes;
 mod connect;
 mod doctor;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         sample(transaction::ALL, 0),
         sample(versions::ALL, 0),
         sample(usage::ALL, 1),
+        sample(caps::ALL, 1),
     ]
     .concat();
     let more = [

@@ -26,6 +26,9 @@ pub struct CapBook {
     accounts: BTreeMap<DeviceId, Account>,
     /// What each tunnel had carried when it was looked at last.
     seen: BTreeMap<TunnelId, u64>,
+    /// For whom each counts: what one carried until it went counts also when it is not known any more whose it was.
+    #[serde(default)]
+    whose: BTreeMap<TunnelId, DeviceId>,
     /// The rates that were told.
     told: BTreeMap<TunnelId, Rate>,
     /// Whether what tunnels carried before the first look was put aside.
@@ -164,7 +167,10 @@ impl CapBook {
         let mut devices = BTreeMap::<DeviceId, Vec<&CappedTunnel>>::new();
         let mut grown = BTreeMap::<DeviceId, u64>::new();
         for tunnel in tunnels {
-            let Some(device) = &tunnel.device else {
+            if let Some(device) = &tunnel.device {
+                self.whose.insert(tunnel.id, device.clone());
+            }
+            let Some(device) = self.whose.get(&tunnel.id) else {
                 // Counted when it is known whose it was.
                 if !self.begun {
                     self.seen.insert(tunnel.id, tunnel.carried);
@@ -281,6 +287,7 @@ impl CapBook {
     ) {
         let known: BTreeSet<TunnelId> = tunnels.iter().map(|tunnel| tunnel.id).collect();
         self.seen.retain(|id, _| known.contains(id));
+        self.whose.retain(|id, _| known.contains(id));
         self.accounts.retain(|device, account| {
             let over = account.word().is_none_or(|word| word.cap.window.ended(now));
             devices.contains_key(device) || account.total() > 0 || !over
@@ -422,6 +429,11 @@ mod tests {
             ..gone(9_200)
         };
         look(&mut book, &[nobodys], 5);
+        assert_eq!(
+            used(&book),
+            Some(200),
+            "also when nobody knows any more whose it was"
+        );
         look(&mut book, &[tunnel(1, "a", 9_210)], 6);
         assert_eq!(used(&book), Some(210));
     }

@@ -11,6 +11,8 @@ use super::{
     entry::{Entry, EntryId, Usage, What, decode},
 };
 
+mod intervals;
+
 /// Entries that come this late still come in their order: where somebody cuts a file that is written, what may be missing in the copy
 /// is written again behind what was written since.
 const WINDOW: usize = 1 << 14;
@@ -100,6 +102,7 @@ pub struct Verifier {
     /// Times that somebody cut the file: its copy may end within a line.
     cuts: u64,
     open: BTreeMap<TunnelId, EntryId>,
+    held: BTreeMap<TunnelId, EntryId>,
     sampled: BTreeMap<TunnelId, (EntryId, Usage)>,
     was_damaged: bool,
     counts: BTreeMap<&'static str, usize>,
@@ -211,43 +214,6 @@ impl Verifier {
         }
         self.interval(id, &entry.what);
         self.sample(id, &entry.what);
-    }
-
-    fn interval(&mut self, id: EntryId, what: &What) {
-        match what {
-            What::TunnelStart { tunnel, .. } => {
-                if let Some(open) = self.open.insert(*tunnel, id) {
-                    self.problem("start", format!("{id} starts {tunnel}, which {open} started"));
-                }
-            }
-            What::TunnelStop { tunnel, start, .. } => {
-                let open = self.open.remove(tunnel);
-                let first = self.chains.get(&id.node).map(|chain| chain.first);
-                match (open, *start) {
-                    (Some(open), Some(start)) if open == start => self.report.pairs += 1,
-                    (None, None) => self.report.begun_before += 1,
-                    (None, Some(start)) if first.is_some_and(|first| start < first) => {
-                        self.report.begun_before += 1;
-                    }
-                    (open, start) => {
-                        let name = |id: Option<EntryId>| {
-                            id.map_or_else(|| "nothing".to_owned(), |id| id.to_string())
-                        };
-                        let text = format!(
-                            "{id} stops {tunnel} as started by {}, and started by {} it was",
-                            name(start),
-                            name(open)
-                        );
-                        self.problem("stop", text);
-                    }
-                }
-            }
-            What::ThrottleStart { .. }
-            | What::ThrottleStop { .. }
-            | What::UsageSample { .. }
-            | What::Gap { .. }
-            | What::Repair { .. } => {}
-        }
     }
 
     fn sample(&mut self, id: EntryId, what: &What) {

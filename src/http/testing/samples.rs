@@ -165,6 +165,7 @@ pub(super) fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Ar
         phase: Phase::Active,
         since: at(60),
         failure: None,
+        rate_failure: None,
         session: SessionStatus::Up,
         session_detail: None,
         session_cause: None,

@@ -21,7 +21,7 @@ use warren_state::{
     desired::Refusal,
     event::Level,
     journal::{JournalEntry, LocalPosition},
-    lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
+    lifecycle::{BlockedRoutes, FailureReport, TunnelReport, steps_in_words},
     table::RecorderStanding,
 };
 
@@ -323,13 +323,21 @@ pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport
             next_in_seconds: contest.next.since(snapshot.at).as_secs_f64(),
         }),
         attempts: report.attempts,
-        failure: report.failure.as_ref().map(|failure| Failure {
-            phase: failure.phase.into(),
-            class: failure.fault.class.into(),
-            operation: failure.fault.operation.clone(),
-            detail: failure.fault.detail.clone(),
-            retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
-        }),
+        rate_failure: report
+            .rate_failure
+            .as_ref()
+            .map(|failure| failed(snapshot, failure)),
+        failure: report.failure.as_ref().map(|failure| failed(snapshot, failure)),
+    }
+}
+
+fn failed(snapshot: &Snapshot, failure: &FailureReport) -> Failure {
+    Failure {
+        phase: failure.phase.into(),
+        class: failure.fault.class.into(),
+        operation: failure.fault.operation.clone(),
+        detail: failure.fault.detail.clone(),
+        retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, Part, Phase, Plan,
-    PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
+    PlannedStep, RateWant, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
     spec::SpecPart,
@@ -98,6 +98,9 @@ impl Lifecycle {
         {
             build.must_change();
         }
+        if before.rate != spec.rate {
+            self.rate_failure = None;
+        }
         self.old_rules.extend(before.rules.difference(&spec.rules));
         self.old_rules.retain(|rule| !spec.rules.contains(rule));
         if before.exclude != spec.exclude || before.far_ends != spec.far_ends {
@@ -137,6 +140,7 @@ impl Lifecycle {
         if self.todo.retire.is_some() {
             return self.drain(cx);
         }
+        let rate_waits = self.rate_waits(cx.now);
         let look = if mem::take(&mut self.todo.rebuild) {
             Look::Build
         } else {
@@ -148,6 +152,13 @@ impl Lifecycle {
         let mark = mark(spec, observed);
         let after = mark.map_or(Incarnation(0), Incarnation::next);
         self.next_incarnation = self.next_incarnation.max(after);
+        let without_rate = rate_waits.then(|| {
+            Arc::new(TunnelSpec {
+                rate: RateWant::AsItIs,
+                ..(**spec).clone()
+            })
+        });
+        let spec = without_rate.as_ref().unwrap_or(spec);
         let plan = self.rib.plan(spec, self.next_incarnation, |want| {
             if build.anew {
                 plan_tunnel_anew(want, observed)
@@ -261,7 +272,9 @@ impl Lifecycle {
         self.note_blocked(report, cx);
         let phase = work.stage.phase();
         if let Some((step, fault)) = report.failure() {
-            return if !build.anew && cannot_move(step, fault) {
+            return if is_rate(step) && fault.class != FaultClass::Gone {
+                self.rate_failed(phase, fault, build, cx)
+            } else if !build.anew && cannot_move(step, fault) {
                 self.make_anew(phase, fault, build, cx)
             } else {
                 self.fail(phase, fault.clone(), build, cx)
@@ -298,6 +311,9 @@ impl Lifecycle {
         self.start_session(cx);
         let settled = self.settled();
         build.standing = Standing::Settled(settled);
+        if self.rate_due().is_some_and(|due| cx.now >= due) {
+            return self.look(Look::Build, build, cx);
+        }
         if self.todo.recheck && self.may_repair(cx.now) {
             return self.look(Look::Check, build, cx);
         }
@@ -419,7 +435,11 @@ fn cannot_move(step: &PlannedStep, fault: &Fault) -> bool {
 
 /// What changes while the tunnel goes on as it is.
 fn in_passing(step: &PlannedStep) -> bool {
-    learned_route(step).is_some() || matches!(step.action, Action::Part(_, Part::Rate(_)))
+    learned_route(step).is_some() || is_rate(step)
+}
+
+fn is_rate(step: &PlannedStep) -> bool {
+    matches!(step.action, Action::Part(_, Part::Rate(_)))
 }
 
 fn learned_route(step: &PlannedStep) -> Option<&Route> {

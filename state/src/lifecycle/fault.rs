@@ -21,6 +21,11 @@ impl Lifecycle {
             (self.move_timeout(), "move"),
             (self.repair_due(), "repair"),
             (self.contest_over(), "contest"),
+            (
+                self.rate_due()
+                    .filter(|_| matches!(self.state, State::Settled(_))),
+                "rate",
+            ),
             (self.counts_due(), "routes"),
         ];
         named
@@ -63,6 +68,35 @@ impl Lifecycle {
         }
         self.stop_multicast(cx);
         self.compensate(phase, fault, build, cx)
+    }
+
+    /// A tunnel does not wait for its rate: it is built and goes on without, and the rate is tried again.
+    pub(super) fn rate_failed(
+        &mut self,
+        phase: Phase,
+        fault: &Fault,
+        build: Build,
+        cx: &mut Context<'_>,
+    ) -> State {
+        let wait = self.settings.jitter().of(self.settings.conflict_retry, cx.random);
+        self.record_failure(phase, fault, wait, cx);
+        self.rate_failure = Some(Box::new(FailureReport {
+            phase,
+            fault: fault.clone(),
+            retry_at: cx.now + wait,
+        }));
+        self.look(Look::Build, build, cx)
+    }
+
+    /// Whether the rate is left alone for now. When it is not, what was wrong with it is over or is told again.
+    pub(super) fn rate_waits(&mut self, now: Monotonic) -> bool {
+        self.rate_failure.take_if(|failure| now >= failure.retry_at);
+        self.rate_failure.is_some()
+    }
+
+    /// When a rate that could not be put is tried again.
+    pub(super) fn rate_due(&self) -> Option<Monotonic> {
+        self.rate_failure.as_ref().map(|failure| failure.retry_at)
     }
 
     /// The dataplane cannot move the link.

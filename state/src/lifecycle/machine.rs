@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, mem, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assignment, Contest, Effect, Input, LifecycleSettings, PhaseReason, SessionNumber,
+    Assignment, Contest, Effect, FailureReport, Input, LifecycleSettings, PhaseReason, SessionNumber,
     counts::ToldCounts,
     moving::Move,
     services::Services,
@@ -66,6 +66,9 @@ pub struct Lifecycle {
     pub(super) moving: Option<Box<Move>>,
     pub(super) todo: Todo,
     pub(super) backoff: Backoff,
+    /// Why the tunnel cannot be held to its rate; until it is tried again, its rate is left alone.
+    #[serde(default)]
+    pub(super) rate_failure: Option<Box<FailureReport>>,
     pub(super) repairs: u64,
     /// The last of them, in a row.
     pub(super) contest: Option<Box<Contest>>,
@@ -135,6 +138,7 @@ impl Lifecycle {
             todo: Todo::default(),
             backoff: Backoff::new(settings.retries(), settings.healthy_after),
             settings,
+            rate_failure: None,
             repairs: 0,
             contest: None,
             told_counts: ToldCounts::default(),

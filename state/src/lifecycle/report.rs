@@ -15,6 +15,7 @@ impl Lifecycle {
             phase: self.phase(),
             since: self.since,
             failure: self.state.failure().cloned().map(Box::new),
+            rate_failure: self.rate_failure.clone(),
             session: session.map_or(SessionStatus::Pending, |session| session.status),
             session_detail: session.and_then(|session| Some(session.detail.as_ref()?.text.clone())),
             session_cause: session.and_then(|session| Some(session.detail.as_ref()?.cause)),

@@ -104,9 +104,10 @@ fn of_report(report: &TunnelReport) -> usize {
     .map(blocked)
     .into_iter()
     .sum::<usize>();
-    let failure = report.failure.as_ref().map_or(0, |failure| {
-        failure.fault.operation.len() + failure.fault.detail.len()
-    });
+    let failures = [&report.failure, &report.rate_failure].into_iter().flatten();
+    let failure: usize = failures
+        .map(|failure| failure.fault.operation.len() + failure.fault.detail.len())
+        .sum();
     size_of::<TunnelReport>() + 4 * SMALL + routes + failure
 }
 

@@ -190,6 +190,32 @@ fn of_a_list_what_it_lacks_or_refuses_is_not_taken_and_what_it_has_twice_is_take
 }
 
 #[test]
+fn what_is_refused_again_and_again_is_sent_ever_later_and_never_given_up() {
+    let mut host = Host::again();
+    host.used("a", 100);
+    host.synced("a", State::default());
+    let mut rounds_until = vec![];
+    for _ in 0..4 {
+        let before = host.batches.len();
+        let mut rounds = 0;
+        while host.batches.len() == before {
+            host.round();
+            rounds += 1;
+            assert!(rounds < 100, "it is never sent again");
+        }
+        rounds_until.push(rounds);
+        host.answer(vec![Taken {
+            refused: Some("no".to_owned()),
+            ..taken("a")
+        }]);
+    }
+    assert_eq!(rounds_until, [1, 1, 2, 4]);
+    assert_eq!(host.remote.status().owed, 100);
+    host.give(Input::Stop);
+    assert_eq!(host.batches.len(), 5, "the last chance is taken");
+}
+
+#[test]
 fn no_batch_is_larger_than_the_bound_and_the_next_one_waits_for_the_answer() {
     let mut host = Host::again();
     let all = (0..1200).map(|number| Used {

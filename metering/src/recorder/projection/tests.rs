@@ -119,6 +119,77 @@ fn a_tunnel_starts_once_and_stops_once_with_its_reason() {
 }
 
 #[test]
+fn a_tunnel_that_is_held_is_an_interval_by_its_cap_and_another_rate_is_another_one() {
+    let set = |up| Event::ThrottleSet {
+        tunnel: tunnel(1),
+        owner: Some(key(9)),
+        rate: Rate {
+            up: Some(up),
+            down: Some(0),
+        },
+        used: 5,
+        limit: Some(5),
+    };
+    let clear = Event::ThrottleClear {
+        tunnel: tunnel(1),
+        owner: None,
+    };
+    let mut projection = Projection::new(NodeId(7));
+    let mut entries = made(
+        &mut projection,
+        &[
+            at(1, 1, phase(1, 1, Phase::Active, None)),
+            at(1, 2, set(7)),
+            at(1, 3, set(8)),
+        ],
+    );
+    // A daemon that was killed meanwhile goes on with the projection as it is on disk.
+    let mut projection: Projection =
+        serde_json::from_str(&serde_json::to_string(&projection).unwrap()).unwrap();
+    entries.extend(made(&mut projection, &[at(1, 4, clear)]));
+    let kinds: Vec<&str> = entries.iter().map(|entry| entry.what.kind()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "tunnel.start",
+            "throttle.start",
+            "throttle.stop",
+            "throttle.start",
+            "throttle.stop"
+        ]
+    );
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let of = |entry: &Entry| match entry.what {
+        What::ThrottleStart {
+            owner,
+            reason,
+            up,
+            down,
+            ..
+        } => (owner, reason, None, up, down),
+        What::ThrottleStop {
+            owner, reason, start, ..
+        } => (owner, reason, start, None, None),
+        _ => panic!("{entry:?}"),
+    };
+    let each: Vec<_> = entries[1..].iter().map(of).collect();
+    let (owner, cap) = (Some(key(9)), Reason::Cap);
+    assert_eq!(
+        each,
+        [
+            (owner, cap, None, Some(7), Some(0)),
+            (owner, cap, ids[1], None, None),
+            (owner, cap, None, Some(8), Some(0)),
+            (owner, cap, ids[3], None, None),
+        ]
+    );
+    let report = proven(&entries);
+    assert!(report.is_proven() && report.pairs == 2, "{report:?}");
+    entries.remove(3);
+    assert!(!proven(&entries).problems.is_empty(), "a stop without its start");
+}
+
+#[test]
 fn a_link_that_is_made_anew_or_taken_over_is_another_interval() {
     let drift = [
         at(1, 1, phase(1, 1, Phase::Active, None)),

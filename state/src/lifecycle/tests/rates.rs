@@ -87,3 +87,60 @@ fn a_rate_that_changes_while_a_move_is_postponed_does_not_end_the_wait() {
     assert!(bench.machine.postponed_move().is_some());
     assert_eq!(rate(&bench), HELD, "and it holds where the tunnel is");
 }
+
+#[test]
+fn a_rate_that_cannot_be_put_costs_the_tunnel_nothing_and_is_tried_again() {
+    for class in [
+        FaultClass::Conflict,
+        FaultClass::Unsupported,
+        FaultClass::Permanent,
+        FaultClass::Transient,
+    ] {
+        let mut bench = Bench::active();
+        bench.step_faults.push_back(Some(class));
+        bench.assign(held(RateWant::Be(HELD)));
+        bench.run();
+        assert_eq!((bench.phase(), rate(&bench)), (Phase::Active, Rate::UNLIMITED));
+        let told = bench.machine.report().rate_failure.expect("it is told");
+        assert_eq!(told.fault.class, class);
+        bench.give(Input::Recheck);
+        bench.routes(&["198.18.9.0/24"], &[]);
+        bench.run();
+        assert_eq!(bench.routes_in_kernel().len(), 3, "its routes do not wait for it");
+        assert_eq!(
+            rate(&bench),
+            Rate::UNLIMITED,
+            "{class:?}: it is not tried all the time"
+        );
+        bench.step_faults.push_back(Some(class));
+        bench.pass("rate");
+        assert!(bench.machine.report().rate_failure.is_some(), "{class:?}: again");
+        bench.pass("rate");
+        assert_eq!((bench.phase(), rate(&bench)), (Phase::Active, HELD));
+        assert_eq!(bench.machine.report().rate_failure, None);
+        assert_eq!(bench.phases(), [], "{class:?}: it never was anything but active");
+    }
+}
+
+#[test]
+fn a_tunnel_is_built_without_a_rate_that_cannot_be_put() {
+    let mut bench = Bench::new();
+    bench.assign(held(RateWant::Be(HELD)));
+    bench.run();
+    let applied = bench.applied();
+    let before = applied.iter().take_while(|step| !step.contains("rate")).count();
+    let mut bench = Bench::new();
+    bench.step_faults.extend(vec![None; before]);
+    bench.step_faults.push_back(Some(FaultClass::Unsupported));
+    bench.assign(held(RateWant::Be(HELD)));
+    bench.run();
+    assert!(bench.machine.report().rate_failure.is_some());
+    assert_eq!(bench.phase(), Phase::Peering);
+    bench.assign(held(RateWant::default()));
+    bench.run();
+    assert_eq!(
+        bench.machine.report().rate_failure,
+        None,
+        "none is wanted any more"
+    );
+}

@@ -181,6 +181,7 @@ impl Bench {
             phase,
             since: self.now,
             failure: failure.map(Box::new),
+            rate_failure: None,
             session: SessionStatus::Up,
             session_detail: None,
             session_cause: None,

@@ -1,5 +1,7 @@
 //! One device: what is known of it, its record, and its window.
 
+use std::time::Duration;
+
 use warren_state::Monotonic;
 
 use crate::cap::{
@@ -9,6 +11,9 @@ use crate::cap::{
         tally::Tally,
     },
 };
+
+/// A record that is refused again and again is sent this often at least.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
 
 /// One whose use is followed.
 #[derive(Debug)]
@@ -23,6 +28,9 @@ pub(super) struct Device {
     pub(super) next: Option<Monotonic>,
     pub(super) used_at: Monotonic,
     pub(super) failures: u32,
+    /// How often in a row its record was not taken, and until when it is not sent again for that.
+    pub(super) not_taken: u32,
+    pub(super) rests_until: Option<Monotonic>,
     pub(super) is_changed: bool,
 }
 
@@ -45,8 +53,17 @@ impl Device {
             next: None,
             used_at: now,
             failures: 0,
+            not_taken: 0,
+            rests_until: None,
             is_changed: false,
         }
+    }
+
+    /// What was not taken comes with the next batch, and after that twice as late each time.
+    pub(super) fn rest(&mut self, now: Monotonic, interval: Duration) {
+        let times = 1 << self.not_taken.min(16);
+        self.not_taken += 1;
+        self.rests_until = (times > 1).then(|| now + (interval * times).min(LONGEST_REST));
     }
 
     pub(super) fn record(&mut self, settings: &Settings) -> Option<Record> {

@@ -86,6 +86,9 @@ impl Remote {
             if taken {
                 kept.push(device.tally.clone());
                 device.is_changed = false;
+                (device.not_taken, device.rests_until) = (0, None);
+            } else {
+                device.rest(now, self.settings.batch_interval);
             }
             if let Some(round) = &mut self.round {
                 round.taken += usize::from(taken);
@@ -111,7 +114,7 @@ impl Remote {
         let Some(mut round) = self.round.take() else {
             return;
         };
-        let (records, tallies) = self.next_batch(&mut round);
+        let (records, tallies) = self.next_batch(now, &mut round);
         if !records.is_empty() {
             self.batches += 1;
             let batch = Batch {
@@ -140,13 +143,14 @@ impl Remote {
         }
     }
 
-    fn next_batch(&mut self, round: &mut Round) -> (BTreeMap<DeviceId, Record>, Vec<Tally>) {
+    fn next_batch(&mut self, now: Monotonic, round: &mut Round) -> (BTreeMap<DeviceId, Record>, Vec<Tally>) {
         let (mut records, mut tallies, mut weight) = (BTreeMap::new(), Vec::new(), 0);
         let from = round.after.take().map_or(Bound::Unbounded, Bound::Excluded);
         let is_last_chance = self.stopping == Stopping::Yes;
         for (id, device) in self.devices.range_mut((from, Bound::Unbounded)) {
             // What is asked of one just now does not know whether to know this.
-            if device.is_asking && !is_last_chance {
+            let rests = device.rests_until.is_some_and(|until| now < until);
+            if (device.is_asking || rests) && !is_last_chance {
                 continue;
             }
             let Some(record) = device.record(&self.settings) else {
