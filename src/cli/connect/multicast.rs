@@ -10,7 +10,7 @@ use warren_state::Pubkey;
 
 use super::{
     catalogue::{self, Groups},
-    change::{self, Change},
+    change::Change,
     device::{self, Candidates},
     establish::{Standing, enable},
     feeds::{

@@ -14,9 +14,8 @@ use warren_state::Pubkey;
 
 use super::{
     super::{
-        catalogue::{self, Groups},
-        change, device,
-        feeds::{self, Feeds, plan},
+        catalogue, change,
+        feeds::plan,
         host_state::HostState,
         passes::Pass,
         proof::Proven,
@@ -24,9 +23,9 @@ use super::{
         select::{self, Choice},
         session::LedgerSession,
     },
-    Asked, Offer, create, wanted,
+    Asked, Offer,
 };
-use crate::{command::How, failure::Failure, name};
+use crate::{command::How, failure::Failure};
 
 /// The devices where the feeds that are asked for are: all of those that are named, any that was bought otherwise.
 pub(super) fn covered(

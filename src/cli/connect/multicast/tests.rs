@@ -1,6 +1,11 @@
-use warren_ledger::{accounts::samples::key, instructions::samples, proof::IpProof};
+use warren_ledger::{
+    accounts::{Cyoa, samples::key},
+    instructions::{CreateSubscribeUser, DzPrefixCount, samples},
+    proof::IpProof,
+    send::fits,
+};
 
-use super::*;
+use super::{creation::fitting, *};
 
 #[test]
 fn a_user_is_made_with_as_many_groups_as_fit_beside_its_proof() {
