@@ -147,8 +147,7 @@ fn refused(site: &mut Site<'_>) -> Result<()> {
     })?;
     ensure!(room.max_unicast_users > 0);
     stay(&ASKED, "no device that has room was nearer")?;
-    let stranger = operator.keypair.with_file_name("stranger.json");
-    operator.succeeds(site, &["keygen", "--outfile", &stranger.display().to_string()])?;
+    let (_, stranger) = site.add_payer("stranger")?;
     let theirs = Operator::new(site, &daemon, stranger)?.warren(&ASKED)?;
     ensure!(theirs.code == 1 && theirs.err.contains("was made by"), "{theirs}");
     site.network.edit_device(second, |device| {
