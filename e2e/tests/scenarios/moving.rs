@@ -166,9 +166,11 @@ fn refused(site: &mut Site<'_>) -> Result<()> {
         "another link"
     );
     operator.succeeds(site, &["disconnect", "multicast"])?;
-    operator
-        .succeeds(site, &ASKED)?
-        .tells(&["Moved: the tunnel ends at"])?;
+    until("it moves once there is a place", SOON, || {
+        let said = operator.warren_with_devices(site, &ASKED)?;
+        let moved = said.code == 0 && said.out.contains("Moved: the tunnel ends at");
+        Ok(Ask::holds(moved, || said.to_string()))
+    })?;
     ensure!(
         user_of(site, UserType::IBRL)?.1.device_pk == second,
         "it did not move"
