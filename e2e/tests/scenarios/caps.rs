@@ -155,7 +155,7 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
 
 /// A cap that the authority gives holds the tunnel, and when it is lifted there the tunnel is let go.
 fn by_its_word(authority: &Authority, daemon: &Daemon, owner: &str) -> Result<()> {
-    authority.cap(&["set", owner, "1MB"])?;
+    authority.cap(&["set", owner, "1MB/month"])?;
     until("the authority's cap holds", scaled(PATIENCE), || {
         let tunnel = only_tunnel(daemon)?;
         Ok(Ask::holds(held(&tunnel), || tunnel.to_string()))
