@@ -25,7 +25,7 @@ use support::{Daemon, LONG, ask, stderr, stdout, warrend};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("ledger/src/way/fixtures")
+        .join("ledger/src/connector/fixtures")
         .join(name)
 }
 

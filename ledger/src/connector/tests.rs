@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/way/fixtures")
+        .join("src/connector/fixtures")
         .join(name)
 }
 
