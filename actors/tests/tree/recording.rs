@@ -146,25 +146,29 @@ async fn each_part_of_a_long_recording_can_be_done_again_by_itself() {
     for number in 1..=20 {
         world.active(number).await;
     }
-    for _ in 0..3 {
-        for number in 1..=20 {
-            let link = gateway_link(number);
-            let before = world.kernel.index(&link);
-            world.kernel.meddle(&link, |model| model.delete_link(&link));
-            world
-                .eventually("it is back", || {
-                    world
-                        .kernel
-                        .index(&link)
-                        .is_some_and(|index| Some(index) != before)
-                })
-                .await;
+    // Until the second file has begun, and is neither nearly empty nor nearly full.
+    let (older, few) = (directory.path().join("recording.1"), 64 << 10..320 << 10);
+    let is_enough = || older.exists() && std::fs::metadata(&file).is_ok_and(|file| few.contains(&file.len()));
+    for number in (1..=20).cycle().take(1_000) {
+        if is_enough() {
+            break;
         }
+        let link = gateway_link(number);
+        let before = world.kernel.index(&link);
+        world.kernel.meddle(&link, |model| model.delete_link(&link));
+        world
+            .eventually("it is back", || {
+                world
+                    .kernel
+                    .index(&link)
+                    .is_some_and(|index| Some(index) != before)
+            })
+            .await;
     }
     world.converged().await;
     world.stop(StopMode::Detach).await;
     let newer = std::fs::read(&file).unwrap();
-    let older = std::fs::read(directory.path().join("recording.1")).expect("it did not fit into one file");
+    let older = std::fs::read(&older).expect("it did not fit into one file");
     for recording in [&older, &newer, &[&*older, &*newer].concat()] {
         let outcome = play(recording).unwrap_or_else(|failure| panic!("{failure}"));
         assert!(
