@@ -123,7 +123,7 @@ export function Caps({ app }: { app: App }) {
                 {one.name}
               </th>
               <td>
-                <Badge state={one.state}>{one.text}</Badge>
+                <Badge state={one.state} /> {one.text}
               </td>
               <td>{one.reason ?? "not held"}</td>
             </tr>
