@@ -224,7 +224,7 @@ fn an_answer_that_is_not_the_daemons_is_an_error_and_no_crash() {
         ("/routes", 200, "[]"),
     ];
     let _server = serve(dir.path(), script);
-    for said in ["not what warrend answers", "not what warrend answers", "boom"] {
+    for said in ["not one of warrend's", "not one of warrend's", "boom"] {
         let output = warren(dir.path(), &["status"]);
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains(said), "{}", stderr(&output));

@@ -44,7 +44,7 @@ fn a_hangup_is_remarked_on_and_neither_ends_the_daemon_nor_counts_as_a_request_t
     for _ in 0..2 {
         daemon.signal(Signal::SIGHUP);
         let line = daemon.line_with(
-            "files of recorders are opened anew; nothing is reloaded; restart to take a changed configuration over",
+            "recorders' files are reopened; nothing is reloaded: restart to apply a changed configuration",
         );
         assert!(line.contains(r#""level":"INFO""#), "{line}");
     }
@@ -308,7 +308,7 @@ fn what_happened_at_night_is_still_told_after_two_restarts() {
         "-> peering",
         &account,
         "stopping",
-        "ended without a word",
+        "ended abruptly",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -324,7 +324,7 @@ fn what_happened_at_night_is_still_told_after_two_restarts() {
         "{document}"
     );
     let nobody = warren(dir.path(), &["explain", "nobody"]);
-    assert!(nobody.status.code() == Some(1) && stderr(&nobody).contains("no tunnel is called"));
+    assert!(nobody.status.code() == Some(1) && stderr(&nobody).contains("there is no tunnel"));
     reported(dir.path(), &account);
 }
 
@@ -421,7 +421,7 @@ fn a_recorder_that_cannot_write_stops_the_start_unless_it_may_degrade_and_then_i
     let said = stdout(&warren(dir.path(), &["status"])) + &stderr(&warren(dir.path(), &["status"]));
     assert!(said.contains("recorder file cannot write"), "{said}");
     std::fs::create_dir(missing.parent().unwrap()).unwrap();
-    daemon.line_with("recorder file writes again, with what waited");
+    daemon.line_with("recorder file writes again, including what waited");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.end(), Some(0));
 }

@@ -108,7 +108,7 @@ impl State {
             tracing::warn!(
                 from = gap.asked.0,
                 to = gap.oldest.0,
-                "more happened than the table keeps; log lines are missing"
+                "events came faster than they could be logged; log lines are missing"
             );
             let (_, _, kept) = table.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
             kept.unwrap_or_default()
@@ -123,7 +123,7 @@ impl State {
     fn tell(&mut self, entry: &JournalEntry) {
         match self.repeats.take(self.env.clock.now(), entry) {
             Telling::Plainly => log(entry, &""),
-            Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
+            Telling::Times(times) => log(entry, &format_args!(" ({times} times so far)")),
             Telling::Later => {}
         }
     }

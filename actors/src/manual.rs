@@ -23,10 +23,10 @@ pub enum ManualError {
     #[error("{0}")]
     Failed(String),
     /// It took too long; what there is of it is taken down.
-    #[error("it is not there after {} s", PATIENCE.as_secs())]
+    #[error("it did not appear within {} s", PATIENCE.as_secs())]
     Late,
     /// It was taken away meanwhile.
-    #[error("it was taken away again by the next pass, which follows the ledger")]
+    #[error("the next pass, which follows the ledger, removed it again")]
     Superseded,
     /// The daemon is stopping.
     #[error("the daemon does not answer")]

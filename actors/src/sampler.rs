@@ -120,7 +120,7 @@ impl State {
             Ok(mut looked) => {
                 let gaps = self.env.usage.take(&mut looked, &self.env.tables());
                 for gap in gaps {
-                    tracing::debug!(?gap, "what was carried in this time may be missing");
+                    tracing::debug!(?gap, "what was carried meanwhile may be missing");
                 }
             }
             // The next look finds all of it.

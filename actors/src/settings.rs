@@ -106,7 +106,7 @@ pub struct UsageSettings {
 
 /// A recording that cannot be begun.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot record into {}", .file.display())]
+#[error("cannot record to {}", .file.display())]
 pub struct RecordError {
     /// The file that cannot be written.
     pub file: PathBuf,

@@ -81,7 +81,7 @@ impl Usage {
             let _not_ours = book.read_back(line);
         });
         if let Err(error) = read {
-            tracing::warn!(error = %chain(&error), "what tunnels carried until now is lost: it cannot be read, and was set aside");
+            tracing::warn!(error = %chain(&error), "usage so far is lost: it cannot be read and was set aside");
         }
         book.begin(epoch, Clock::unix_ms());
         let usage = Self {
@@ -279,7 +279,7 @@ impl Answer {
             unseen_ms: book.unseen_ms(),
             problem: book
                 .is_refused()
-                .then(|| "what was counted last could not be written".to_owned()),
+                .then(|| "the last counts could not be written".to_owned()),
         }
     }
 }

@@ -68,12 +68,12 @@ struct GoesBy {
 pub enum ClientError {
     /// No socket is there.
     #[error(
-        "{0} is not there: is warrend running? Start it with `systemctl start warrend`, or name its socket with --sock-file"
+        "{0} does not exist: is warrend running? Start it with `systemctl start warrend`, or name its socket with --sock-file"
     )]
     Missing(PathBuf),
     /// Nobody listens on the socket.
     #[error(
-        "nobody answers on {0}: warrend ended without removing it. Start it with `systemctl start warrend`"
+        "nothing answers on {0}: warrend ended without removing it. Start it with `systemctl start warrend`"
     )]
     Refused(PathBuf),
     /// We may not connect.
@@ -105,7 +105,7 @@ pub enum ClientError {
     },
     /// The daemon is enabled, but of a version that pins no address.
     #[error(
-        "the daemon goes by {} and did not take {pin}: its version cannot pin an address; start it with -client-ip {pin}",
+        "the daemon uses {} and did not accept {pin}: its version cannot pin an address; start it with -client-ip {pin}",
         if .is.is_empty() { "no address yet" } else { .is.as_str() }
     )]
     NotPinned {
@@ -115,7 +115,7 @@ pub enum ClientError {
         is: String,
     },
     /// The answer makes no sense: the socket belongs to another program, or to another version.
-    #[error("the answer on {path} to {target} is not what warrend answers: {problem}")]
+    #[error("the answer to {target} on {path} is not one of warrend's: {problem}")]
     Unexpected {
         /// The path of the daemon's socket.
         path: PathBuf,

@@ -145,7 +145,7 @@ impl Follower {
             return Ok(());
         };
         let next = timeout(self.silence, body.next()).await;
-        let bytes = next.unwrap_or_else(|_elapsed| Err("nothing came any more".to_owned()));
+        let bytes = next.unwrap_or_else(|_elapsed| Err("nothing more arrived".to_owned()));
         let taken = bytes.and_then(|bytes| match bytes {
             Some(bytes) => frames.take(&bytes).map_err(|error| error.to_string()),
             None => Err("the stream ended".to_owned()),

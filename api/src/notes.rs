@@ -32,7 +32,7 @@ pub fn problems(status: &Status) -> Vec<Problem> {
     let tunnels = || status.tunnels.iter();
     let mut problems = as_a_whole(status);
     problems.extend(
-        address(status).map(|text| Problem::of(text, "`warren doctor` looks at this host's addresses")),
+        address(status).map(|text| Problem::of(text, "`warren doctor` checks this host's addresses")),
     );
     problems.extend(some(
         tunnels().filter_map(|tunnel| in_the_way(status, tunnel)),
@@ -40,21 +40,21 @@ pub fn problems(status: &Status) -> Vec<Problem> {
     ));
     problems.extend(some(
         tunnels().filter_map(|tunnel| {
-            let fix = "start the daemon with -owner auto, should its tunnel not be here";
+            let fix = "if its tunnel should not be here, start the daemon with -owner auto";
             Some(Problem::of(another(status, tunnel)?, fix).about(tunnel))
         }),
         "tunnels that another key made",
     ));
     problems.extend(some(
         tunnels().filter_map(|tunnel| {
-            let fix = "find the program that changes it, and tell it to leave this interface alone";
+            let fix = "find the program that changes it, and make it leave this interface alone";
             Some(Problem::of(contest(tunnel)?, fix).about(tunnel))
         }),
         "tunnels that something else changes",
     ));
     problems.extend(some(
         tunnels().filter_map(|tunnel| Some(Problem::of(speechless(tunnel)?, DOCTOR).about(tunnel))),
-        "tunnels whose multicast messages cannot leave",
+        "tunnels whose multicast messages cannot be sent",
     ));
     problems.extend(some(
         status.refused.iter().map(of_refused),
@@ -76,7 +76,7 @@ fn as_a_whole(status: &Status) -> Vec<Problem> {
         (stopping, "`systemctl start warrend` starts it again"),
         (
             switch(status),
-            "`warren enable` or `warren disable` sets the switch anew",
+            "`warren enable` or `warren disable` sets the switch again",
         ),
         (
             store(status),
@@ -87,7 +87,7 @@ fn as_a_whole(status: &Status) -> Vec<Problem> {
     .chain(
         recorders(status)
             .into_iter()
-            .map(|text| (Some(text), "see where it writes to, and whether there is room")),
+            .map(|text| (Some(text), "check where it writes to, and whether there is space")),
     )
     .chain([
         (disabled(status), "`warren enable`"),
@@ -97,7 +97,7 @@ fn as_a_whole(status: &Status) -> Vec<Problem> {
         ),
         (
             ledger(status),
-            "`warren doctor` tries the endpoint; --ledger-url names others",
+            "`warren doctor` tests the endpoint; --ledger-url sets another",
         ),
         (restarted(status), "nothing is to be done here"),
         (quarantined(status), "a newer version of warren may know them"),
@@ -130,7 +130,7 @@ fn quarantined(status: &Status) -> Option<String> {
         "accounts of the ledger do",
     );
     Some(format!(
-        "{count} not decode and are as good as absent; {account}: {reason}"
+        "{count} not decode, and count as absent; {account}: {reason}"
     ))
 }
 
@@ -162,7 +162,7 @@ pub fn fix(tunnel: &Tunnel) -> Option<&'static str> {
         | SessionCause::NotificationReceived
         | SessionCause::OurAsnRefused
         | SessionCause::NotificationSent
-        | SessionCause::OtherAsn => "tell whoever runs the device: this host cannot mend it",
+        | SessionCause::OtherAsn => "tell the device's operator: this host cannot fix it",
         SessionCause::Other => return None,
     })
 }
@@ -178,7 +178,7 @@ pub fn advice(class: &Word<FaultClass>) -> &'static str {
         Some(FaultClass::Permanent) => {
             "the request itself is wrong, or the daemon may not make it: see `warren doctor`"
         }
-        Some(FaultClass::Gone) => "what it was working on went away",
+        Some(FaultClass::Gone) => "what it was working on disappeared",
         Some(FaultClass::Unsupported) => "this dataplane cannot do it",
         None => "this version of warren does not know this class of failure",
     }
@@ -190,7 +190,7 @@ pub fn recorders(status: &Status) -> Vec<String> {
     let note = |one: &RecorderState| {
         let problem = one.problem.as_deref()?;
         Some(format!(
-            "recorder {} cannot write: {problem}; what is to be billed waits in the journal until it can",
+            "recorder {} cannot write: {problem}; usage to be billed waits in the journal until it can",
             one.name
         ))
     };
@@ -205,7 +205,7 @@ pub fn no_address(status: &Status) -> Option<String> {
     }
     let error = status.client_ip_error.as_deref().unwrap_or("still looking");
     Some(format!(
-        "this host's public address is not known: {error}; no tunnel is built or removed until it is found (-client-ip names it)"
+        "this host's public address is not known: {error}; no tunnel is built or removed until it is found (-client-ip sets it)"
     ))
 }
 
@@ -217,7 +217,7 @@ pub fn address(status: &Status) -> Option<String> {
     }
     let (address, other) = (status.client_ip.as_deref()?, status.other_client_ip.as_deref()?);
     Some(format!(
-        "this host stays {address}, which is in use; today {other} would be chosen (it changes when {address} has left the host, or with \
+        "this host keeps {address}, which is in use; today {other} would be chosen (it changes once {address} has left the host, or with \
          -client-ip {other})"
     ))
 }
@@ -227,7 +227,7 @@ pub fn address(status: &Status) -> Option<String> {
 pub fn switch(status: &Status) -> Option<String> {
     let held = status.switch_unknown.as_deref()?;
     Some(format!(
-        "{held}; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`"
+        "{held}; existing tunnels stay as they are, and none is built until `warren enable` or `warren disable`"
     ))
 }
 
@@ -236,7 +236,7 @@ pub fn switch(status: &Status) -> Option<String> {
 pub fn store(status: &Status) -> Option<String> {
     let problem = status.store_problem.as_deref()?;
     Some(format!(
-        "the daemon's state directory cannot be used as it should: {problem}"
+        "the daemon's state directory is not fully usable: {problem}"
     ))
 }
 
@@ -254,12 +254,12 @@ pub fn ledger(status: &Status) -> Option<String> {
     if view.stale {
         let error = view.held.as_deref().or(error).unwrap_or("no reason is known");
         return Some(format!(
-            "the ledger {endpoint} gave nothing usable for {age}: {error}; tunnels stay as they are, and reading goes on"
+            "the ledger {endpoint} has given nothing usable for {age}: {error}; tunnels stay as they are, and reads continue"
         ));
     }
     let held = view.held.as_deref()?;
     Some(format!(
-        "the last read of the ledger {endpoint} does not count: {held}; what it said {age} ago holds until a read does"
+        "the last read of the ledger {endpoint} was not accepted: {held}; the view of {age} ago stays in force until one is"
     ))
 }
 
@@ -273,7 +273,7 @@ pub fn restarted(status: &Status) -> Option<String> {
         .filter(|restart| restart.age_seconds < 3600.0)?;
     let (endpoint, age) = (&status.ledger.endpoint, phrases::span(restart.age_seconds));
     Some(format!(
-        "the ledger {endpoint} was restarted from an earlier slot ({} after {}), and what it says there is in force since {age} ago",
+        "the ledger {endpoint} was restarted from an earlier slot ({} after {}), and its view from there has been in force for {age}",
         restart.to, restart.from
     ))
 }
@@ -285,11 +285,11 @@ fn never_read(status: &Status) -> Option<String> {
     let (endpoint, up) = (&status.ledger.endpoint, phrases::span(status.uptime_seconds));
     Some(match &status.ledger.last_error {
         Some(error) => format!(
-            "the ledger {endpoint} was never read since the daemon started {up} ago: {error}; tunnels that are there stay, and reading goes on"
+            "the ledger {endpoint} has not been read since the daemon started {up} ago: {error}; existing tunnels stay, and reads continue"
         ),
         None => {
             format!(
-                "the ledger {endpoint} is being read for the first time since the daemon started {up} ago; tunnels that are there stay"
+                "the ledger {endpoint} is being read for the first time since the daemon started {up} ago; existing tunnels stay"
             )
         }
     })
@@ -341,7 +341,7 @@ pub fn another(status: &Status, tunnel: &Tunnel) -> Option<String> {
     );
     let last = status.owner.last.as_deref().unwrap_or("nobody");
     Some(format!(
-        "the user of {name} was made by {owner}, and {last} connected this host last: should it not be here, start the daemon with -owner auto"
+        "the user of {name} was made by {owner}, and {last} connected this host last: if it should not be here, start the daemon with -owner auto"
     ))
 }
 
@@ -358,14 +358,14 @@ pub fn contest(tunnel: &Tunnel) -> Option<String> {
     let next = match *next_in_seconds {
         seconds if seconds > 0.0 => {
             format!(
-                ", and what is taken now is put back in {}",
+                ", and what is removed now is put back in {}",
                 phrases::span(seconds)
             )
         }
         _ => String::new(),
     };
     Some(format!(
-        "something else on this host fights over {name}: it was mended {repairs} times in a row, the last time {} ago ({}){next}",
+        "something else on this host keeps changing {name}: it was repaired {repairs} times in a row, last {} ago ({}){next}",
         phrases::span(*last_seconds),
         steps.join("; ")
     ))
@@ -396,14 +396,14 @@ pub fn lasting(phase: &Word<Phase>, seconds: f64) -> String {
 fn so_far(phase: &Word<Phase>, since: &str) -> String {
     match phase.known() {
         Some(Phase::Pending) => format!("has been waiting to be built for {since}"),
-        Some(Phase::Linking) => format!("is being built: its interface has been in the making for {since}"),
+        Some(Phase::Linking) => format!("is being built: its interface has been in progress for {since}"),
         Some(Phase::Addressing) => {
-            format!("is being built: its addresses have been in the making for {since}")
+            format!("is being built: its addresses have been in progress for {since}")
         }
         Some(Phase::Routing) => {
-            format!("is being built: its routes and rules have been in the making for {since}")
+            format!("is being built: its routes and rules have been in progress for {since}")
         }
-        Some(Phase::Draining) => format!("has been on its way down for {since}"),
+        Some(Phase::Draining) => format!("has been going down for {since}"),
         Some(Phase::Removed) => format!("was taken down {since} ago"),
         Some(Phase::Failed) => format!("failed {since} ago and is being tried again"),
         Some(Phase::Peering | Phase::Active) | None => format!("has been {phase} for {since}"),
@@ -414,7 +414,7 @@ fn so_far(phase: &Word<Phase>, since: &str) -> String {
 fn source(name: &str, tunnel: &Tunnel) -> Option<String> {
     let (local, other) = (tunnel.local.as_deref()?, tunnel.other_local.as_deref()?);
     Some(format!(
-        "{name} stays at {local}, which is on this host; today {other} would be chosen (it moves when {local} has left the host)"
+        "{name} stays at {local}, which is on this host; today {other} would be chosen (it moves once {local} has left the host)"
     ))
 }
 

@@ -193,10 +193,10 @@ impl fmt::Display for Doubt {
         match self {
             Self::Gap(frames) => write!(
                 f,
-                "{frames} frames were left out, because they were not taken in time"
+                "{frames} frames were dropped because they were not read in time"
             ),
-            Self::Reset(reason) => write!(f, "what came meanwhile is not known: {reason}"),
-            Self::Told => f.write_str("what came meanwhile is being told"),
+            Self::Reset(reason) => write!(f, "what happened meanwhile is not known: {reason}"),
+            Self::Told => f.write_str("what happened meanwhile follows"),
             Self::Lost => f.write_str("something was lost on the way"),
             Self::Unreadable(what) => write!(f, "a frame cannot be read: {what}"),
         }

@@ -17,7 +17,7 @@ pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
         _ => "; silence does not end it".to_owned(),
     });
     let mut lines = vec![format!(
-        "its session was established {}, over {}; {} came, {} went{}",
+        "its session was established {}, over {}; {} received, {} sent{}",
         times(bgp.established, "time", "times"),
         times(bgp.connections, "connection", "connections"),
         times(bgp.updates_in, "UPDATE", "UPDATEs"),
@@ -37,7 +37,7 @@ pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
             latest => latest.join(", "),
         };
         lines.push(format!(
-            "{count} not taken, because {} ({reason}): {latest}",
+            "{count} not accepted because {} ({reason}): {latest}",
             why(reason)
         ));
     }
@@ -71,8 +71,7 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
             groups(multicast.announced_total, &multicast.announced, "announced")
         ),
         format!(
-            "  said so far: {hellos} Hello, {joins} Join, {prunes} Prune, {heartbeats} heartbeats, {registers} Register{}; nothing is \
-             listened for, so whether the device took it shows in what arrives alone",
+            "  sent so far: {hellos} Hello, {joins} Join, {prunes} Prune, {heartbeats} heartbeats, {registers} Register{}; no answer is expected, so only the traffic that arrives shows whether the device accepted it",
             multicast.last_said_unix_ms.map_or_else(String::new, |at| format!(
                 ", the last {} ago",
                 since(now_unix_ms, at)
@@ -80,7 +79,7 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
         ),
     ];
     if multicast.unsent > 0 {
-        lines.push(format!("  {} of these could not leave", multicast.unsent));
+        lines.push(format!("  {} of these could not be sent", multicast.unsent));
     }
     lines.extend(failing(multicast).map(|failing| format!("  {failing}")));
     let counted = of_services(multicast, now_unix_ms)
@@ -97,7 +96,7 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
 #[must_use]
 pub fn failing(multicast: &Multicast) -> Option<String> {
     multicast.failing.as_deref().map(|reason| {
-        format!("multicast messages cannot leave: {reason}; each is tried again when it is due")
+        format!("multicast messages cannot be sent: {reason}; each is tried again when next due")
     })
 }
 
@@ -132,31 +131,31 @@ fn since(now_unix_ms: u64, unix_ms: u64) -> String {
 /// What an operator can make of it.
 fn meaning(code: u8, subcode: u8, is_theirs: bool) -> Option<&'static str> {
     Some(match (code, subcode, is_theirs) {
-        (2, 2, true) => "it expects another AS number of this host",
-        (2, 2, false) => "the device has another AS number than the expected one",
+        (2, 2, true) => "it expects another AS number from this host",
+        (2, 2, false) => "the device's AS number is not the expected one",
         (4, _, true) => "it heard nothing from this host for the hold time",
         (4, _, false) => "nothing was heard from the device for the hold time",
-        (6, 1, true) => "it takes fewer prefixes than this host announces",
-        (6, 1, false) => "the device sent more prefixes than are taken from it",
-        (6, 2, true) => "somebody shut the session down there",
-        (6, 3, true) => "its end of the session was taken out of its configuration",
-        (6, 4, true) => "somebody reset the session there",
-        (6, 5, true) => "it is configured not to take this connection",
+        (6, 1, true) => "it accepts fewer prefixes than this host announces",
+        (6, 1, false) => "the device sent more prefixes than are accepted from it",
+        (6, 2, true) => "an operator shut the session down there",
+        (6, 3, true) => "its end of the session was removed from its configuration",
+        (6, 4, true) => "an operator reset the session there",
+        (6, 5, true) => "it is configured not to accept this connection",
         (6, 6, true) => "its configuration was changed",
         (6, 8, true) => "it has no room for this session",
-        (6, 10, true) => "it watches the path beside BGP, and found it broken",
+        (6, 10, true) => "BFD, which monitors the path, found it down",
         _ => return None,
     })
 }
 
 fn why(reason: &str) -> &'static str {
     match reason {
-        "default_route" => "a default route is never taken from a session",
-        "martian" => "these are not addresses of hosts elsewhere",
+        "default_route" => "a default route is never accepted from a session",
+        "martian" => "these are not addresses of remote hosts",
         "protected" => "it would lead the tunnel's own packets into the tunnel",
         "next_hop" => "the next hop is not the device",
         "own" => "this host announces the same itself, which does no harm",
-        "malformed" => "what is said of it is malformed",
+        "malformed" => "its attributes are malformed",
         _ => "for a reason that this version of warren does not know",
     }
 }
@@ -196,13 +195,12 @@ mod tests {
         assert_eq!(
             lines[1..],
             [
-                "the device ended a session 1m 5s ago with NOTIFICATION 6/1, Cease / Maximum Number of Prefixes Reached: it takes fewer \
-                 prefixes than this host announces",
-                "1 prefix that the device sent was not taken, because a default route is never taken from a session (default_route): \
+                "the device ended a session 1m 5s ago with NOTIFICATION 6/1, Cease / Maximum Number of Prefixes Reached: it accepts fewer prefixes than this host announces",
+                "1 prefix that the device sent was not accepted because a default route is never accepted from a session (default_route): \
                  0.0.0.0/0",
-                "40 prefixes that the device sent were not taken, because the next hop is not the device (next_hop): the newest: \
+                "40 prefixes that the device sent were not accepted because the next hop is not the device (next_hop): the newest: \
                  10.0.0.0/8",
-                "2 prefixes that the device sent were not taken, because this host announces the same itself, which does no harm (own): it \
+                "2 prefixes that the device sent were not accepted because this host announces the same itself, which does no harm (own): it \
                  sends none of them now",
             ]
         );

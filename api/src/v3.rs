@@ -148,10 +148,10 @@ pub struct Status {
     pub phases: BTreeMap<Word<Phase>, usize>,
     /// Users whose tunnel is not built.
     pub refused: Vec<Refused>,
-    /// Destinations that no session may teach us.
+    /// Destinations that are never learned from a session.
     #[serde(default)]
     pub route_exclusion: RouteExclusion,
-    /// What makes tunnels real.
+    /// The dataplane's backend.
     pub dataplane: DataplaneState,
     /// Restarts of actors, by name.
     pub restarts: BTreeMap<String, u64>,
@@ -302,7 +302,7 @@ pub struct LedgerRestart {
     pub age_seconds: f64,
 }
 
-/// Destinations that no session may teach us.
+/// Destinations that are never learned from a session.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
 pub struct RouteExclusion {
     /// Where they are listed.
@@ -331,7 +331,7 @@ pub struct Refused {
     pub refusal: Option<Refusal>,
 }
 
-/// What makes tunnels real.
+/// The dataplane's backend.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct DataplaneState {
     /// `netlink`, `userspace` or `simulated`.

@@ -97,9 +97,9 @@ impl Committed {
             };
             let generation = self.report.generation;
             if attempt == TRIES {
-                tracing::error!(%generation, %fault, "what came of a plan is not published");
+                tracing::error!(%generation, %fault, "the outcome of a plan is not published");
             } else {
-                tracing::warn!(%generation, attempt, %fault, "what came of a plan is not published yet");
+                tracing::warn!(%generation, attempt, %fault, "the outcome of a plan is not published yet");
                 tokio::time::sleep(wait).await;
                 wait *= 2;
             }

@@ -98,7 +98,7 @@ impl Verifier {
     /// Listens there, with a key of its own.
     ///
     /// # Errors
-    /// When the port is taken, or the system gives no random numbers.
+    /// When the port is taken, or the system provides no random numbers.
     pub fn start(ledger: Rpc, address: Ipv4Addr, port: u16) -> Result<Self> {
         let keypair = Keypair::generate()?;
         let listener =

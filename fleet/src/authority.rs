@@ -69,7 +69,7 @@ impl Authority {
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let (shelf, aside) = Shelf::open(&config.state_dir).context("the store cannot be opened")?;
         if let Some(aside) = aside {
-            tracing::warn!(path = %aside.path.display(), reason = aside.reason, "a damaged store was brought back from its log");
+            tracing::warn!(path = %aside.path.display(), reason = aside.reason, "a damaged store was recovered from its log");
         }
         let mut books = BTreeMap::new();
         for (key, value) in shelf.all()? {

@@ -147,7 +147,7 @@ async fn cap(socket: &Path, command: CapCommand) -> anyhow::Result<String> {
 async fn ask(socket: &Path, method: Method, path: &str, body: String) -> anyhow::Result<String> {
     let stream = UnixStream::connect(socket)
         .await
-        .with_context(|| format!("nobody answers on {}: does warren-capd run?", socket.display()))?;
+        .with_context(|| format!("nothing answers on {}: is warren-capd running?", socket.display()))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::builder()

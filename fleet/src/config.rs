@@ -68,7 +68,7 @@ impl Config {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("{} is no configuration", path.display()))
+        Self::parse(&text).with_context(|| format!("{} is not a configuration", path.display()))
     }
 
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
@@ -81,7 +81,7 @@ impl Config {
         if let Some(tls) = &config.tls {
             anyhow::ensure!(
                 tls.client_ca.is_some() || tls.insecure_dev,
-                "[tls] without client_ca lets everybody report: name the authority of the hosts' certificates, or say insecure_dev = true"
+                "[tls] without client_ca lets anyone report: name the authority of the hosts' certificates, or say insecure_dev = true"
             );
         }
         anyhow::ensure!(
@@ -152,7 +152,7 @@ fn zone(name: &str) -> anyhow::Result<Zone> {
     }
     anyhow::ensure!(
         !name.contains("..") && !name.starts_with('/'),
-        "no time zone: {name:?}"
+        "unknown time zone: {name:?}"
     );
     let path = Path::new("/usr/share/zoneinfo").join(name);
     let data = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

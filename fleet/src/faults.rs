@@ -84,7 +84,7 @@ impl FromStr for Faults {
                     let slow = humantime::parse_duration(value).map_err(|error| error.to_string())?;
                     faults.slow = Some(slow);
                 }
-                _ => return Err(format!("no fault is called {name:?}")),
+                _ => return Err(format!("there is no fault {name:?}")),
             }
         }
         Ok(faults)

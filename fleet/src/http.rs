@@ -162,7 +162,7 @@ async fn one(State(authority): State<Authority>, Path(account): Path<String>) ->
         .find(|listed| listed.account == account)
     {
         Some(listed) => Json(listed).into_response(),
-        None => (StatusCode::NOT_FOUND, "nothing is known of that account\n").into_response(),
+        None => (StatusCode::NOT_FOUND, "that account is unknown\n").into_response(),
     }
 }
 
@@ -201,13 +201,13 @@ async fn metrics(State(authority): State<Authority>) -> String {
         (
             "reports_total",
             "counter",
-            "Reports that came.",
+            "Reports received.",
             count(&figures.reports),
         ),
         (
             "reports_repeated_total",
             "counter",
-            "Reports that said nothing new.",
+            "Reports that repeated an earlier one.",
             count(&figures.repeated),
         ),
         (
@@ -219,13 +219,13 @@ async fn metrics(State(authority): State<Authority>) -> String {
         (
             "questions_total",
             "counter",
-            "Questions how an account stands.",
+            "Queries for the state of an account.",
             count(&figures.questions),
         ),
         (
             "bytes_total",
             "counter",
-            "What was reported of use since the start.",
+            "Usage reported since the start.",
             count(&figures.octets),
         ),
         ("accounts", "gauge", "Accounts.", accounts.len() as u64),

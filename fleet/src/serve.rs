@@ -170,7 +170,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
                         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                         connection(stream, is_h2, handler).await;
                     }
-                    Ok(Err(error)) => tracing::debug!(%error, "a caller was not let in"),
+                    Ok(Err(error)) => tracing::debug!(%error, "a caller was rejected"),
                     Err(_) => {}
                 },
             }

@@ -38,7 +38,7 @@ pub enum KeypairError {
         source: std::io::Error,
     },
     /// The text is not a keypair: it says what is wrong.
-    #[error("{origin} holds no keypair: {reason}")]
+    #[error("{origin} does not hold a keypair: {reason}")]
     Invalid {
         /// Where the text came from.
         origin: String,
@@ -58,7 +58,7 @@ pub enum KeypairError {
         source: std::io::Error,
     },
     /// The system gave no random numbers to make a key from.
-    #[error("the system gives no random numbers")]
+    #[error("the system provides no random numbers")]
     NoRandomness(#[source] std::io::Error),
     /// No file is named, and there is no home directory to look in.
     #[error("no keypair is named, and there is no home directory: name one with --keypair")]
@@ -82,7 +82,7 @@ impl KeypairError {
 
 /// Others than the owner may read or write the file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the keypair at {} is open to others (mode {mode:04o}): run chmod 600 on it", path.display())]
+#[error("the keypair at {} is accessible to others (mode {mode:04o}): run chmod 600 on it", path.display())]
 pub struct OpenToOthers {
     /// The path of the file in question.
     pub path: PathBuf,
@@ -94,7 +94,7 @@ impl Keypair {
     /// A new one.
     ///
     /// # Errors
-    /// When the system gives no random numbers.
+    /// When the system provides no random numbers.
     pub fn generate() -> Result<Self, KeypairError> {
         let mut seed = [0; 32];
         std::fs::File::open("/dev/urandom")

@@ -275,7 +275,7 @@ impl Subscriptions<'_> {
             .await?;
         answer
             .as_u64()
-            .ok_or_else(|| format!("{method}: the answer is no number of a subscription").into())
+            .ok_or_else(|| format!("{method}: the answer is not the number of a subscription").into())
     }
 
     /// What changed; nothing where it belongs to a subscription that was given up.

@@ -28,7 +28,7 @@ pub struct UserConfig {
     /// The ledger's URL; may hold a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json_rpc_url: Option<String>,
-    /// Where the ledger serves publish-subscribe; may hold a secret.
+    /// The ledger's websocket endpoint; may hold a secret.
     pub websocket_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keypair_path: Option<PathBuf>,

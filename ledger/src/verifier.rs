@@ -85,11 +85,11 @@ impl AskError {
             Self::Unreachable { .. } => {
                 return "Check that this host's firewall lets it out, or name another service with --ip-verifier-url.";
             }
-            Self::Malformed(_) => return "Check --ip-verifier-url; where it is right, update this software.",
+            Self::Malformed(_) => return "Check --ip-verifier-url; if it is right, update this software.",
             Self::Declined { reason, status, .. } => (reason.as_str(), *status),
         };
         match reason {
-            "invalid_request" => "The service does not take this software's request: update this software.",
+            "invalid_request" => "The service does not accept this software's request: update this software.",
             "rate_limited" => {
                 "The service was asked too often from this address: wait a minute and run the command again."
             }
@@ -100,12 +100,12 @@ impl AskError {
                 "The service saw this host at a private address: name one that is reached over the internet with --ip-verifier-url."
             }
             "client_ip_unresolved" => {
-                "The service could not tell this host's address: reach it without a proxy in between."
+                "The service could not determine this host's address: reach it without a proxy in between."
             }
             "epoch_unavailable" => {
                 "The service does not know the ledger's epoch right now: run the command again in a minute."
             }
-            _ if status >= 500 => "The service is not in order right now: run the command again later.",
+            _ if status >= 500 => "The service has a fault right now: run the command again later.",
             _ if (300..500).contains(&status) && reason.starts_with("http_") => {
                 "No verification service answers there: check --ip-verifier-url."
             }

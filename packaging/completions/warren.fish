@@ -28,7 +28,7 @@ complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l so
 complete -c warren -n "__fish_warren_needs_command" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_needs_command" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_needs_command" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_needs_command" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -40,19 +40,19 @@ complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do
 complete -c warren -n "__fish_warren_needs_command" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_needs_command" -s V -l version -d 'Print version'
 complete -c warren -n "__fish_warren_needs_command" -f -a "status" -d 'Show the provisioned services'
-complete -c warren -n "__fish_warren_needs_command" -f -a "connect" -d 'Get a user on the ledger and wait until its tunnel carries traffic'
-complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Give the users on the ledger back and wait until their tunnels are gone'
+complete -c warren -n "__fish_warren_needs_command" -f -a "connect" -d 'Create a user on the ledger and wait until its tunnel carries traffic'
+complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Delete the users on the ledger and wait until their tunnels are gone'
 complete -c warren -n "__fish_warren_needs_command" -f -a "move" -d 'Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel\'s link moves where it stands. Only when it is asked to; a tunnel for multicast stays where it is'
 complete -c warren -n "__fish_warren_needs_command" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_needs_command" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "access-pass" -d 'Look at access passes on the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "device" -d 'List the network\'s devices, and how many users they have room for'
 complete -c warren -n "__fish_warren_needs_command" -f -a "link" -d 'Look at the links between devices'
-complete -c warren -n "__fish_warren_needs_command" -f -a "location" -d 'Look at the places where devices stand'
+complete -c warren -n "__fish_warren_needs_command" -f -a "location" -d 'Look at the locations of devices'
 complete -c warren -n "__fish_warren_needs_command" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
 complete -c warren -n "__fish_warren_needs_command" -f -a "feed" -d 'Look at the feeds of multicast groups'
 complete -c warren -n "__fish_warren_needs_command" -f -a "tenant" -d 'Look at the tenants'
-complete -c warren -n "__fish_warren_needs_command" -f -a "contributor" -d 'Look at who contributes devices and links'
+complete -c warren -n "__fish_warren_needs_command" -f -a "contributor" -d 'Look at the contributors of devices and links'
 complete -c warren -n "__fish_warren_needs_command" -f -a "balance" -d 'Print the balance of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_needs_command" -f -a "address" -d 'Print the address of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_needs_command" -f -a "keygen" -d 'Make a keypair'
@@ -61,18 +61,18 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "enable" -d 'Turn the 
 complete -c warren -n "__fish_warren_needs_command" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
 complete -c warren -n "__fish_warren_needs_command" -f -a "plan" -d 'Show what the daemon would change now'
 complete -c warren -n "__fish_warren_needs_command" -f -a "health" -d 'Say whether this host\'s tunnels can be relied on, and what is wrong: the exit code is 0 when they can, 4 when not, and 5 while that is not known yet after a start'
-complete -c warren -n "__fish_warren_needs_command" -f -a "usage" -d 'Show what went through the tunnels, to the byte, over restarts and crashes'
+complete -c warren -n "__fish_warren_needs_command" -f -a "usage" -d 'Show what went through the tunnels, to the byte, across restarts and crashes'
 complete -c warren -n "__fish_warren_needs_command" -f -a "explain" -d 'Explain in words where a tunnel is in its life, and why'
 complete -c warren -n "__fish_warren_needs_command" -f -a "events" -d 'Show what happened, and with --follow what happens from then on'
 complete -c warren -n "__fish_warren_needs_command" -f -a "top" -d 'Show the tunnels, what is wrong first, on a terminal as they change, until `q` is pressed'
 complete -c warren -n "__fish_warren_needs_command" -f -a "web" -d 'Serve the live page to a browser on this host as long as this runs, and print the link that opens it once'
 complete -c warren -n "__fish_warren_needs_command" -f -a "doctor" -d 'Look for what keeps tunnels from working, and say how to fix it'
 complete -c warren -n "__fish_warren_needs_command" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
-complete -c warren -n "__fish_warren_needs_command" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
-complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the routes that the sessions taught us'
+complete -c warren -n "__fish_warren_needs_command" -f -a "bugreport" -d 'Collect what a bug report needs into one archive, without secrets'
+complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the routes learned from the sessions'
 complete -c warren -n "__fish_warren_needs_command" -f -a "latency" -d 'Show how far the devices are, the nearest first'
-complete -c warren -n "__fish_warren_needs_command" -f -a "cap" -d 'Say how much may be used, and look at what is'
-complete -c warren -n "__fish_warren_needs_command" -f -a "meter" -d 'Look at what recorders wrote of what was used'
+complete -c warren -n "__fish_warren_needs_command" -f -a "cap" -d 'Set how much may be used, and look at what is'
+complete -c warren -n "__fish_warren_needs_command" -f -a "meter" -d 'Look at the usage that recorders wrote'
 complete -c warren -n "__fish_warren_needs_command" -f -a "ledger" -d 'Look at the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
@@ -83,13 +83,13 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l so
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand status" -s w -l watch -d 'Go on: show them again whenever they change'
+complete -c warren -n "__fish_warren_using_subcommand status" -s w -l watch -d 'Keep running: show them again whenever they change'
 complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand status" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -97,14 +97,14 @@ complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'P
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l tenant -d 'Without a service: the tenant, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l client-ip -d 'Use this public address of the host from now on; an access pass must be issued for it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -112,7 +112,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -122,14 +122,14 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'Use this public address of the host from now on; an access pass must be issued for it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -137,7 +137,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s a -l allocate-addr -d 'Use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -148,21 +148,21 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'The codes of feeds to leave' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'Use this public address of the host from now on; an access pass must be issued for it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -172,34 +172,34 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l device -d 'Only users on this device, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand move" -l if-better-by -d 'By how much another device must be nearer, in each round of measurements' -r
-complete -c warren -n "__fish_warren_using_subcommand move" -l for -d 'For how long; the daemon remembers 32 rounds (of 5 minutes, unless it was told otherwise)' -r
+complete -c warren -n "__fish_warren_using_subcommand move" -l for -d 'For how long; the daemon remembers 32 rounds (5 minutes each by default)' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l ip-verifier-url -d 'The service that proves this host\'s address, as for `connect`' -r
-complete -c warren -n "__fish_warren_using_subcommand move" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand move" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand move" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand move" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand move" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand move" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -207,7 +207,7 @@ complete -c warren -n "__fish_warren_using_subcommand move" -l solana-url -d 'Ac
 complete -c warren -n "__fish_warren_using_subcommand move" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l dry-run -d 'Only say what would be done'
 complete -c warren -n "__fish_warren_using_subcommand move" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand move" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand move" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand move" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand move" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand move" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -216,7 +216,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -227,83 +227,83 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "subscribe" -d 'Start receiving from groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unsubscribe" -d 'Stop receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "publish" -d 'Start sending to groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unpublish" -d 'Stop sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l access-pass -d 'The access pass of a user that does not record its own, where two would match' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Show every step, also those that are usually left out'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Show every step, including those that are usually left out'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -312,7 +312,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -326,16 +326,16 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "get" -d 'One of them: who may join it, and who has'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "subscribe" -d 'Start receiving from groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unsubscribe" -d 'Stop receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Start sending to groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unpublish" -d 'Stop sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -355,7 +355,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l owner -d 'Those that these made' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l user-payer -d 'Those whose passes these pay for' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l user-type -d 'Those of these services' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l cyoa-type -d 'Those that come to their device in these ways' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l cyoa-type -d 'Those that reach their device in these ways' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l dz-ip -d 'Those with these addresses in the overlay' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l tunnel-id -d 'Those of these tunnels' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l status -d 'Those with these statuses' -r
@@ -365,7 +365,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -385,7 +385,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -402,7 +402,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -413,12 +413,12 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'The pass that applies to a host'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-identity -d 'The one of this validator' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l client-ip -d 'Those for this host' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l user-payer -d 'Those that this one pays for' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l tenant -d 'Those that let into this tenant, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l tenant -d 'Those that admit to this tenant, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l multicast-group-publisher -d 'Those whose host may send to this group, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l not-multicast-group-publisher -d 'Those whose host may not' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l multicast-group-subscriber -d 'Those whose host may receive from this group, by its code or account' -r
@@ -427,7 +427,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -448,7 +448,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -459,13 +459,13 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "get" -d 'The pass that applies to a host'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -484,13 +484,13 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l device-type -d 'Those of this kind: hybrid, transit or edge' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l status -d 'Those with this status' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l health -d 'Those with this health' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l desired-status -d 'Those whose desired status is this' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l code -d 'Those whose code contains this' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -506,7 +506,7 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -523,7 +523,7 @@ complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -541,14 +541,14 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l link-type -d 'Those of this kind: WAN or DZX' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l status -d 'Those with this status' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l health -d 'Those with this health' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l desired-status -d 'Those whose desired status is this' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l code -d 'Those whose code contains this' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l topology -d 'Those of this topology, by its name or account' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -567,7 +567,7 @@ complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -583,7 +583,7 @@ complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -599,7 +599,7 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -615,7 +615,7 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -631,7 +631,7 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -648,7 +648,7 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -659,12 +659,12 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l pubkey -l code -d 'Its account or code' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l exchange -d 'Its exchange, by code or account: feeds of several exchanges may have one code' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l exchange -d 'Its exchange, by code or account: feeds of several exchanges may share a code' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -681,7 +681,7 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -697,7 +697,7 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -713,7 +713,7 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -729,7 +729,7 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -745,7 +745,7 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l s
 complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -759,7 +759,7 @@ complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l s
 complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -769,18 +769,18 @@ complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print
 complete -c warren -n "__fish_warren_using_subcommand address" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand address" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where it is kept, instead of where it would be looked for' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where to keep it, instead of the default place' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace the one that is there: what it owns is lost unless there is a copy'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace an existing one: what it owns is lost unless there is a copy'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -789,7 +789,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -799,14 +799,14 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "get" -d 'Show what is in force, and where it comes from'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -822,7 +822,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -832,7 +832,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show what is in force, and where it comes from'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also wait until the tunnels are as they should be, at most this long (exit code 4 when they are not)' -r
@@ -840,7 +840,7 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l so
 complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -855,7 +855,7 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l s
 complete -c warren -n "__fish_warren_using_subcommand disable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -869,7 +869,7 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l sock
 complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -884,7 +884,7 @@ complete -c warren -n "__fish_warren_using_subcommand health" -l sock-file -l so
 complete -c warren -n "__fish_warren_using_subcommand health" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand health" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand health" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand health" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -894,8 +894,8 @@ complete -c warren -n "__fish_warren_using_subcommand health" -l json -d 'Print 
 complete -c warren -n "__fish_warren_using_subcommand health" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand health" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand health" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand usage" -l since -d 'Only what was carried in so long, from the full hour on' -r
-complete -c warren -n "__fish_warren_using_subcommand usage" -l by -d 'Each hour or day (of universal time) for itself' -r -f -a "hour\t'Hours'
+complete -c warren -n "__fish_warren_using_subcommand usage" -l since -d 'Only what was carried within this span, from the full hour on' -r
+complete -c warren -n "__fish_warren_using_subcommand usage" -l by -d 'Show each hour or day (UTC) separately' -r -f -a "hour\t'Hours'
 day\t'Days'"
 complete -c warren -n "__fish_warren_using_subcommand usage" -l per -d 'What is added up' -r -f -a "tunnel\t'What each tunnel carried for each owner'
 owner\t'All that each owner pays for'
@@ -904,7 +904,7 @@ complete -c warren -n "__fish_warren_using_subcommand usage" -l sock-file -l soc
 complete -c warren -n "__fish_warren_using_subcommand usage" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand usage" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand usage" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand usage" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -914,12 +914,12 @@ complete -c warren -n "__fish_warren_using_subcommand usage" -l json -d 'Print J
 complete -c warren -n "__fish_warren_using_subcommand usage" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand usage" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand usage" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c warren -n "__fish_warren_using_subcommand explain" -l since -d 'Also tell what happened in so long, also before restarts of the daemon' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l since -d 'Also show what happened within this span, including before restarts of the daemon' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -929,20 +929,20 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand events" -l since -d 'What came after this position, or within this span (`90s`, `3h`); without it all that is known, and with --follow what comes from now on' -r
+complete -c warren -n "__fish_warren_using_subcommand events" -l since -d 'What happened after this position, or within this span (`90s`, `3h`); without it all that is known, and with --follow what happens from now on' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l topic -d 'Only these topics (daemon, store, switch, ledger, address, plan, tunnel, session, routes, liveness …) or kinds of events' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l tunnel -d 'Only what is about this tunnel: an account, the beginning of one, or an interface that is in use' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand events" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand events" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand events" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand events" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand events" -s f -l follow -d 'Go on as things happen, also over restarts of the daemon. Without it what is known by now is shown'
+complete -c warren -n "__fish_warren_using_subcommand events" -s f -l follow -d 'Keep showing what happens, across restarts of the daemon. Without it what is known so far is shown'
 complete -c warren -n "__fish_warren_using_subcommand events" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand events" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand events" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
@@ -951,7 +951,7 @@ complete -c warren -n "__fish_warren_using_subcommand top" -l sock-file -l socke
 complete -c warren -n "__fish_warren_using_subcommand top" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand top" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand top" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand top" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -966,7 +966,7 @@ complete -c warren -n "__fish_warren_using_subcommand web" -l sock-file -l socke
 complete -c warren -n "__fish_warren_using_subcommand web" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand web" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand web" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand web" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -980,7 +980,7 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l so
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -990,14 +990,14 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print 
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'Commands for nftables, to be read by `nft -f -`'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In this tool's format, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'Commands for nftables, to be read by `nft -f -`'
 iptables\t'Rules for iptables, to be read by `iptables-restore --noflush`'
 ufw\t'Commands for ufw, to be read by a shell'"
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1012,7 +1012,7 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1026,7 +1026,7 @@ complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l so
 complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1042,7 +1042,7 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l s
 complete -c warren -n "__fish_warren_using_subcommand latency" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1056,7 +1056,7 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1067,15 +1067,15 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "get" -d 'Show the cap of one, and what is used of it'
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "list" -d 'Show all caps, and what is used of them'
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1089,7 +1089,7 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1103,7 +1103,7 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1117,7 +1117,7 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1128,15 +1128,15 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show the cap of one, and what is used of it'
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all caps, and what is used of them'
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1158,7 +1158,7 @@ complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_sub
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1175,7 +1175,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1192,7 +1192,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1210,7 +1210,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1227,7 +1227,7 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file 
 complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1241,7 +1241,7 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -
 complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1255,7 +1255,7 @@ complete -c warren -n "__fish_warren_using_subcommand complete" -l sock-file -l 
 complete -c warren -n "__fish_warren_using_subcommand complete" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand complete" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand complete" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand complete" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1269,7 +1269,7 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l s
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'The ledger's websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
@@ -1280,19 +1280,19 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l json-compact -
 complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "status" -d 'Show the provisioned services'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "connect" -d 'Get a user on the ledger and wait until its tunnel carries traffic'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "disconnect" -d 'Give the users on the ledger back and wait until their tunnels are gone'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "connect" -d 'Create a user on the ledger and wait until its tunnel carries traffic'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "disconnect" -d 'Delete the users on the ledger and wait until their tunnels are gone'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "move" -d 'Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel\'s link moves where it stands. Only when it is asked to; a tunnel for multicast stays where it is'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "access-pass" -d 'Look at access passes on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "device" -d 'List the network\'s devices, and how many users they have room for'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "link" -d 'Look at the links between devices'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "location" -d 'Look at the places where devices stand'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "location" -d 'Look at the locations of devices'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "feed" -d 'Look at the feeds of multicast groups'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "tenant" -d 'Look at the tenants'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "contributor" -d 'Look at who contributes devices and links'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "contributor" -d 'Look at the contributors of devices and links'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "balance" -d 'Print the balance of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "address" -d 'Print the address of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "keygen" -d 'Make a keypair'
@@ -1301,18 +1301,18 @@ complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "plan" -d 'Show what the daemon would change now'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "health" -d 'Say whether this host\'s tunnels can be relied on, and what is wrong: the exit code is 0 when they can, 4 when not, and 5 while that is not known yet after a start'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "usage" -d 'Show what went through the tunnels, to the byte, over restarts and crashes'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "usage" -d 'Show what went through the tunnels, to the byte, across restarts and crashes'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "explain" -d 'Explain in words where a tunnel is in its life, and why'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "events" -d 'Show what happened, and with --follow what happens from then on'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "top" -d 'Show the tunnels, what is wrong first, on a terminal as they change, until `q` is pressed'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "web" -d 'Serve the live page to a browser on this host as long as this runs, and print the link that opens it once'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "doctor" -d 'Look for what keeps tunnels from working, and say how to fix it'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "routes" -d 'Show the routes that the sessions taught us'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "bugreport" -d 'Collect what a bug report needs into one archive, without secrets'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "routes" -d 'Show the routes learned from the sessions'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "latency" -d 'Show how far the devices are, the nearest first'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "cap" -d 'Say how much may be used, and look at what is'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "meter" -d 'Look at what recorders wrote of what was used'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "cap" -d 'Set how much may be used, and look at what is'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "meter" -d 'Look at the usage that recorders wrote'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "ledger" -d 'Look at the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "complete" -d 'Print names that the daemon knows, one in each line, for completions'
@@ -1321,14 +1321,14 @@ complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "subscribe" -d 'Start receiving from groups'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unsubscribe" -d 'Stop receiving from groups'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "publish" -d 'Start sending to groups'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unpublish" -d 'Stop sending to groups'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "group" -d 'Look at the groups on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "get" -d 'One user'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "get" -d 'The pass that applies to a host'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "list" -d 'All of them, or those that pass the filters'
@@ -1338,11 +1338,11 @@ complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "get" -d 'Show one of them, by its account or code'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from tenant" -f -a "list" -d 'List those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from contributor" -f -a "list" -d 'List those that pass the filters'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Show what is in force, and where it comes from'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "get" -d 'Show the cap of one, and what is used of it'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "list" -d 'Show all caps, and what is used of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from meter" -f -a "verify" -d 'Prove that each entry is there, that starts and stops are pairs, and sum up what was used (exit code 1 where that cannot be proven)'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "decode" -d 'Decode one account and print it as JSON'

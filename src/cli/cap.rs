@@ -18,18 +18,18 @@ const NONE: &str = "-";
 pub enum CapCommand {
     /// Give one a cap.
     Set {
-        /// Whom: the key of an owner, or what `device_id` in `[caps]` says.
+        /// Whose: the key of an owner, or the `device_id` of `[caps]`.
         owner: String,
-        /// How much in which time: 500GB/month, 20GiB/day, 1TB/30d (any 30 days), or 5MB once and for all.
+        /// How much in which period: 500GB/month, 20GiB/day, 1TB/30d (any 30 days), or 5MB once and for all.
         #[arg(value_parser = cap)]
         cap: Cap,
     },
-    /// Show the cap of one, and what is used of it.
+    /// Show one owner's cap, and how much of it is used.
     Get {
         /// Whose.
         owner: String,
     },
-    /// Show all caps, and what is used of them.
+    /// Show all caps, and how much of them is used.
     List,
     /// Take a cap away.
     Clear {
@@ -50,7 +50,7 @@ pub async fn run(client: &Client, command: CapCommand, as_json: bool) -> anyhow:
             done(&said, as_json)
         }
         CapCommand::Clear { owner } => {
-            let said = format!("{owner} has no cap any more\n");
+            let said = format!("{owner} no longer has a cap\n");
             change(client, owner, None).await?;
             done(&said, as_json)
         }

@@ -23,7 +23,7 @@ use super::{
 pub use completions::completions;
 pub use connect::*;
 
-/// Looks at warrend and controls it.
+/// Shows what warrend does, and controls it.
 #[derive(Parser)]
 #[command(name = "warren", version)]
 pub struct Line {
@@ -66,10 +66,10 @@ pub struct LedgerFlags {
     /// The ledger's RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration's, then the daemon's.
     #[arg(long, global = true, visible_alias = "ledger-url", value_name = "URL")]
     pub url: Option<String>,
-    /// Certificate authorities (PEM) that are trusted beside the system's; without it the daemon's.
+    /// Certificate authorities (PEM) that are trusted in addition to the system's; without it the daemon's.
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Where the ledger serves publish-subscribe.
+    /// The ledger's websocket endpoint.
     #[arg(long, global = true, value_name = "URL")]
     pub ws: Option<String>,
     /// The serviceability program, instead of the environment's.
@@ -82,7 +82,7 @@ pub struct LedgerFlags {
     /// Do not warn of a program that is newer than this software.
     #[arg(long, global = true)]
     pub no_version_warning: bool,
-    /// How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins).
+    /// How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it).
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// Accepted for compatibility and ignored: nothing here asks that ledger.
@@ -98,13 +98,13 @@ pub struct LedgerFlags {
 pub enum Command {
     /// Show the provisioned services.
     Status {
-        /// Go on: show them again whenever they change.
+        /// Keep running: show them again whenever they change.
         #[arg(short, long)]
         watch: bool,
     },
-    /// Get a user on the ledger and wait until its tunnel carries traffic.
+    /// Create a user on the ledger and wait until its tunnel carries traffic.
     Connect(Connect),
-    /// Give the users on the ledger back and wait until their tunnels are gone.
+    /// Delete the users on the ledger and wait until their tunnels are gone.
     Disconnect(Disconnect),
     /// Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel's link moves where it
     /// stands. Only when it is asked to; a tunnel for multicast stays where it is.
@@ -139,7 +139,7 @@ pub enum Command {
         #[command(subcommand)]
         command: LinkCommand,
     },
-    /// Look at the places where devices stand.
+    /// Look at the locations of devices.
     Location {
         /// What to look at.
         #[command(subcommand)]
@@ -163,7 +163,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Lists,
     },
-    /// Look at who contributes devices and links.
+    /// Look at the contributors of devices and links.
     Contributor {
         /// What to look at.
         #[command(subcommand)]
@@ -175,10 +175,10 @@ pub enum Command {
     Address,
     /// Make a keypair.
     Keygen {
-        /// Where it is kept, instead of where it would be looked for.
+        /// Where to keep it, instead of the default place.
         #[arg(short, long, value_name = "FILE")]
         outfile: Option<PathBuf>,
-        /// Replace the one that is there: what it owns is lost unless there is a copy.
+        /// Replace an existing one: what it owns is lost unless there is a copy.
         #[arg(short, long)]
         force: bool,
     },
@@ -209,13 +209,13 @@ pub enum Command {
         #[arg(long = "for", value_name = "PURPOSE", default_value = "general", value_parser = purpose)]
         purpose: Purpose,
     },
-    /// Show what went through the tunnels, to the byte, over restarts and crashes.
+    /// Show what went through the tunnels, to the byte, across restarts and crashes.
     Usage(UsageArguments),
     /// Explain in words where a tunnel is in its life, and why.
     Explain {
-        /// An interface, an account, or the beginning of one; all tunnels without it. One that is gone is found in the journal.
+        /// An interface, an account, or the beginning of one; all tunnels without it. One that is gone is looked up in the journal.
         tunnel: Option<String>,
-        /// Also tell what happened in so long, also before restarts of the daemon.
+        /// Also show what happened within this span, including before restarts of the daemon.
         #[arg(long, value_name = "SPAN", value_parser = span)]
         since: Option<Duration>,
     },
@@ -233,17 +233,17 @@ pub enum Command {
     Doctor,
     /// Print the rules that this host's firewall needs for its tunnels; nothing is changed.
     Firewall {
-        /// In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw.
+        /// In this tool's format, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw.
         #[arg(long, value_name = "TOOL")]
         print: Tool,
     },
-    /// Write what a report of a fault needs into one archive, without secrets.
+    /// Collect what a bug report needs into one archive, without secrets.
     Bugreport {
         /// The archive, which must not exist yet; without it one in this folder, named after the time.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Show the routes that the sessions taught us.
+    /// Show the routes learned from the sessions.
     Routes {
         /// All of them, with prefix length, next hop and interface.
         #[arg(long)]
@@ -255,13 +255,13 @@ pub enum Command {
         #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10s")]
         wait: Duration,
     },
-    /// Say how much may be used, and look at what is.
+    /// Set how much may be used, and look at what is.
     Cap {
         /// What to do with caps.
         #[command(subcommand)]
         command: CapCommand,
     },
-    /// Look at what recorders wrote of what was used.
+    /// Look at the usage that recorders wrote.
     Meter {
         /// What to do with it.
         #[command(subcommand)]
@@ -318,11 +318,10 @@ impl Names {
 /// What happened.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Events {
-    /// Go on as things happen, also over restarts of the daemon. Without it what is known by now is shown.
+    /// Keep showing what happens, across restarts of the daemon. Without it what is known so far is shown.
     #[arg(short, long)]
     pub follow: bool,
-    /// What came after this position, or within this span (`90s`, `3h`); without it all that is known, and with --follow what comes
-    /// from now on.
+    /// What happened after this position, or within this span (`90s`, `3h`); without it all that is known, and with --follow what happens from now on.
     #[arg(long, value_name = "POSITION|SPAN", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Only these topics (daemon, store, switch, ledger, address, plan, tunnel, session, routes, liveness …) or kinds of events.
@@ -359,7 +358,7 @@ impl Tool {
 /// The command line's configuration.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Show what is in force, and where it is from.
+    /// Show what is in force, and where it comes from.
     Get,
     /// Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses.
     Set {

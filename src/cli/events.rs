@@ -148,7 +148,7 @@ impl Teller {
             "resumed" if self.was_away => {
                 let how = match data.get("from").and_then(Value::as_str) {
                     Some("memory") => "nothing is missing",
-                    Some(_) | None => "what its journal has of the meantime follows",
+                    Some(_) | None => "what its journal has from the meantime follows",
                 };
                 output::note(&format!("warrend is back: {how}"));
             }
@@ -158,7 +158,7 @@ impl Teller {
                 let frames = data.get("dropped").and_then(Value::as_u64).unwrap_or_default();
                 let frames = output::count(usize::try_from(frames).unwrap_or(usize::MAX), "frame", "frames");
                 output::note(&format!(
-                    "{frames} came faster than they were taken, and are asked for again"
+                    "{frames} arrived faster than they were read, and are requested again"
                 ));
                 return Ok(position("from").map_or(Next::More, Next::After));
             }
@@ -180,7 +180,7 @@ impl Teller {
         let epoch = position.map(|position| position.epoch.0);
         if self.epoch.is_some() && epoch != self.epoch {
             output::note(&format!(
-                "this is start {} of the daemon, where {} was before",
+                "this is start {} of the daemon; it was start {} before",
                 epoch.unwrap_or_default(),
                 self.epoch.unwrap_or_default()
             ));
@@ -196,7 +196,7 @@ impl Teller {
         let reason = data.get("reason").and_then(Value::as_str).unwrap_or_default();
         let asked = asked.map_or_else(String::new, |asked| format!(" after {asked}"));
         output::note(&format!(
-            "what came{asked} is not known: {reason}; what comes from now on is told"
+            "what happened{asked} is not known: {reason}; what happens from now on is shown"
         ));
         self.was_away = false;
         if self.as_json {

@@ -89,9 +89,9 @@ fn choose<'a>(status: &'a v3::Status, wanted: Option<&str>) -> anyhow::Result<Ve
         .collect();
     match begins.len() {
         0 if !meant(status, wanted).is_empty() => Ok(vec![]),
-        0 => bail!("no tunnel is called {wanted:?}, and no account begins like that"),
+        0 => bail!("there is no tunnel {wanted:?}, and no account begins with it"),
         1 => Ok(begins),
-        several => bail!("{several} accounts begin with {wanted:?}: write more of it"),
+        several => bail!("{several} accounts begin with {wanted:?}: give more of it"),
     }
 }
 
@@ -132,7 +132,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     }
     if tunnel.is_manual() {
         lines.push(
-            "  manual: provisioned through the API, not asked for by the ledger; it goes when the daemon is enabled or the ledger is read"
+            "  manual: provisioned through the API, not asked for by the ledger; it is removed when the daemon is enabled or the ledger is read"
                 .to_owned(),
         );
     }
@@ -188,11 +188,11 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
             .first()
             .map_or_else(String::new, |first| format!(": {first}"));
         lines.push(format!(
-            "  {count} out, because the packets of a tunnel would be sent into this one{first}"
+            "  {count} left out because they would lead a tunnel's packets into this one{first}"
         ));
     }
     lines.extend(tunnel.held_to.map(|rate| {
-        format!("  held to {rate}: what it may use is used up, or not known; `warren cap list` has more")
+        format!("  held to {rate}: its cap is used up, or not known; `warren cap list` has more")
     }));
     if tunnel.repairs > 0 {
         let times = output::count(
@@ -201,7 +201,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
             "times",
         );
         lines.push(format!(
-            "  mended {times} after something else on this host changed it"
+            "  repaired {times} after something else on this host changed it"
         ));
     }
     lines.extend(notes::contest(tunnel).map(|fight| format!("  {fight}")));
@@ -233,12 +233,12 @@ fn waiting(tunnel: &v3::Tunnel) -> Vec<String> {
     let blocked = of(
         tunnel.blocked_routes_total,
         &tunnel.blocked_routes,
-        "not in place, because others are in their places",
+        "not in place because others take their places",
     );
     let withheld = of(
         tunnel.withheld_routes_total,
         &tunnel.withheld_routes,
-        "not in place, because the hosts behind them are waited for",
+        "not in place while waiting for the hosts behind them",
     );
     blocked.into_iter().chain(withheld).collect()
 }
@@ -286,11 +286,11 @@ fn read(event: &Value) -> Option<Event> {
 fn meaning(phase: &Word<Phase>) -> &'static str {
     match phase.known() {
         Some(Phase::Pending) => "known, nothing done yet; the interface comes next",
-        Some(Phase::Linking) => "the interface is being made or mended; addresses come next",
+        Some(Phase::Linking) => "the interface is being created or repaired; addresses come next",
         Some(Phase::Addressing) => "addresses are being put on the interface; routes and rules come next",
-        Some(Phase::Routing) => "routes and rules are being put; the BGP session comes next",
+        Some(Phase::Routing) => "routes and rules are being installed; the BGP session comes next",
         Some(Phase::Peering) => {
-            "everything is in place but the BGP session; traffic flows once that is up and has taught us routes"
+            "everything is in place but the BGP session; traffic flows once that is up and routes are learned"
         }
         Some(Phase::Active) => "everything is as it should be",
         Some(Phase::Draining) => "it is being taken down",
@@ -335,13 +335,15 @@ fn in_short(event: &Event) -> String {
             format!("session still {status}{}", because(detail.as_ref()))
         }
         Event::StepFailed { phase, fault, .. } => format!("{phase} failed ({}): {fault}", fault.class),
-        Event::Repaired { steps, more, .. } => format!("mended: {}", steps_in_words(steps, *more).join("; ")),
+        Event::Repaired { steps, more, .. } => {
+            format!("repaired: {}", steps_in_words(steps, *more).join("; "))
+        }
         Event::RoutesBlocked { count, fault, .. } => {
-            format!("{count} learned routes find their places taken: {fault}")
+            format!("{count} learned routes are not in place because others take their places: {fault}")
         }
         Event::RoutesChanged { counts, .. } => counts.to_string(),
         Event::Contested { repairs, .. } => {
-            format!("something else fights over it: mended {repairs} times in a row")
+            format!("something else keeps changing it: repaired {repairs} times in a row")
         }
         Event::Adopted { incarnation, .. } => {
             format!("taken over from an earlier run, incarnation {incarnation}")

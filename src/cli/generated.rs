@@ -122,7 +122,7 @@ fn daemon_page() -> String {
     section(
         &mut page,
         "NAME",
-        &["warrend - keeps this host's tunnels equal to what the ledger says"],
+        &["warrend - keeps this host's tunnels as the ledger has them"],
     );
     page.control("SH", ["SYNOPSIS"])
         .text([bold("warrend"), roman(" ["), italic("flags"), roman("]")]);
@@ -149,7 +149,7 @@ fn daemon_page() -> String {
     entry(
         &mut page,
         URL_VARIABLE,
-        "the ledger's RPC endpoint: wins over the configuration file, a flag wins over it",
+        "the ledger's RPC endpoint: overrides the configuration file; a flag overrides it",
     );
     page.control("SH", ["SIGNALS"]);
     for (signal, what) in SIGNALS {
@@ -157,8 +157,8 @@ fn daemon_page() -> String {
     }
     page.control("SH", ["EXIT STATUS"]);
     for (code, what) in [
-        ("0", "an ordered stop"),
-        ("1", "a failure that may pass"),
+        ("0", "an orderly stop"),
+        ("1", "a temporary failure"),
         ("2", "a wrong flag or configuration"),
     ] {
         entry(&mut page, code, what);
@@ -174,7 +174,7 @@ fn daemon_page() -> String {
 const FILES: [(&str, &str); 4] = [
     (
         "/etc/warren/warren.toml",
-        "the configuration; flags and the environment win over it",
+        "the configuration; flags and the environment override it",
     ),
     (
         "/etc/warren/environment",

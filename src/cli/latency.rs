@@ -94,7 +94,7 @@ async fn why_not_ready(client: &Client) -> String {
     let told = client.read::<V3Latency>("/v3/latency").await.ok();
     let reason = told.and_then(|told| told.socket_error.or(told.devices_error));
     let reason = reason.unwrap_or_else(|| {
-        "the first pass is under way; run this again in some seconds, or with --wait".to_owned()
+        "the first pass is under way; run this again in a few seconds, or with --wait".to_owned()
     });
     format!("not all devices were measured yet: {reason}")
 }

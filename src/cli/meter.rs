@@ -29,7 +29,7 @@ pub enum MeterCommand {
     /// Prove that each entry is there, that starts and stops are pairs, and sum up what was used (exit code 1 where that cannot be
     /// proven).
     Verify {
-        /// The file that a recorder writes; those that were put aside beside it (FILE.1, FILE.2, …) are read too.
+        /// The file that a recorder writes; the rotated ones beside it (FILE.1, FILE.2, …) are read too.
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Read only that file.
@@ -50,13 +50,13 @@ pub enum MeterCommand {
 pub enum Figure {
     /// Octets in both directions.
     Bytes,
-    /// Octets that came.
+    /// Octets received.
     RxBytes,
-    /// Octets that left.
+    /// Octets sent.
     TxBytes,
-    /// Packets that came.
+    /// Packets received.
     RxPackets,
-    /// Packets that left.
+    /// Packets sent.
     TxPackets,
 }
 
@@ -156,7 +156,7 @@ fn verify(files: &[PathBuf]) -> anyhow::Result<Report> {
 
 async fn ask(ledger: &LedgerFlags, url: &str) -> anyhow::Result<BTreeMap<String, u64>> {
     let connector = Connector::new(Trust::load(ledger.ca_file.as_deref())?, None);
-    let url: reqwest::Url = url.parse().context("--against is no URL")?;
+    let url: reqwest::Url = url.parse().context("--against is not a URL")?;
     let http = connector.http(HttpSettings {
         timeout: TIMEOUT,
         redirects: 0,
@@ -185,7 +185,7 @@ fn figures(body: &[u8]) -> anyhow::Result<BTreeMap<String, u64>> {
         };
         let Some(number) = whole(&row.value) else {
             bail!(
-                "what the receiver has of {subject} is no whole number: {}",
+                "what the receiver has for {subject} is not a whole number: {}",
                 row.value
             );
         };
@@ -210,7 +210,7 @@ fn whole(value: &Value) -> Option<u64> {
 fn in_words(verified: &Verified<'_>) -> String {
     let Verified { report, files, .. } = verified;
     let mut lines = vec![format!(
-        "{} entries in {} lines of {}, {} of them again",
+        "{} entries in {} lines of {}, {} of them repeated",
         report.entries,
         report.lines,
         output::count(files.len(), "file", "files"),
@@ -224,7 +224,7 @@ fn in_words(verified: &Verified<'_>) -> String {
     ));
     if report.repaired > 0 {
         lines.push(format!(
-            "{} lines were not finished and are told to be",
+            "{} lines are unfinished, and are marked so",
             report.repaired
         ));
     }
@@ -237,7 +237,7 @@ fn in_words(verified: &Verified<'_>) -> String {
     lines.extend(report.problems.iter().map(|problem| format!("wrong: {problem}")));
     for difference in verified.differences.unwrap_or_default() {
         lines.push(format!(
-            "wrong: of {} there is {} here, and {} there",
+            "wrong: {} is {} here and {} there",
             difference.subject, difference.here, difference.there
         ));
     }

@@ -17,13 +17,13 @@ const NONE: &str = "-";
 /// What is asked for.
 #[derive(Args, Debug)]
 pub struct UsageArguments {
-    /// Only of this one: the key of an owner, a tunnel or a device, or an interface.
+    /// Only for this one: the key of an owner, a tunnel or a device, or an interface.
     #[arg(value_name = "OWNER|TUNNEL")]
     pub of: Option<String>,
-    /// Only what was carried in so long, from the full hour on.
+    /// Only what was carried within this span, from the full hour on.
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub since: Option<Duration>,
-    /// Each hour or day (of universal time) for itself.
+    /// Show each hour or day (UTC) separately.
     #[arg(long, value_name = "TIME")]
     pub by: Option<By>,
     /// What is added up.
@@ -61,7 +61,7 @@ pub async fn run(client: &Client, asked: UsageArguments, as_json: bool) -> anyho
         return output::json(&usage);
     }
     if let Some(problem) = &usage.problem {
-        output::note(&format!("this would not survive a power cut: {problem}"));
+        output::note(&format!("this would not survive a power failure: {problem}"));
     }
     if usage.unseen_seconds > 0.0 {
         let span = output::span(usage.unseen_seconds);

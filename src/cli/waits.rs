@@ -22,9 +22,9 @@ pub fn of(command: &Command) -> Option<&'static str> {
         Command::Enable { wait: Some(_) } => Some("until the tunnels are as they should be"),
         Command::Disable { wait: Some(_) } => Some("until the tunnels are gone"),
         Command::Latency { .. } => Some("for the devices to be measured"),
-        Command::Doctor => Some("for what is tested"),
-        Command::Bugreport { .. } => Some("for what goes into the archive"),
-        Command::Meter { .. } => Some("for the ledger of what was used to be read"),
+        Command::Doctor => Some("for the tests"),
+        Command::Bugreport { .. } => Some("for the archive's contents"),
+        Command::Meter { .. } => Some("for the record of usage to be read"),
         Command::Status { watch: false }
         | Command::Enable { wait: None }
         | Command::Disable { wait: None }

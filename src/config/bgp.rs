@@ -82,7 +82,7 @@ impl BgpLayer {
         let max_prefixes = self.max_prefixes.unwrap_or(USUAL_MAX_PREFIXES);
         if max_prefixes == 0 {
             return Err(ConfigError::Invalid(
-                "bgp-max-prefixes is 0: no session could teach us a route".to_owned(),
+                "bgp-max-prefixes is 0: no route could be learned".to_owned(),
             ));
         }
         Ok(BgpConfig {

@@ -277,10 +277,10 @@ fn source(named: Option<Source>, url: bool, grpc: bool) -> Result<Source, Config
         (Some(Source::Http), false, _) => Err(invalid("caps.source is http: --datacap-url must be set")),
         (Some(Source::Grpc), _, false) => Err(invalid("caps.source is grpc: --datacap-grpc-api must be set")),
         (Some(Source::None | Source::Local), true, false) => {
-            Err(invalid("--datacap-url is set, but caps.source is another one"))
+            Err(invalid("--datacap-url is set, but caps.source is something else"))
         }
         (Some(Source::None | Source::Local), false, true) => Err(invalid(
-            "--datacap-grpc-api is set, but caps.source is another one",
+            "--datacap-grpc-api is set, but caps.source is something else",
         )),
         (named, false, false) => Ok(named.unwrap_or_default()),
     }

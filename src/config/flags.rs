@@ -158,7 +158,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
 #[must_use]
 pub fn help() -> String {
     let mut text = String::from(
-        "warrend keeps this host's tunnels equal to what the ledger says.\n\nUsage: warrend [flags]\n\nFlags (one dash or two):\n",
+        "warrend keeps this host's tunnels as the ledger has them.\n\nUsage: warrend [flags]\n\nFlags (one dash or two):\n",
     );
     for flag in FLAGS {
         let synopsis = flag.synopsis();

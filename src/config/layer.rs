@@ -27,13 +27,13 @@ pub struct Layer {
     pub client_ip: Option<Ipv4Addr>,
     /// Client: whose accounts count.
     pub owner: Option<OwnerChoice>,
-    /// What makes tunnels real.
+    /// The dataplane's backend.
     pub dataplane: Option<BackendChoice>,
     /// What a stop does to the tunnels.
     pub stop_mode: Option<StopMode>,
     /// The folder that keeps what outlives the daemon.
     pub state_dir: Option<PathBuf>,
-    /// Destinations that no session may teach us.
+    /// Destinations that are never learned from a session.
     pub route_config: Option<PathBuf>,
     /// Where everything that happens is recorded.
     pub record: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub struct LedgerLayer {
     pub urls: Option<Vec<SecretUrl>>,
     /// The websocket endpoint.
     pub ws_url: Option<SecretUrl>,
-    /// Certificate authorities that are trusted beside the system's.
+    /// Certificate authorities that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Option<Commitment>,

@@ -49,7 +49,7 @@ pub struct Config {
     pub client_ip: Option<Ipv4Addr>,
     /// Client: whose accounts count, when not everybody's do.
     pub owner: Option<OwnerChoice>,
-    /// What makes tunnels real.
+    /// The dataplane's backend.
     pub dataplane: BackendChoice,
     /// What a stop does to the tunnels.
     pub stop_mode: StopMode,
@@ -98,7 +98,7 @@ pub struct LedgerConfig {
     pub urls: Vec<SecretUrl>,
     /// When it does not follow from the RPC endpoint.
     pub ws_url: Option<SecretUrl>,
-    /// Certificate authorities that are trusted beside the system's.
+    /// Certificate authorities that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Commitment,

@@ -125,7 +125,7 @@ fn settings(config: &Config, connector: Connector) -> anyhow::Result<Settings> {
 /// They stay over starts, as long as the state directory can be written once.
 fn pseudonyms(config: &Config) -> Pseudonyms {
     let secret = warren_store::secret(&config.state_dir).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the secret behind pseudonyms cannot be kept: they last until the next start");
+        tracing::warn!(%error, "the secret behind pseudonyms cannot be stored: they last until the next start");
         let mut octets = [0; 32];
         let mut random = SplitMix64::new(seed());
         octets
@@ -164,14 +164,14 @@ fn tell(opened: &Opened) {
     if let Some(aside) = &opened.set_aside {
         tracing::error!(path = %aside.path.display(), reason = aside.reason, "the store's database was damaged and is set aside");
         match aside.recovered {
-            true => tracing::warn!("the database goes on from its log"),
+            true => tracing::warn!("the database is rebuilt from its log"),
             false => tracing::warn!("the database's log is damaged too: an empty one takes its place"),
         }
     }
     if let Some(problem) = &opened.problem {
         tracing::error!(
             problem,
-            "the store cannot be used as it should: the daemon goes on with what it could read"
+            "the store is not fully usable: the daemon continues with what it could read"
         );
     }
     let enabled = opened.switch.is_on();

@@ -76,7 +76,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     }
     warren_config::logging::init(&config.log);
     if !parsed.ignored.is_empty() {
-        tracing::warn!(words = ?parsed.ignored, "a word that is no flag ends the flags: it and what follows are ignored");
+        tracing::warn!(words = ?parsed.ignored, "an argument that is not a flag ends the flags: it and what follows are ignored");
     }
     match run(config, trust) {
         Ok(code) => ExitCode::from(code),

@@ -38,7 +38,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return ("SIGINT", false),
                 _ = self.for_good.recv() => return ("SIGUSR1", true),
                 _ = self.hangup.recv() => {
-                    tracing::info!(signal = "SIGHUP", "files of recorders are opened anew; nothing is reloaded; restart to take a changed configuration over");
+                    tracing::info!(signal = "SIGHUP", "recorders' files are reopened; nothing is reloaded: restart to apply a changed configuration");
                     hangup();
                 }
             }

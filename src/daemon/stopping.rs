@@ -72,7 +72,7 @@ fn drain(daemon: Pid) {
     tracing::info!("stopped for good: the tunnels go");
     let started = Instant::now();
     if let Err(error) = kill(daemon, Signal::SIGUSR1) {
-        tracing::warn!(%error, "cannot tell the daemon: the tunnels stay");
+        tracing::warn!(%error, "cannot notify the daemon: the tunnels stay");
         return;
     }
     while kill(daemon, None) != Err(Errno::ESRCH) {

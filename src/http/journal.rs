@@ -253,7 +253,7 @@ mod tests {
             ("since=yesterday", "since is a position"),
             ("topics=weather", "is no topic"),
             ("tunnel=nobody", "tunnel is the account"),
-            (&format!("since={elsewhere}"), "is no position of this journal"),
+            (&format!("since={elsewhere}"), "is not a position in this journal"),
             ("colour=red", "unknown field"),
         ] {
             let reply = served.client.get(&format!("/v3/journal?{query}")).await.unwrap();

@@ -50,7 +50,7 @@ enum Wrong {
     #[error("error during tunnel removal: {0}")]
     NotRemoved(String),
     #[error(
-        "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it"
+        "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed otherwise"
     )]
     Gateway,
 }

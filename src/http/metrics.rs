@@ -99,7 +99,7 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
     latency::connections(page, &view.services, network)?;
     page.gauge(
         "doublezero_connection_info",
-        "Where the tunnel goes.",
+        "Where the tunnel leads.",
         &[
             "user_type",
             "network",
@@ -238,7 +238,7 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
     )?;
     page.counter(
         "warren_invariant_broken_total",
-        "Broken invariants: defects of ours.",
+        "Violated invariants: defects of warrend.",
         &["name"],
         by_name(&snapshot.invariants_broken),
     )?;
@@ -251,7 +251,7 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
     let backend = vec![snapshot.capabilities.backend.to_string()];
     page.gauge(
         "warren_dataplane_info",
-        "What makes tunnels real.",
+        "The dataplane's backend.",
         &["backend"],
         [(backend, 1.0)],
     )

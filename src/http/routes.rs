@@ -70,7 +70,7 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
         Ok(Some(IpAddr::V6(_))) => return plain(StatusCode::NOT_FOUND, "route not found"),
         Ok(None) => return plain(StatusCode::BAD_REQUEST, "invalid request"),
         Err(problem) => {
-            tracing::debug!(problem, "/resolve-route is asked in a way that makes no sense");
+            tracing::debug!(problem, "malformed request to /resolve-route");
             return plain(StatusCode::BAD_REQUEST, "malformed request");
         }
     };

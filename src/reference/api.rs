@@ -9,7 +9,7 @@ pub fn page() -> String {
     let description: Value = serde_json::from_str(&openapi::document()).unwrap();
     let mut text = head(
         "API",
-        "HTTP on the daemon's Unix socket. The machine's own description is `/openapi.json` there, and `api/openapi.json` in the \
+        "HTTP on the daemon's Unix socket. The machine-readable description is `/openapi.json` there, and `api/openapi.json` in the \
          repository. Paths without `/v3` are the reference's.",
     );
     for (path, methods) in description["paths"].as_object().unwrap() {

@@ -15,7 +15,7 @@ pub fn page() -> String {
     text += "\nThese go before and after each verb:\n";
     text += &arguments(&grammar);
     verbs(&grammar, "warren", &mut text);
-    text += "\n## warrend\n\nOne dash or two; a bare number of a time span is seconds where the reference has it so.\n";
+    text += "\n## warrend\n\nOne dash or two; a time span without a unit is in seconds where the reference allows that.\n";
     let flags = FLAGS
         .iter()
         .map(|flag| [code(&flag.synopsis()), words(flag.help)]);

@@ -19,9 +19,9 @@ const COMMON: [(&str, &str); 5] = [
 pub fn page() -> String {
     let mut text = head(
         "Events",
-        "What can happen, as `warren events --json`, `/v3/events`, `/v3/journal` and hooks tell it. The machine's own description is \
+        "What can happen, as `warren events --json`, `/v3/events`, `/v3/journal` and hooks report it. The machine-readable description is \
          `api/events.schema.json`; how to follow events is in [Following a daemon](../events.md). A kind keeps its name and its fields; \
-         what an older daemon wrote is read for ever.\n\nEach entry has these fields, and those of its kind:",
+         what an older daemon wrote can always be read.\n\nEach entry has these fields, and those of its kind:",
     );
     text += &table(
         ["field", "what it says"],

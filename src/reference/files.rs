@@ -9,7 +9,7 @@ const FILES: &[(&str, &str)] = &[
         "/etc/warren/environment",
         "variables for the unit: `DZ_LEDGER_RPC_URL`, and `WARREND_FLAGS` with flags for the daemon",
     ),
-    ("/etc/warren/hooks.d", "programs that are given what happens"),
+    ("/etc/warren/hooks.d", "programs that are given events"),
     (
         "/var/run/doublezerod/doublezerod.sock",
         "the socket of the API; the packaged unit makes its folder, which is `/run/doublezerod` too",
@@ -25,7 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "/var/lib/doublezerod/store.recovering",
-        "the same, while it is being made anew from what of it is whole",
+        "the same, while it is rebuilt from its undamaged parts",
     ),
     (
         "/var/lib/doublezerod/store.damaged-N",
@@ -35,14 +35,17 @@ const FILES: &[(&str, &str)] = &[
         "/var/lib/doublezerod/switch",
         "a second record of the enable switch",
     ),
-    ("/var/lib/doublezerod/initialised", "there was a first start"),
+    (
+        "/var/lib/doublezerod/initialised",
+        "marks that the daemon has started before",
+    ),
     (
         "/var/lib/doublezerod/node",
-        "this host's name in positions of the journal, drawn once",
+        "this host's name in positions of the journal, generated once",
     ),
     (
         "/var/lib/doublezerod/secret",
-        "what pseudonyms of other hosts' users are made with, drawn once",
+        "the secret behind pseudonyms of other hosts' users, generated once",
     ),
     (
         "/var/lib/doublezerod/journal",
@@ -50,12 +53,9 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "/var/lib/doublezerod/journal/cursors",
-        "up to where its readers have read",
+        "how far its readers have read",
     ),
-    (
-        "/var/lib/doublezerod/journal/alive",
-        "when the daemon was there last",
-    ),
+    ("/var/lib/doublezerod/journal/alive", "when the daemon last ran"),
     (
         "/var/lib/doublezerod/usage",
         "what tunnels carried: samples, and sums of hours by day",
@@ -76,7 +76,7 @@ const FILES: &[(&str, &str)] = &[
         "/var/lib/doublezerod/forwarder.sock",
         "to the forwarder of the userspace dataplane",
     ),
-    ("/var/lib/doublezerod/forwarder.log", "what that forwarder said"),
+    ("/var/lib/doublezerod/forwarder.log", "that forwarder's log"),
     (
         "/var/lib/doublezerod/state.json",
         "the reference's switch and pin: read at the very first start, never written",
@@ -99,7 +99,7 @@ const FILES: &[(&str, &str)] = &[
 pub fn page() -> String {
     let text = head(
         "Files and settings",
-        "Files that Warren reads and writes, where nothing says otherwise. All below `/var/lib/doublezerod` is readable by root and the \
+        "Files that Warren reads and writes by default. All below `/var/lib/doublezerod` is readable by root and the \
          user warren only.",
     );
     let text = text
@@ -107,7 +107,7 @@ pub fn page() -> String {
             ["file", "what it is"],
             FILES.iter().map(|(file, what)| [code(file), words(what)]),
         );
-    text + "\n## warren.toml\n\nWithout a line the default holds, or what the comment says. Flags win over the file.\n"
+    text + "\n## warren.toml\n\nWithout a line the default applies, or what the comment says. Flags override the file.\n"
         + &settings()
 }
 

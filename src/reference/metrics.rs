@@ -6,8 +6,7 @@ use crate::surface::{everything, shapes};
 pub fn page() -> String {
     let text = head(
         "Metrics",
-        "What `/metrics` has, on the socket and, with `metrics_enable`, on TCP. A family is there while it has a series: what speaks of a \
-         tunnel goes with the tunnel. Names that begin with `doublezero_` are the reference's.",
+        "What `/metrics` has, on the socket and, with `metrics_enable`, on TCP. A family is there while it has a series: series about a tunnel go with the tunnel. Names that begin with `doublezero_` are the reference's.",
     );
     let page = everything();
     let shapes = shapes(&page);

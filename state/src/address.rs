@@ -265,7 +265,7 @@ impl Addresses {
                 };
                 let told = || {
                     format!(
-                        "{address} is pinned, and on no interface that is up on this host: it is looked for once more"
+                        "{address} is pinned, and on no interface that is up on this host: looking for it once more"
                     )
                 };
                 Some(self.in_force.map(|_| again).ok_or_else(told))

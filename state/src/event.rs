@@ -176,7 +176,7 @@ pub enum Event {
         /// What the system or the other end says.
         detail: String,
     },
-    /// A recorder writes again, with what waited.
+    /// A recorder writes again, including what waited.
     RecorderMended {
         /// Its name.
         recorder: String,
@@ -206,7 +206,7 @@ pub enum Event {
         /// Octets that may be; none where that is not known.
         limit: Option<u64>,
     },
-    /// A tunnel is held to no rate any more.
+    /// A tunnel is no longer held to a rate.
     ThrottleClear {
         /// Which tunnel.
         tunnel: TunnelId,

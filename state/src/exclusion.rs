@@ -49,7 +49,7 @@ impl Exclusion {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| ExclusionError::Json(error.to_string()))?;
         if !value.is_object() {
-            return Err(ExclusionError::Json("it is no object".to_owned()));
+            return Err(ExclusionError::Json("it is not an object".to_owned()));
         }
         let file: File =
             serde_json::from_value(value).map_err(|error| ExclusionError::Json(error.to_string()))?;

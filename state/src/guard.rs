@@ -144,8 +144,7 @@ pub enum HoldReason {
     /// The slots and the ledger's own times of the read and of the view in force contradict each other: the ledger may have been
     /// restarted.
     #[error(
-        "slot {read} and {in_force}, the slot of the view in force, cannot be of one chain by the ledger's own time: it seems to have \
-         been restarted from an earlier slot, which counts once it has gone on for {needed_seconds} s ({seconds} s so far)"
+        "slot {read} and {in_force}, the slot of the view in force, cannot be of one chain by the ledger's own clock: it seems to have been restarted from an earlier slot, which is accepted once it has advanced for {needed_seconds} s ({seconds} s so far)"
     )]
     Restarting {
         /// The slot that the read answered from.

@@ -34,7 +34,7 @@ pub enum Purpose {
     Failover,
 }
 
-/// What can be wrong. The names are the same for ever.
+/// A condition that makes a host unhealthy. The names are the same for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthCode {
@@ -402,7 +402,7 @@ impl FromStr for Purpose {
 
 /// The text names no purpose.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("health is asked for general or failover, and not for {0:?}")]
+#[error("unknown purpose {0:?}: expected general or failover")]
 pub struct UnknownPurpose(String);
 
 impl fmt::Display for Purpose {
@@ -415,7 +415,7 @@ impl fmt::Display for HealthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = match self.code {
             HealthCode::Disabled => "the daemon is disabled",
-            HealthCode::Stopping => "the daemon stops",
+            HealthCode::Stopping => "the daemon is stopping",
             HealthCode::NoTunnels => "the ledger asks for no tunnel of this host",
             HealthCode::ViewMissing => "the ledger was not read yet",
             HealthCode::ViewStale => "the view of the ledger is too old",
@@ -424,7 +424,7 @@ impl fmt::Display for HealthReason {
             HealthCode::SessionDown => "a tunnel's session is not up",
             HealthCode::NoRoutes => "a tunnel has too few routes in place",
             HealthCode::GroupsNotJoined => "not all groups of a tunnel are joined",
-            HealthCode::GroupsNotHeard => "a group that came over a tunnel comes no more",
+            HealthCode::GroupsNotHeard => "a group that was received over a tunnel no longer is",
         };
         f.write_str(words)?;
         self.tunnel.map_or(Ok(()), |tunnel| write!(f, " ({tunnel})"))

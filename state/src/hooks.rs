@@ -462,9 +462,9 @@ impl std::fmt::Display for HookFailure {
             Self::Signal { signal } => write!(f, "signal {signal} ended it"),
             Self::Deadline { seconds } => write!(f, "it took longer than {seconds} s, and was killed"),
             Self::NotStarted => f.write_str("it cannot be started"),
-            Self::Refused => {
-                f.write_str("it is not run, because others than root and the daemon's user could change it")
-            }
+            Self::Refused => f.write_str(
+                "it is not run, because users other than root and the daemon's own could change it",
+            ),
             Self::TooMany { most } => write!(f, "it is not run: there are more than {most} hooks"),
         }
     }

@@ -75,7 +75,7 @@ pub struct ProbeCounters {
     pub not_sent: u64,
     /// Replies that came from a target and fit an echo under way.
     pub received: u64,
-    /// Messages that do not, by the reason.
+    /// Messages that do not, by reason.
     pub dropped: BTreeMap<Drop, u64>,
 }
 

@@ -221,7 +221,7 @@ pub struct EndCounters {
     /// Packets taken, by the release of their sender.
     #[serde(with = "crate::serial::pairs")]
     pub received: BTreeMap<Release, u64>,
-    /// Packets dropped, by the reason.
+    /// Packets dropped, by reason.
     pub dropped: BTreeMap<Drop, u64>,
     /// Sessions that began since the start.
     pub registered: u64,

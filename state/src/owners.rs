@@ -74,7 +74,7 @@ pub enum Foreign {
     },
     /// Nobody connected this host yet.
     #[error(
-        "it was made by {owner}, and nobody connected this host yet (-owner auto): `warren connect` with the key of {owner}, or start the \
+        "it was made by {owner}, and nobody has connected this host yet (-owner auto): `warren connect` with the key of {owner}, or start the \
          daemon with -owner {owner} or -owner any"
     )]
     Nobody {

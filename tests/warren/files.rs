@@ -124,7 +124,7 @@ fn a_ledger_is_proven_and_compared_with_what_another_end_has() {
     let missing = verify(&[&lines[..1], &lines[2..]].concat(), &[]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(
-        stdout(&missing).contains("are missing: nobody says why"),
+        stdout(&missing).contains("are missing: nothing says why"),
         "{}",
         stdout(&missing)
     );

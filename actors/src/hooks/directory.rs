@@ -56,7 +56,7 @@ fn is_safe(directory: &Path) -> Result<(), String> {
 pub(super) fn may_run(path: &Path) -> Result<(), String> {
     let metadata = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
-        return Err(format!("{} is no regular file", path.display()));
+        return Err(format!("{} is not a regular file", path.display()));
     }
     if metadata.mode() & EXECUTABLE == 0 {
         return Err(format!("{} is not executable", path.display()));
@@ -68,13 +68,13 @@ fn is_ours(path: &Path, metadata: &Metadata, is_sticky: bool) -> Result<(), Stri
     let owner = metadata.uid();
     if owner != 0 && owner != geteuid().as_raw() {
         return Err(format!(
-            "{} belongs to uid {owner}, and not to root or the daemon's user",
+            "{} belongs to uid {owner}, not to root or the daemon's user",
             path.display()
         ));
     }
     if metadata.mode() & WRITABLE != 0 && !is_sticky {
         return Err(format!(
-            "{} may be written by others (mode {:o})",
+            "{} is writable by others (mode {:o})",
             path.display(),
             metadata.mode() & 0o7777
         ));

@@ -252,7 +252,7 @@ impl State {
             return Ok(());
         };
         let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
-        self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
+        self.pin_problem = Some(format!("{address} is no longer pinned: {unusable}"));
         self.env.record(Event::PinDropped {
             address,
             reason: unusable,
@@ -266,7 +266,7 @@ impl State {
         if let Err(error) = written {
             tracing::warn!(
                 error = chain(&error),
-                "that an address is pinned no longer cannot be written: the next start tries again"
+                "cannot record that the address is no longer pinned: the next start tries again"
             );
         }
         Ok(())
@@ -337,7 +337,7 @@ impl State {
             self.addresses.other(),
         );
         let away = self.addresses.pin_away().map(|pin| {
-            format!("{pin} is pinned, and on no interface that is up on this host: a start drops it")
+            format!("{pin} is pinned but on no interface of this host that is up: the next start drops it")
         });
         HostAddress {
             in_force,
@@ -366,7 +366,7 @@ impl State {
         if let Err(error) = written {
             tracing::warn!(
                 error = chain(&error),
-                "this host's public address cannot be remembered for the next start"
+                "cannot save this host's public address for the next start"
             );
         }
         Ok(())

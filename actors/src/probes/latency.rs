@@ -277,7 +277,7 @@ impl State {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::info!(%error, "the socket that measures latency is opened anew");
+                    tracing::info!(%error, "reopening the socket that measures latency");
                     self.close(myself, format!("the ICMP socket failed: {error}"));
                     return;
                 }
@@ -296,7 +296,7 @@ impl State {
                     message,
                 } => {
                     if let Err(error) = self.send(destination, &message) {
-                        tracing::debug!(%destination, %error, "an echo cannot leave");
+                        tracing::debug!(%destination, %error, "cannot send an echo request");
                         outputs.extend(self.driver.handle(protocol::Input::NotSent { sequence }));
                     }
                 }
@@ -329,10 +329,10 @@ impl State {
     async fn look_for_paths(&mut self) {
         match timeout(OBSERVE, self.env.dataplane.observe(Scope::All)).await {
             Ok(Ok(observed)) => self.paths = Paths::of(&observed),
-            Ok(Err(fault)) => tracing::debug!(%fault, "the paths to devices are those of the last pass"),
-            Err(_late) => tracing::debug!(
-                "the dataplane does not answer: the paths to devices are those of the last pass"
-            ),
+            Ok(Err(fault)) => tracing::debug!(%fault, "using the last pass's paths to devices"),
+            Err(_late) => {
+                tracing::debug!("the dataplane does not answer: using the last pass's paths to devices")
+            }
         }
     }
 

@@ -269,7 +269,7 @@ impl State {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::info!(%error, "the socket for route liveness is opened anew");
+                    tracing::info!(%error, "reopening the socket for route liveness");
                     self.status.read_errors += 1;
                     self.socket = None;
                     myself.send_after(REOPEN, || LivenessMessage::Reopen);
@@ -297,7 +297,7 @@ impl State {
                         .as_ref()
                         .map_or(Ok(()), |socket| socket.send(&link, source, destination, &bytes));
                     if let Err(error) = &sent {
-                        tracing::debug!(%link, %destination, %error, "a liveness packet cannot leave");
+                        tracing::debug!(%link, %destination, %error, "cannot send a liveness packet");
                     }
                     self.status.ends.entry((link, source)).or_default().write_errors +=
                         u64::from(sent.is_err());

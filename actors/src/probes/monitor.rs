@@ -97,7 +97,7 @@ impl State {
                 notice_of(&self.env, Notice::Overrun);
             }
             Err(fault) if fault.class == FaultClass::Unsupported => {
-                debug!(%fault, "changes are found by looking only")
+                debug!(%fault, "changes are found by polling only")
             }
             Err(fault) => {
                 debug!(%fault, "cannot subscribe to the dataplane's notices");

@@ -106,7 +106,7 @@ impl File {
                 return Ok(());
             }
         }
-        Err(io::Error::other("something moves it again and again"))
+        Err(io::Error::other("something keeps moving it"))
     }
 
     /// The file at the path is the one that is held, and has room.

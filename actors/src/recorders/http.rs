@@ -35,7 +35,7 @@ impl Http {
         let url = settings
             .url
             .parse()
-            .map_err(|_| failure("metering.http.url is no URL"))?;
+            .map_err(|_| failure("metering.http.url is not a URL"))?;
         let http = settings.connector.http(HttpSettings {
             timeout: TIMEOUT,
             redirects: 0,

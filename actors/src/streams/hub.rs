@@ -168,7 +168,7 @@ impl Streams {
                 tracing::debug!(
                     from = gap.asked.0,
                     to = now.0,
-                    "more changed at once than the table keeps: readers begin anew"
+                    "more changed at once than the table keeps: readers start over"
                 );
                 if let Some(feed) = lock(&self.feed).as_mut().filter(|feed| feed.state().0 < now) {
                     feed.leap((now, tables));

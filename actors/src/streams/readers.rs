@@ -178,7 +178,7 @@ impl Readers {
             let Some(cut) = lock(&entry.cut).take() else {
                 continue;
             };
-            tracing::debug!(reader = entry.number, stream = entry.sort.name(), uid = ?entry.uid, "a reader takes nothing and is cut off");
+            tracing::debug!(reader = entry.number, stream = entry.sort.name(), uid = ?entry.uid, "a reader takes nothing and is disconnected");
             for key in entry.keys() {
                 inner.gone.entry(key).or_default().cut += 1;
             }

@@ -163,7 +163,7 @@ impl Stream {
         let page = if self.sort.has_history() {
             self.streams.history(after, up_to, PAGE).await
         } else {
-            Err("what came since then is not kept".to_owned())
+            Err("what happened since then is no longer kept".to_owned())
         };
         self.ready
             .extend(self.reader.replay(page).into_iter().map(shared));

@@ -65,7 +65,7 @@ pub enum EnableError {
         flag: Ipv4Addr,
     },
     /// The device's end of tunnels has no client's address.
-    #[error("client_ip {0}: this host is a gateway, and goes by its device")]
+    #[error("client_ip {0}: this host is a gateway and is identified by its device")]
     Gateway(Ipv4Addr),
     /// This host does not have the address.
     #[error(transparent)]
@@ -124,7 +124,7 @@ impl fmt::Display for ExitReason {
         match self {
             Self::Stopped { complete: true, .. } => f.write_str("stopped"),
             Self::Stopped { complete: false, .. } => {
-                f.write_str("stopped, but not everything could be let go in time")
+                f.write_str("stopped, but not everything could be released in time")
             }
             Self::Escalated { actor, detail } => write!(f, "{actor} failed too often: {detail}"),
         }

@@ -87,9 +87,9 @@ impl Progress {
                 && nanoseconds(now).saturating_sub(since) > u64::try_from(allowed.as_nanos()).unwrap_or(NEVER)
         };
         if overdue(&self.busy) {
-            Some("it handles one message all the time")
+            Some("it is stuck on one message")
         } else if overdue(&self.due) && overdue(&self.handled) {
-            Some("its deadline has passed, and it handles nothing")
+            Some("its deadline has passed, and it does nothing")
         } else {
             None
         }

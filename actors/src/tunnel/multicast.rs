@@ -136,14 +136,14 @@ impl State {
         let was_failing = std::mem::replace(&mut self.failing, !success);
         match outcome {
             Ok(()) if was_failing => {
-                tracing::info!(tunnel = %self.tunnel, "multicast messages leave again");
+                tracing::info!(tunnel = %self.tunnel, "multicast messages can be sent again");
                 self.driver.handle(multicast::Input::SentAgain)
             }
             Ok(()) => Vec::new(),
             Err(error) => {
                 let kind = datagram.kind.name();
                 if !was_failing {
-                    tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "a multicast message cannot leave");
+                    tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "cannot send a multicast message");
                 }
                 self.driver.handle(multicast::Input::Unsent(error.to_string()))
             }

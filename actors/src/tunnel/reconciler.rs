@@ -293,11 +293,11 @@ async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerM
         let source = match timeout(OBSERVE, env.dataplane.resolve_source(destination)).await {
             Ok(Ok(source)) => source,
             Ok(Err(fault)) => {
-                tracing::debug!(%destination, %fault, "cannot tell the source address");
+                tracing::debug!(%destination, %fault, "cannot determine the source address");
                 None
             }
             Err(_late) => {
-                tracing::debug!(%destination, "cannot tell the source address in time");
+                tracing::debug!(%destination, "could not determine the source address in time");
                 None
             }
         };
@@ -313,7 +313,7 @@ async fn measure(env: Arc<Env>, paths: BTreeSet<UnderlayPath>) -> ReconcilerMess
         let mtu =
             answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
         if let Err(fault) = &mtu {
-            tracing::debug!(%fault, "cannot tell the underlay's MTU");
+            tracing::debug!(%fault, "cannot determine the underlay's MTU");
         }
         mtus.insert((local, remote), mtu.unwrap_or(None));
     }
@@ -326,6 +326,6 @@ fn ask(
     question: impl Future<Output = ReconcilerMessage> + Send + 'static,
 ) {
     pipe_to_self(myself, question, |panic| {
-        ReconcilerMessage::Failed(format!("a question to the dataplane failed: {panic}"))
+        ReconcilerMessage::Failed(format!("a query to the dataplane failed: {panic}"))
     });
 }

@@ -281,7 +281,7 @@ impl State {
         self.link = Link::None;
         self.driver.handle(bgp::Input::Disconnected(
             number,
-            SessionDetail::new(SessionCause::BrokenOff, "the connection takes no more bytes"),
+            SessionDetail::new(SessionCause::BrokenOff, "the connection accepts no more bytes"),
         ))
     }
 

@@ -332,7 +332,7 @@ async fn a_pin_that_has_left_the_host_stays_for_the_run_and_is_dropped_with_the_
         snapshot
             .pin_problem
             .as_deref()
-            .is_some_and(|problem| problem.contains("a start drops it"))
+            .is_some_and(|problem| problem.contains("the next start drops it"))
     };
     world
         .until("it is told that it is away", |snapshot| {
@@ -347,7 +347,7 @@ async fn a_pin_that_has_left_the_host_stays_for_the_run_and_is_dropped_with_the_
         })
         .await;
     assert_eq!(snapshot.pin, None);
-    let said = "20.0.0.6 was pinned, and is no longer: client_ip 20.0.0.6 is not assigned to any interface that is up on this host";
+    let said = "20.0.0.6 is no longer pinned: client_ip 20.0.0.6 is not assigned to any interface that is up on this host";
     world
         .until("the reason is told", |snapshot| {
             snapshot.pin_problem.as_deref() == Some(said)

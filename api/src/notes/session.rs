@@ -27,9 +27,9 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
         .or_else(|| without_cause(tunnel.session.known()?));
     let next = match tunnel.session.known() {
         Some(SessionStatus::Pending | SessionStatus::Failed | SessionStatus::Unreachable) => {
-            Some("the device is contacted again and again")
+            Some("the connection is retried")
         }
-        Some(SessionStatus::Down) => Some("its routes are gone, and the device is contacted again and again"),
+        Some(SessionStatus::Down) => Some("its routes are gone, and the connection is retried"),
         Some(SessionStatus::Up | SessionStatus::Initializing) | None => None,
     };
     let more: String = why
@@ -44,24 +44,22 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
 /// What is known to be in the way of the session.
 pub(super) fn cause(cause: SessionCause) -> Option<&'static str> {
     Some(match cause {
-        SessionCause::ForbiddenHere => {
-            "this host does not let it out: `warren doctor` looks for the rule of its firewall"
-        }
+        SessionCause::ForbiddenHere => "this host blocks it: `warren doctor` looks for the firewall rule",
         SessionCause::NoWay => {
-            "this host has no route to the device's end of the tunnel, or a router on the way says that there is none"
+            "this host has no route to the device's end of the tunnel, or a router on the path reports that there is none"
         }
-        SessionCause::Refused => "the device, or a firewall in its place, says that nobody listens there",
+        SessionCause::Refused => "the device, or a firewall in front of it, refuses the connection",
         SessionCause::Silence => {
-            "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
+            "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, drops the packets; \
              `warren doctor` looks for it"
         }
-        SessionCause::BrokenOff => "the device takes the connection and breaks it off",
+        SessionCause::BrokenOff => "the device accepts the connection and closes it",
         SessionCause::NotificationReceived => "the device answers and refuses the session",
         SessionCause::OurAsnRefused => {
-            "the device expects this host to have another AS number than the one it announces"
+            "the device expects a different AS number from the one this host announces"
         }
-        SessionCause::NotificationSent => "the device answers, but not in a way that makes a session",
-        SessionCause::OtherAsn => "the device has another AS number than the expected one",
+        SessionCause::NotificationSent => "the device answers, but no session comes of it",
+        SessionCause::OtherAsn => "the device's AS number is not the expected one",
         SessionCause::Other => return None,
     })
 }
@@ -70,8 +68,8 @@ pub(super) fn cause(cause: SessionCause) -> Option<&'static str> {
 pub(super) fn without_cause(session: SessionStatus) -> Option<&'static str> {
     match session {
         SessionStatus::Pending => Some("no answer from the device so far"),
-        SessionStatus::Initializing => Some("the device answers, and both sides are agreeing"),
-        SessionStatus::Failed => Some("the device takes the connection, but no session is established"),
+        SessionStatus::Initializing => Some("the device answers, and the session is being negotiated"),
+        SessionStatus::Failed => Some("the device accepts the connection, but no session is established"),
         SessionStatus::Unreachable => cause(SessionCause::Silence),
         SessionStatus::Up | SessionStatus::Down => None,
     }

@@ -195,7 +195,7 @@ fn what_is_wrong_with_the_daemon_as_a_whole_comes_first_and_a_refused_user_has_a
     assert!(
         picture.problems[0]
             .text
-            .contains("gave nothing usable for 2s: connection refused"),
+            .contains("has given nothing usable for 2s: connection refused"),
         "{picture:?}"
     );
     assert_eq!(

@@ -72,7 +72,7 @@ pub struct Tunnel {
     /// What came of the steps that were taken last.
     #[serde(default)]
     pub last_applied: Option<LastApplied>,
-    /// Routes that the session taught us.
+    /// Routes learned from the session.
     pub learned_routes: usize,
     /// Learned routes whose places are taken by routes that are not ours: the first 16, each with what is in the way.
     #[serde(default)]
@@ -110,7 +110,7 @@ pub struct Tunnel {
     /// Why it is not held to its rate, while it cannot be: it goes on without, and the rate is tried again.
     #[serde(default)]
     pub rate_failure: Option<Failure>,
-    /// How often it was mended.
+    /// How often it was repaired.
     pub repairs: u64,
     /// Set while something else on this host changes it again and again.
     #[serde(default)]
@@ -147,7 +147,7 @@ impl TunnelSource {
 /// A fight with something else on this host.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Contest {
-    /// How often the tunnel was mended, with less than a minute between two times.
+    /// How often the tunnel was repaired, with less than a minute between two times.
     pub repairs: u32,
     /// What was put back the last time: the first 16 steps.
     pub steps: Vec<String>,

@@ -11,7 +11,7 @@ pub const USAGE_HIGHEST: usize = 20_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UsageQuery {
-    /// Only of this one: the key of an owner, a tunnel or a device, or the name of a link that is in use.
+    /// Only for this one: the key of an owner, a tunnel or a device, or the name of a link that is in use.
     pub of: Option<String>,
     /// Only what was carried since then: a span (`24h`, so long ago) or milliseconds since 1970. It counts from the full hour on.
     pub since: Option<String>,

@@ -42,11 +42,11 @@ described! {
         warren_state::ServiceKind::ALL.map(warren_state::ServiceKind::name);
     BgpState, "Where a session is (RFC 4271 section 8.2.2).",
         warren_state::standing::BgpState::ALL.map(warren_state::standing::BgpState::name);
-    Backend, "What makes tunnels real.", warren_state::Backend::ALL.map(warren_state::Backend::name);
+    Backend, "The dataplane's backend.", warren_state::Backend::ALL.map(warren_state::Backend::name);
     ReadProblem, "What is wrong with a ledger's endpoint.",
         warren_state::ReadProblem::ALL.map(warren_state::ReadProblem::name);
     HealthPurpose, "What health is asked for.", warren_state::health::Purpose::ALL.map(warren_state::health::Purpose::name);
-    HealthVerdict, "What is said of health.", warren_state::health::HealthVerdict::ALL.map(warren_state::health::HealthVerdict::name);
-    HealthCode, "What can be wrong.", warren_state::health::HealthCode::ALL.map(warren_state::health::HealthCode::name);
+    HealthVerdict, "The verdict on health.", warren_state::health::HealthVerdict::ALL.map(warren_state::health::HealthVerdict::name);
+    HealthCode, "A condition that makes a host unhealthy.", warren_state::health::HealthCode::ALL.map(warren_state::health::HealthCode::name);
     Role, "Which end of its tunnels a host is.", warren_state::RoleKind::ALL.map(warren_state::RoleKind::name);
 }

@@ -138,7 +138,7 @@ async fn finish(
         return Err(fault(
             FaultClass::Transient,
             operation,
-            "the new link went away at once",
+            "the new link disappeared at once",
         ));
     };
     if !link.alias.is_empty() || link.up {

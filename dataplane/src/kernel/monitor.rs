@@ -129,7 +129,7 @@ impl Monitor {
         // Marks of links may be among what was lost. A dump is short, and overruns are rare.
         match Marks::learn(&self.pool).await {
             Ok(marks) => self.marks = marks,
-            Err(fault) => tracing::debug!(%fault, "whose the links are is not known after an overrun"),
+            Err(fault) => tracing::debug!(%fault, "the owners of links are not known after an overrun"),
         }
     }
 
@@ -198,7 +198,7 @@ impl Marks {
         let links = pool
             .run(async |netlink| netlink.dump(requests::links(), Link::decode).await)
             .await?;
-        let links = links.map_err(|refusal| refused("read whose the links are", &refusal))?;
+        let links = links.map_err(|refusal| refused("read the owners of links", &refusal))?;
         let mut marks = Self(BTreeMap::new());
         links.iter().for_each(|link| marks.put(link));
         Ok(marks)

@@ -20,7 +20,7 @@ use crate::contract::Outlet;
 pub async fn outlet(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Fault> {
     find(netlink, dst)
         .await
-        .map_err(|refusal| refused(format!("find the way to {dst}"), &refusal))
+        .map_err(|refusal| refused(format!("find the route to {dst}"), &refusal))
 }
 
 async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, KernelError> {

@@ -103,7 +103,7 @@ async fn serve(jobs: Jobs, opened: &blocking::SyncSender<io::Result<()>>) -> io:
             tracing::error!("work on an rtnetlink connection panicked");
         }
         if let Err(error) = netlink.mend() {
-            tracing::debug!(%error, "the rtnetlink connection broke and does not open again");
+            tracing::debug!(%error, "the rtnetlink connection broke and cannot be reopened");
         }
     }
 }

@@ -192,7 +192,7 @@ async fn make_device(netlink: &mut Netlink, link: &Link, operation: &str) -> Res
         fault(
             FaultClass::Transient,
             operation,
-            format!("{name} went away at once"),
+            format!("{name} disappeared at once"),
         )
     })?;
     if !device.is_ifb() || !(device.alias == link.alias || device.is_half_made()) {

@@ -149,7 +149,7 @@ impl Client {
             Ok(Response::Refused { class, detail }) => Err(Rejection { class, detail }),
             Ok(other) => Err(Rejection::new(
                 FaultClass::Conflict,
-                format!("not a forwarder that we know: {other:?}"),
+                format!("not a known forwarder: {other:?}"),
             )),
             // It was about to end.
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),

@@ -147,7 +147,7 @@ impl LinkMaker for UserspaceLinks {
         match timeout(FLUSH_TIMEOUT, self.ask(&request, Absent::Fine, "flush links")).await {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => tracing::debug!(%fault, "links not flushed"),
-            Err(_late) => tracing::debug!("the forwarder does not say that the links are flushed"),
+            Err(_late) => tracing::debug!("the forwarder does not confirm that the links are flushed"),
         }
     }
 

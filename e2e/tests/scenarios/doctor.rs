@@ -237,7 +237,7 @@ fn ledger_down(site: &mut Site<'_>) -> Result<()> {
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    ensure!(fix.ends_with("nobody listens there"), "{fix}");
+    ensure!(fix.ends_with("nothing listens there"), "{fix}");
     said.expect("tunnels", "pass")?;
     Ok(())
 }

@@ -108,15 +108,15 @@ fn fight(site: &mut Site<'_>) -> Result<()> {
             || format!("taken {taken} times"),
         ))
     })?;
-    host.daemon.await_log("fights over tunnel", SOON)?;
+    host.daemon.await_log("keeps changing tunnel", SOON)?;
     let log = host.daemon.log();
     let told = log
         .lines()
-        .filter(|line| line.contains("was changed by something else and mended"))
+        .filter(|line| line.contains("was changed by something else and repaired"))
         .count();
     ensure!(
         log.lines()
-            .filter(|line| line.contains("fights over tunnel"))
+            .filter(|line| line.contains("keeps changing tunnel"))
             .count()
             == 1,
         "{log}"

@@ -59,7 +59,7 @@ fn moves(site: &mut Site<'_>) -> Result<()> {
     let (before, link) = (user(site)?, link_index(&client, LINK)?);
     until("the device in use is measured", SOON, || {
         let said = operator.warren(&["move", "--for", "12h"])?;
-        let stays = "Stays on ams-dz01: the daemon knows the device in use for";
+        let stays = "Stays on ams-dz01: the daemon has known the device in use for only";
         Ok(Ask::holds(said.code == 0 && said.out.contains(stays), || {
             said.to_string()
         }))
@@ -140,7 +140,7 @@ fn refused(site: &mut Site<'_>) -> Result<()> {
     )?;
     stay(
         &["move", "--for", "12h"],
-        "the daemon knows the device in use for",
+        "the daemon has known the device in use for only",
     )?;
     // Without a place for one more there is nowhere to go, however near it is.
     let second = site.devices[1].0;
@@ -183,7 +183,7 @@ fn refused(site: &mut Site<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Nobody makes the device's end, so the tunnel is waited for until the time is up.
+/// Nobody makes the device's end, so the tunnel is waited for until timed out.
 fn waits(site: &mut Site<'_>) -> Result<()> {
     let daemon = site.start_daemon()?;
     let operator = Operator::with_pass(site, &daemon, |_| {})?;

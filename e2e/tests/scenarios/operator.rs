@@ -114,7 +114,7 @@ fn there_and_back(site: &mut Site<'_>) -> Result<()> {
     // The address of another host is none of ours, and a disconnect that nobody waited for is waited for by the next one.
     let elsewhere = operator.warren(&["connect", "ibrl", DEVICE, "--client-ip", "9.128.0.77"])?;
     ensure!(elsewhere.code == 1 && users(site)?.is_empty(), "{elsewhere}");
-    elsewhere.tells(&["which counts first", "-client-ip 9.128.0.77"])?;
+    elsewhere.tells(&["which takes precedence", "-client-ip 9.128.0.77"])?;
     operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
     operator
         .warren(&["disconnect", "--no-wait"])?
@@ -298,7 +298,7 @@ fn roles(site: &mut Site<'_>) -> Result<()> {
     operator.succeeds(site, &["multicast", "subscribe", "mg01"])?;
     operator
         .succeeds(site, &["multicast", "subscribe", "mg02"])?
-        .tells(&["Changed, and the daemon has taken it over"])?;
+        .tells(&["Changed, and the daemon has applied it"])?;
     operator.succeeds(site, &["multicast", "unpublish", "mg01"])?;
     ensure!(
         roles(site)? == (vec![], vec![groups[0], groups[1]]),

@@ -177,7 +177,7 @@ fn lived(site: &mut Site<'_>) -> Result<()> {
         let is_new = link_index(&client, LINK).is_ok_and(|index| index != before);
         Ok(Ask::holds(is_new, || "no new link".into()))
     })?;
-    browser.shows("was changed by something else and mended", SLOW)?;
+    browser.shows("was changed by something else and repaired", SLOW)?;
     await_working(site, &daemon, &connection, SOON)?;
     browser.until(WORKS, SLOW)?;
 

@@ -200,7 +200,7 @@ fn feeds(site: &mut Site<'_>) -> Result<()> {
     refused(
         &["--subscribe", "mg01", "--subscribe-feed", "prices"],
         2,
-        &["groups and feeds are named together"],
+        &["groups and feeds cannot be named together"],
     )?;
     refused(
         &["--subscribe-feed", "full", "--unsubscribe-feed", "news"],
@@ -322,7 +322,7 @@ fn two_passes(site: &mut Site<'_>) -> Result<()> {
     let refused = operator.warren(&["connect", "multicast", "--unsubscribe-feed", "news"])?;
     ensure!(refused.code == 1 && seats(site, exact)? == [1], "{refused}");
     refused.tells(&[
-        &format!("taken with the access pass {exact}"),
+        &format!("held by the access pass {exact}"),
         &format!("--access-pass {exact}"),
     ])?;
     let named = exact.to_string();
@@ -444,7 +444,7 @@ fn pinned(site: &mut Site<'_>) -> Result<()> {
     let any = operator.give_pass(site, Ipv4Addr::UNSPECIFIED, |_| {})?;
     refused(&format!("no access pass is pinned to {spare}"))?;
     let exact = operator.give_pass(site, spare, |_| {})?;
-    refused("for any address counts before")?;
+    refused("for any address takes precedence over")?;
     site.network.delete(any)?;
     site.network.edit_pass(exact, |pass| pass.flags = 2)?;
     refused("allows several addresses")?;

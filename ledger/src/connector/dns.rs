@@ -128,7 +128,7 @@ impl Servers {
 async fn ask_one(routes: &Routes, server: SocketAddr, name: &str, kind: u16) -> io::Result<Vec<IpAddr>> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
     let question = question(id, name, kind)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no name of a host"))?;
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a host name"))?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer");
     let mut said = timeout(PATIENCE, by_datagram(routes, server, &question))
         .await

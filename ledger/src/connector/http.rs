@@ -144,7 +144,7 @@ impl Http {
             let client = self.bound_to(uplink)?;
             match build(&client).send().await {
                 Err(error) if error.is_connect() => {
-                    tracing::debug!(shown, tunnel, uplink, error = %error.without_url(), "no connection past the tunnel");
+                    tracing::debug!(shown, tunnel, uplink, error = %error.without_url(), "no connection outside the tunnel");
                     self.past().failed = Some(Instant::now());
                 }
                 done => {

@@ -147,7 +147,7 @@ impl Connector {
             tracing::warn!(
                 host,
                 why,
-                "requests of this program depend on a tunnel of its own"
+                "this program's requests depend on one of its own tunnels"
             );
         }
     }
@@ -156,7 +156,7 @@ impl Connector {
         if self.dependent().remove(host).is_some() {
             tracing::info!(
                 host,
-                "requests of this program no longer depend on a tunnel of its own"
+                "this program's requests no longer depend on one of its own tunnels"
             );
         }
     }

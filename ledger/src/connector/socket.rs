@@ -117,7 +117,7 @@ impl Connector {
                     Ok((stream, Some(uplink)))
                 }
                 Err(error) => {
-                    tracing::debug!(shown, tunnel, uplink, %error, "no connection past the tunnel");
+                    tracing::debug!(shown, tunnel, uplink, %error, "no connection outside the tunnel");
                     let stream = dial(address, None, CONNECT_TIMEOUT).await?;
                     self.depends(shown, format!("{uplink} does not connect, {tunnel} does"));
                     Ok((stream, Some(uplink)))
@@ -132,7 +132,7 @@ impl Course {
     pub(crate) async fn is_right(&self) -> Result<(), String> {
         match self.connector.inner.routes.outlet(self.peer).await {
             Outlet::Past { tunnel, uplink } if Some(&uplink) != self.uplink.as_ref() => Err(format!(
-                "the way to the server leads into {tunnel} now, and past it over {uplink}"
+                "the route to the server now leads into {tunnel}, and around it over {uplink}"
             )),
             Outlet::Past { .. } | Outlet::Usual | Outlet::Only { .. } => Ok(()),
         }

@@ -28,7 +28,7 @@ pub enum TrustError {
         source: std::io::Error,
     },
     /// It holds no certificate, or something that is not one.
-    #[error("{path} is no file of certificate authorities in PEM: {reason}")]
+    #[error("{path} is not a PEM file of certificate authorities: {reason}")]
     Garbled {
         /// The path of the file in question.
         path: PathBuf,

@@ -96,16 +96,16 @@ pub enum BuildError {
     #[error("the device has no prefixes, so the program cannot make users on it")]
     NoDzPrefixes,
     /// More than the count's byte can say.
-    #[error("the device has {0} prefixes where an instruction can name 255")]
+    #[error("the device has {0} prefixes, and an instruction can name 255")]
     TooManyDzPrefixes(usize),
     /// No feed to join or leave.
     #[error("no feed is named")]
     NoFeeds,
     /// More than the count's byte can say.
-    #[error("{0} feeds are named where an instruction can name 255")]
+    #[error("{0} feeds are named, and an instruction can name 255")]
     TooManyFeeds(usize),
     /// More than the program takes at once.
-    #[error("{groups} groups are named where one instruction can name {most}")]
+    #[error("{groups} groups are named, and one instruction can name {most}")]
     TooManyGroups {
         /// So many.
         groups: usize,

@@ -247,7 +247,7 @@ impl Accounts<'_> {
             .map_err(|error| failure_of(&error))?;
         if answer.value.len() != pubkeys.len() {
             let reason = format!(
-                "the ledger answered with {} accounts where {} were asked for",
+                "the ledger answered with {} accounts to a request for {}",
                 answer.value.len(),
                 pubkeys.len()
             );
@@ -300,7 +300,7 @@ pub(super) fn joined(one: Option<SlotRange>, other: Option<SlotRange>) -> Option
 /// Why they cannot be.
 pub(crate) fn unpack(data: &UiAccountData, limit: usize) -> Result<Vec<u8>, String> {
     let UiAccountData::Binary(text, encoding) = data else {
-        return Err("its data is not in the encoding that was asked for".into());
+        return Err("its data is not in the requested encoding".into());
     };
     let bytes = BASE64_STANDARD
         .decode(text)
@@ -317,7 +317,7 @@ pub(crate) fn unpack(data: &UiAccountData, limit: usize) -> Result<Vec<u8>, Stri
             }
         }
         UiAccountEncoding::Binary | UiAccountEncoding::Base58 | UiAccountEncoding::JsonParsed => {
-            Err("its data is not in the encoding that was asked for".into())
+            Err("its data is not in the requested encoding".into())
         }
     }
 }
@@ -340,7 +340,7 @@ fn raw(pubkey: &str, account: &UiAccount, room: &mut usize) -> Result<Raw, Failu
     let size = data.as_ref().map_or(0, Vec::len);
     *room = room
         .checked_sub(size)
-        .ok_or_else(|| Failure::Wrong("the ledger's answer unpacks to more than is read".into()))?;
+        .ok_or_else(|| Failure::Wrong("the ledger's answer decompresses to more than the limit".into()))?;
     Ok(Raw {
         pubkey: parse(pubkey)?,
         owner: parse(&account.owner)?,

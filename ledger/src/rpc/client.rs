@@ -363,7 +363,7 @@ impl LedgerClient {
                     Ok(Reply::Broadcast)
                 } else {
                     Err(Failure::Garbled(
-                        "it names another transaction than the one that was sent".into(),
+                        "it names a transaction other than the one that was sent".into(),
                     ))
                 }
             }

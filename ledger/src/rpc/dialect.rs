@@ -147,12 +147,12 @@ impl Known {
         let lacks = [
             (!self.words.min_slot)
                 .then(|| "no minContextSlot: answers are judged by the slot that they name".to_owned()),
-            (!self.words.zstd).then(|| "no base64+zstd: accounts come unpacked".to_owned()),
+            (!self.words.zstd).then(|| "no base64+zstd: accounts come uncompressed".to_owned()),
             (!self.context)
                 .then(|| "no slot with lists of accounts: users are read once more, by address".to_owned()),
             (self.at_once < AT_ONCE).then(|| {
                 format!(
-                    "at most {} accounts in one request: a read takes more of them",
+                    "at most {} accounts per request: a read takes several",
                     self.at_once
                 )
             }),

@@ -23,7 +23,7 @@ pub(crate) enum Failure {
         retry_after: Option<Duration>,
     },
     /// Nothing was sent: every endpoint has named a time before which it wants no request, and all are past the deadline.
-    #[error("the ledger asks for no requests within the next {} s", .0.as_secs())]
+    #[error("the ledger asks to wait {} s before the next request", .0.as_secs())]
     AskedToWait(Duration),
     /// A redirect that is not followed.
     #[error("the ledger redirects to {to}, which is not followed: {why}")]

@@ -360,7 +360,7 @@ impl LedgerSource for RpcSource {
     fn try_another(&self) {
         self.upstreams.leave(
             self.upstreams.current(),
-            "what it tells is older than the view in force",
+            "its answer is older than the view in force",
         );
     }
 

@@ -147,7 +147,7 @@ impl Transport {
             return refused("the scheme is another one: name the URL itself as the endpoint");
         }
         if to.is_loopback() && !self.endpoint.is_loopback() {
-            return refused("it leads into this host");
+            return refused("it leads back to this host");
         }
         Ok(to)
     }

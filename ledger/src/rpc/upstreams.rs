@@ -110,7 +110,7 @@ impl Upstreams {
             let (number, wait) = self.soonest(now);
             if wait.is_zero() {
                 if self.current.swap(number, Relaxed) % self.upstreams.len() != number {
-                    self.moved(Some("it wants no requests for a while"));
+                    self.moved(Some("it asked for a pause in requests"));
                 }
                 return Ok(&self.upstreams[number]);
             }
@@ -221,7 +221,7 @@ impl Upstream {
     /// Tells the log, once, what the endpoint does without.
     pub(super) fn tell_lacks(&self) {
         for lack in self.dialect.to_tell() {
-            tracing::info!(endpoint = %self.endpoint.shown(), "the ledger's endpoint does without a part of the protocol: {lack}");
+            tracing::info!(endpoint = %self.endpoint.shown(), "the ledger's endpoint lacks a part of the protocol: {lack}");
         }
     }
 

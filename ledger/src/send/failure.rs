@@ -61,7 +61,7 @@ impl TransactionFailure {
         match self {
             Self::Program { error, .. } => Some(error.advice()),
             Self::Panicked { .. } => Some(
-                "The ledger's records changed or do not fit together: run the command again, and tell the network's operators when it says the same.",
+                "The ledger's records changed or contradict each other: run the command again, and tell the network's operators if it says the same.",
             ),
             Self::NoBalance | Self::NoRent => Some("Send the payer enough for fees and an account's rent."),
             Self::Instruction { .. } | Self::BlockhashNotFound | Self::AlreadyProcessed | Self::Other(_) => {
@@ -80,7 +80,7 @@ impl TransactionFailure {
         let number = error.code();
         let reason = match programs.get(usize::from(instruction)) {
             Some(program) if *program == ED25519_PROGRAM => {
-                format!("a signature in the transaction does not hold (error {number})")
+                format!("a signature in the transaction is not valid (error {number})")
             }
             Some(program) if *program == SYSTEM_PROGRAM => {
                 format!("the system program refused (error {number})")

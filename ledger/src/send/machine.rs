@@ -366,8 +366,8 @@ impl<'a> Submission<'a> {
 
     fn end_at_deadline(&mut self) -> Step {
         let reason = match self.last_failure.take() {
-            Some(failure) => format!("the time is up; the last trouble was: {failure}"),
-            None => "the time is up".to_owned(),
+            Some(failure) => format!("timed out; the last failure was: {failure}"),
+            None => "timed out".to_owned(),
         };
         let result = Err(self.unknown(reason));
         self.phase = Phase::Done(result.clone());

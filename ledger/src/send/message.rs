@@ -39,7 +39,7 @@ pub enum MessageError {
     #[error("account {0} must sign too, and only the payer can")]
     OtherSigner(Pubkey),
     /// It does not fit a packet.
-    #[error("the transaction has {0} bytes where {LARGEST_TRANSACTION} fit: name fewer accounts")]
+    #[error("the transaction has {0} bytes, and at most {LARGEST_TRANSACTION} fit: name fewer accounts")]
     TooLarge(usize),
 }
 

@@ -200,7 +200,7 @@ pub enum SendError {
     Unsendable(#[from] MessageError),
     /// It never got in before its blockhash was too old, as often as tried. It never will: sending anew is safe.
     #[error(
-        "the ledger took none of {attempts} transactions in before each expired: it is busy, or the payer cannot pay the fee"
+        "the ledger accepted none of {attempts} transactions before they expired: it is busy, or the payer cannot pay the fee"
     )]
     Expired {
         /// How many were sent, each proven dead before the next.

@@ -51,7 +51,7 @@ fn once(keys: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Flaw> {
             Entry::Occupied(there) => {
                 return Err(Flaw::Key(
                     there.key().clone(),
-                    "is there twice, with different values",
+                    "occurs twice, with different values",
                 ));
             }
         }
@@ -79,7 +79,7 @@ fn text(value: Value) -> Result<Option<String>, &'static str> {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
         Value::Bool(_) | Value::Number(_) | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
-            Err("is no text; where it should be one, put it in quotes")
+            Err("is not text; if it should be, put it in quotes")
         }
     }
 }
@@ -88,7 +88,7 @@ fn labels(value: Value) -> Result<BTreeMap<String, String>, &'static str> {
     if value.is_null() {
         return Ok(BTreeMap::new());
     }
-    serde_yaml::from_value(value).map_err(|_| "is no list of addresses with a text each")
+    serde_yaml::from_value(value).map_err(|_| "is not a list of addresses, each with a text")
 }
 
 /// The keys of a file in its order, with repetitions.

@@ -149,7 +149,7 @@ impl Verifier {
             let why = if gap.declared {
                 "the journal lost them"
             } else {
-                "nobody says why"
+                "nothing says why"
             };
             self.problem(
                 "gap",
@@ -162,7 +162,7 @@ impl Verifier {
             let damaged = untold - self.cuts;
             self.problem(
                 "damage",
-                format!("{damaged} lines are no entries, and nothing tells why"),
+                format!("{damaged} lines are not entries, and nothing says why"),
             );
         }
         self.report.open = self.open.into_keys().collect();
@@ -174,7 +174,7 @@ impl Verifier {
         if let Some(before) = self.seen.insert(id, sum) {
             self.report.duplicates += 1;
             if before != sum {
-                self.problem("changed", format!("{id} is there twice, and not the same"));
+                self.problem("changed", format!("{id} occurs twice, with different content"));
             }
             return;
         }
@@ -236,10 +236,7 @@ impl Verifier {
                 *total
             };
             if *from == Some(before) && *delta != Some(expected) {
-                self.problem(
-                    "sum",
-                    format!("{id} is not what {before} and its difference make"),
-                );
+                self.problem("sum", format!("{id} is not {before} plus its difference"));
             }
         }
         let used = delta.unwrap_or_default();

@@ -33,7 +33,7 @@ pub fn write(path: &Path, folder: &str, entries: &[Entry], unix_seconds: u64) ->
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             bail!(
-                "{} exists already, and is not replaced: name another file with --output",
+                "{} already exists and is not replaced: name another file with --output",
                 path.display()
             )
         }

@@ -143,7 +143,7 @@ pub async fn run(
     }
     let missing = manifest["missing"].as_array().map_or(0, Vec::len);
     output::note(&format!(
-        "secrets were taken out ({} could not be had; see manifest.json); look through it before you hand it on",
+        "secrets were removed ({} could not be collected; see manifest.json); look through it before you pass it on",
         output::count(missing, "part", "parts")
     ));
     output::text(&format!("{}\n", path.display()))?;
@@ -160,7 +160,7 @@ async fn write(
 ) -> anyhow::Result<Value> {
     if path.symlink_metadata().is_ok() {
         anyhow::bail!(
-            "{} exists already, and is not replaced: name another file with --output",
+            "{} already exists and is not replaced: name another file with --output",
             path.display()
         );
     }
@@ -314,7 +314,7 @@ fn configuration(
         arguments.map(|arguments| pretty(&json!(arguments.split_terminator('\0').collect::<Vec<_>>())));
     gathered.add(
         "config/arguments.json",
-        arguments.ok_or_else(|| "the daemon's process is not to be seen".to_owned()),
+        arguments.ok_or_else(|| "the daemon's process cannot be seen".to_owned()),
     );
     let file = settings::file(root, pid);
     let text = root::bytes(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -392,7 +392,7 @@ fn sysctls(root: &Root) -> String {
 
 async fn unit(root: &Root, search: Option<&OsString>) -> Vec<(String, Result<String, String>)> {
     if !root.at(SYSTEMD).exists() {
-        let absent = || Err("systemd is not in charge of this host".to_owned());
+        let absent = || Err("systemd does not manage this host".to_owned());
         return UNIT
             .iter()
             .map(|(path, _)| ((*path).to_owned(), absent()))

@@ -207,10 +207,7 @@ async fn without_a_daemon_the_archive_says_what_could_not_be_had_and_why() {
     assert!(reason("daemon/v3-status.json").contains("is warrend running?"));
     assert!(reason("daemon/explain.txt").contains("is warrend running?"));
     assert_eq!(reason("network/link.json"), "ip is not installed");
-    assert_eq!(
-        reason("systemd/journal.txt"),
-        "systemd is not in charge of this host"
-    );
+    assert_eq!(reason("systemd/journal.txt"), "systemd does not manage this host");
     assert!(reason("config/in-force.json").contains("warren.toml, line"));
     let files = unpacked(&path);
     assert_eq!(

@@ -36,7 +36,7 @@ pub struct How {
     /// environment's. An empty text for none.
     #[arg(long, global = true, value_name = "URL")]
     pub ip_verifier_url: Option<String>,
-    /// Go by this public address of the host from now on, which an access pass must be issued for.
+    /// Use this public address of the host from now on; an access pass must be issued for it.
     #[arg(long, global = true, value_name = "IP")]
     pub client_ip: Option<std::net::Ipv4Addr>,
     /// How long to wait for the daemon, or not at all.
@@ -47,7 +47,7 @@ pub struct How {
 /// Which pass, and how long to wait for the daemon.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Wait {
-    /// The access pass of a user that was made before passes were written on users, where there are two.
+    /// The access pass of a user that does not record its own, where two would match.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub access_pass: Option<String>,
     /// Do not wait for the daemon: it goes on by itself.
@@ -56,7 +56,7 @@ pub struct Wait {
     /// How long to wait for the daemon at most.
     #[arg(long, global = true, value_name = "SPAN", value_parser = span, default_value = "2m")]
     pub timeout: Duration,
-    /// Show every step, also those that are usually left out.
+    /// Show every step, including those that are usually left out.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -68,7 +68,7 @@ impl Wait {
     /// When it is no account's address.
     pub fn access_pass(&self) -> Result<Option<Pubkey>, Failure> {
         let parsed = self.access_pass.as_deref().map(|text| {
-            let what = format!("--access-pass: {text:?} is no account's address");
+            let what = format!("--access-pass: {text:?} is not an account's address");
             text.parse().map_err(|_| Failure {
                 code: USAGE,
                 what,
@@ -85,7 +85,7 @@ pub struct Move {
     /// By how much another device must be nearer, in each round of measurements.
     #[arg(long, value_name = "SPAN", value_parser = span, default_value = "5ms")]
     pub if_better_by: Duration,
-    /// For how long; the daemon remembers 32 rounds (of 5 minutes, unless it was told otherwise).
+    /// For how long; the daemon remembers 32 rounds (5 minutes each by default).
     #[arg(long = "for", value_name = "SPAN", value_parser = span, default_value = "1h")]
     pub lasting: Duration,
     /// Only say what would be done.
@@ -129,7 +129,7 @@ pub enum Service {
         /// `publisher` or `subscriber`, for the groups that follow.
         #[arg(requires = "groups")]
         role: Option<GroupRole>,
-        /// The codes of the groups that it is about.
+        /// The codes of the groups.
         #[arg(value_name = "GROUP")]
         groups: Vec<String>,
         /// Groups to send to.
@@ -201,18 +201,18 @@ pub enum MulticastVerb {
 pub enum MulticastCommand {
     /// Start receiving from groups.
     Subscribe(Groups),
-    /// Receive from groups no more.
+    /// Stop receiving from groups.
     Unsubscribe(Groups),
     /// Start sending to groups.
     Publish(Groups),
-    /// Send to groups no more.
+    /// Stop sending to groups.
     Unpublish(Groups),
 }
 
 /// Groups, by their codes.
 #[derive(clap::Args)]
 pub struct Groups {
-    /// The codes of the groups that it is about.
+    /// The codes of the groups.
     #[arg(required = true, value_name = "GROUP")]
     pub groups: Vec<String>,
     /// The host's public address, where the daemon does not tell it.

@@ -147,12 +147,12 @@ fn report(session: &LedgerSession<'_>, legs: [(&str, &str, Leg); 2]) -> Result<(
         }),
         (None, 0) => Err(Failure::new(
             "nothing to connect: the AccessPass authorizes no unicast connection and no multicast groups or feeds",
-            "Have something added to the pass by the network's operators.",
+            "Ask the network's operators to add something to the pass.",
         )),
         (None, _) => {
             session.steps.finish_like(
                 "✅  User Provisioned",
-                "Connected: all that the pass allows",
+                "Connected to all that the pass allows",
                 fields,
             );
             Ok(())

@@ -137,7 +137,7 @@ async fn measurements(session: &LedgerSession<'_>, optional: bool) -> Result<Vec
             );
             return Err(Failure::not_yet(
                 what,
-                "Name a device with --device; `warren doctor` tells what keeps the daemon.",
+                "Name a device with --device; `warren doctor` says what prevents it.",
             ));
         }
         session

@@ -39,7 +39,7 @@ const OPERATORS: &str = "Ask the network's operators: only they can delete it.";
 /// Deletes this host's users that are meant, and waits until the daemon has taken their tunnels down.
 ///
 /// # Errors
-/// When the program refuses, or a tunnel is still there when the time is up. A daemon that does not answer is an error too
+/// When the program refuses, or a tunnel is still there when timed out. A daemon that does not answer is an error too
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
 pub async fn run(
     flags: &LedgerFlags,
@@ -119,7 +119,7 @@ fn tell_of_another(status: Option<&Status>, named: Ipv4Addr) {
         .filter(|known| *known != named)
     {
         output::note(&format!(
-            "--client-ip {named}: users of this address are meant, and the daemon goes by {known}"
+            "--client-ip {named} selects the users of this address, but the daemon uses {known}"
         ));
     }
 }
@@ -229,7 +229,7 @@ async fn delete(
 ) -> Result<u64, Failure> {
     let device = ledger.devices.get(&user.device_pk).ok_or_else(|| {
         let what =
-            format!("the device {} of the user {key} is not on the ledger, and without it the program deletes no user", user.device_pk);
+            format!("the device {} of the user {key} is not on the ledger, and without it the program does not delete the user", user.device_pk);
         Failure::new(what, OPERATORS)
     })?;
     if let Some(group) = roles::of(user)
@@ -237,7 +237,7 @@ async fn delete(
         .find(|group| !ledger.groups.contains_key(group))
     {
         let what = format!(
-            "the user {key} is in the multicast group {group}, whose account is gone, and the program deletes no user that is in a group"
+            "the user {key} is in the multicast group {group}, whose account is gone, and the program does not delete a user that is in a group"
         );
         return Err(Failure::new(what, OPERATORS));
     }

@@ -51,8 +51,8 @@ pub fn swap(standing: Standing<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<
     if let Some(both) = join.iter().find(|key| leave.contains(key)) {
         let code = plan::name(standing.feeds, both);
         return Err(Failure::new(
-            format!("the feed {code:?} is named to be joined and to be left"),
-            "Name it with one of both flags.",
+            format!("the feed {code:?} is named both to be joined and to be left"),
+            "Name it with only one of the two flags.",
         ));
     }
     plan::swap(standing, &join, &leave)

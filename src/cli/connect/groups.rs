@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// Changes what this host does with groups, and waits until the daemon has taken it over. The tunnel stays up.
+/// Changes what this host does with groups, and waits until the daemon has applied it. The tunnel stays up.
 ///
 /// # Errors
 /// When this host has no multicast user, a group is not known, the program refuses, or the daemon does not follow in time.
@@ -66,7 +66,7 @@ pub async fn run(
     else {
         return Err(Failure::new(
             format!("this host ({client_ip}) has no multicast user"),
-            "`warren connect multicast` first.",
+            "Run `warren connect multicast` first.",
         ));
     };
     if user.owner != session.payer {
@@ -115,9 +115,9 @@ pub async fn run(
         .await?;
     }
     let text = if wait {
-        "the daemon has taken it over"
+        "the daemon has applied it"
     } else {
-        "the daemon will take it over"
+        "the daemon will apply it"
     };
     let text = if now == wanted {
         "It is so already".to_owned()

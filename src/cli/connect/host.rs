@@ -61,8 +61,7 @@ pub fn own_address(status: &v3::Status, named: Option<Ipv4Addr>) -> Result<Ipv4A
     match (address_of(status), named) {
         (Ok(known), Some(named)) if named != known => {
             output::note(&format!(
-                "--client-ip {named} is ignored: the daemon knows that this host is {known} (it goes by {named} when it is started with \
-                 -client-ip {named})"
+                "--client-ip {named} is ignored: the daemon knows that this host is {known} (it uses {named} when it is started with -client-ip {named})"
             ));
             Ok(known)
         }

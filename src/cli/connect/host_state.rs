@@ -128,7 +128,7 @@ pub async fn resumable(
         ));
     }
     if user.status != UserStatus::ACTIVATED {
-        let advice = "Wait a little and run the command again, or `warren disconnect` and begin anew.";
+        let advice = "Wait a little and run the command again, or run `warren disconnect` and start over.";
         return Err(Failure::new(
             format!("the user {key} of this host is {}", user.status.name()),
             advice,
@@ -143,7 +143,7 @@ pub async fn resumable(
                 .map_or_else(|| user.device_pk.to_string(), |device| device.code.clone());
             return Err(Failure::new(
                 format!("this host is connected to {now} already, not to {}", device.code),
-                "`warren disconnect` first, then connect to the other device.",
+                "Run `warren disconnect` first, then connect to the other device.",
             ));
         }
     }

@@ -232,7 +232,7 @@ async fn guarded(
         _ = tokio::signal::ctrl_c() => Failure {
             code: INTERRUPTED,
             what: "interrupted".to_owned(),
-            advice: Some("Run the command again to go on from here; `warren disconnect` takes back what there is.".to_owned()),
+            advice: Some("Run the command again to continue from here; `warren disconnect` undoes what was done.".to_owned()),
         },
     };
     steps.fail(&failure);

@@ -69,7 +69,7 @@ impl Asked {
             (true, false) => Ok(Self::Feeds(feeds)),
             (false, false) => Err(Failure {
                 code: crate::USAGE,
-                what: "groups and feeds are named together".to_owned(),
+                what: "groups and feeds cannot be named together".to_owned(),
                 advice: Some(
                     "Connect to the groups with one command, and to the feeds with another one.".to_owned(),
                 ),
@@ -354,7 +354,7 @@ async fn create(
     };
     let candidates = Candidates {
         all: &offer.devices,
-        only: only.map(|only| (only, "none of the feeds with a free seat is there")),
+        only: only.map(|only| (only, "none of the feeds with a free seat exists")),
     };
     let choice = device::choose(session, host_state, &candidates, capacity, how).await?;
     let proven = prover.proof(host_state.client_ip, UserType::MULTICAST).await?;
@@ -390,7 +390,7 @@ async fn create(
 fn nothing(pass: &Pass) -> Failure {
     Failure::new(
         format!("the access pass {} allows no groups", pass.key),
-        "Have groups added to it by the network's operators.",
+        "Ask the network's operators to add groups to it.",
     )
 }
 

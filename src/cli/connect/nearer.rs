@@ -142,7 +142,7 @@ impl fmt::Display for Stay {
                 let known = Duration::from_secs(known.as_secs());
                 write!(
                     f,
-                    "the daemon knows the device in use for {} only",
+                    "the daemon has known the device in use for only {}",
                     humantime::format_duration(known)
                 )
             }

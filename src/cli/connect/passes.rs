@@ -151,13 +151,13 @@ impl Pass {
                 self.key
             ),
             _ => format!(
-                "the access pass {} ran out with epoch {last}; it is epoch {epoch}",
+                "the access pass {} expired with epoch {last}; the current epoch is {epoch}",
                 self.key
             ),
         };
         Some(Failure::new(
             what,
-            "Have the access pass renewed by the network's operators, and run the command again.",
+            "Ask the network's operators to renew the access pass, and run the command again.",
         ))
     }
 

@@ -32,8 +32,9 @@ pub async fn settle(
         .enable(Some(named), Some(session.payer))
         .await
         .map_err(|error| {
-            let advice =
-                format!("The address was not pinned. Otherwise start the daemon with -client-ip {named}.");
+            let advice = format!(
+                "The address was not pinned. Alternatively, start the daemon with -client-ip {named}."
+            );
             Failure {
                 advice: Some(advice),
                 ..Failure::from(error)
@@ -57,7 +58,7 @@ fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Resu
     };
     if status.client_ip_source.as_ref().and_then(Word::known) == Some(v3::AddressSource::Flag) {
         let now = status.client_ip.as_deref().unwrap_or("another address");
-        let why = format!("the daemon was started with -client-ip {now}, which counts first");
+        let why = format!("the daemon was started with -client-ip {now}, which takes precedence");
         return unusable(
             &why,
             format!("Start the daemon with -client-ip {named}, or without it, and run the command again."),
@@ -103,7 +104,7 @@ fn authorised(passes: &Passes, named: Ipv4Addr, session: &LedgerSession<'_>) -> 
     if let Some(any) = passes.for_any() {
         return Err(Failure::new(
             format!(
-                "the access pass {} for any address counts before {}, which is for {named}",
+                "the access pass {} for any address takes precedence over {}, which is for {named}",
                 any.key, exact.key
             ),
             discovered,

@@ -176,7 +176,7 @@ impl<'a> LedgerSession<'a> {
     /// Waits until the ledger no longer shows this account.
     ///
     /// # Errors
-    /// When it still does when the time is up.
+    /// When it still does when timed out.
     pub async fn closed(&self, key: &Pubkey) -> Result<(), Failure> {
         self.poll("user", "the ledger still shows the user", || async {
             Ok(self
@@ -340,7 +340,7 @@ impl<'a> LedgerSession<'a> {
             }
             Progress::Expired(signature) => self.steps.waiting(
                 "transaction",
-                &format!("{signature} expired, another one is made"),
+                &format!("{signature} expired: sending another one"),
             ),
             Progress::Retrying(reason) => self.steps.waiting("transaction", &reason),
         };

@@ -143,8 +143,10 @@ async fn resume(
             host::service_name(asked.user_type()),
         );
         return Err(Failure::new(
-            format!("this host has a unicast user of another kind: {key} is {there}, asked for is {wanted}"),
-            "`warren disconnect ibrl` first, then connect anew.",
+            format!(
+                "this host has a unicast user of another kind: {key} is {there}, and {wanted} was asked for"
+            ),
+            "Run `warren disconnect ibrl` first, then connect again.",
         ));
     }
     if let Some(code) = &asked.tenant
@@ -152,7 +154,7 @@ async fn resume(
     {
         return Err(Failure::new(
             format!("this host is connected already, and not as the tenant {code:?}"),
-            "`warren disconnect ibrl` first, then connect as that tenant.",
+            "Run `warren disconnect ibrl` first, then connect as that tenant.",
         ));
     }
     there_already(session, key);

@@ -44,7 +44,7 @@ enum State<T> {
 /// Waits until the user's tunnel carries traffic, and the daemon has read the ledger at this slot or later.
 ///
 /// # Errors
-/// When the time is up: says in which phase it hangs, and why.
+/// When timed out: says in which phase it hangs, and why.
 pub async fn for_tunnel(
     daemon: &Client,
     steps: &Steps,
@@ -63,7 +63,7 @@ pub async fn for_tunnel(
 /// Waits until the user's tunnel carries traffic to this end, and the daemon has read the ledger at this slot or later.
 ///
 /// # Errors
-/// When the time is up: says where it is, and why.
+/// When timed out: says where it is, and why.
 pub async fn for_move(
     daemon: &Client,
     steps: &Steps,
@@ -88,7 +88,7 @@ pub async fn for_move(
 /// Waits until the daemon has read the ledger at this slot or later, and these users' tunnels are gone.
 ///
 /// # Errors
-/// When the time is up, or the daemon does not answer.
+/// When timed out, or the daemon does not answer.
 pub async fn for_removal(
     daemon: &Client,
     steps: &Steps,
@@ -105,7 +105,7 @@ pub async fn for_removal(
 /// Waits until the daemon has read the ledger at this slot or later, and sees the user with these groups.
 ///
 /// # Errors
-/// When the time is up.
+/// When timed out.
 pub async fn for_groups(
     daemon: &Client,
     steps: &Steps,
@@ -193,7 +193,7 @@ fn arrived(state: State<Tunnel>, end: Ipv4Addr) -> State<Tunnel> {
     };
     State::Hangs {
         on,
-        advice: "The daemon goes on trying; until then the tunnel carries traffic where it was. `warren explain` says more.".to_owned(),
+        advice: "The daemon keeps trying; until then the tunnel carries traffic where it was. `warren explain` says more.".to_owned(),
     }
 }
 
@@ -203,7 +203,7 @@ fn refused_state<T>(refused: &Refused) -> State<T> {
             "the daemon does not build the tunnel ({}): {}",
             refused.code, refused.reason
         ),
-        advice: "`warren explain` says more; once the reason is gone, the daemon goes on by itself."
+        advice: "`warren explain` says more; once the reason is gone, the daemon continues by itself."
             .to_owned(),
     }
 }
@@ -226,11 +226,11 @@ fn unseen<T>(status: &Status, slot: u64) -> State<T> {
                 .slot
                 .map_or_else(|| "none".to_owned(), |slot| slot.to_string())
         ),
-        (None, false) => "the daemon has read the user and has not begun with its tunnel yet".to_owned(),
+        (None, false) => "the daemon has read the user but has not started on its tunnel yet".to_owned(),
     };
     State::Hangs {
         on,
-        advice: "`warren doctor` finds what keeps the daemon from the ledger; it goes on by itself."
+        advice: "`warren doctor` finds what keeps the daemon from the ledger; it continues by itself."
             .to_owned(),
     }
 }
@@ -244,24 +244,23 @@ fn advice(tunnel: &Tunnel) -> String {
     let cause = tunnel.session_cause.as_ref().and_then(Word::known);
     match phase.known() {
         Some(Phase::Peering) if cause == Some(SessionCause::ForbiddenHere) => {
-            "This host does not let the session out: `warren doctor` looks for the rule of its firewall, and `warren firewall --print nft` \
-             prints what tunnels need. The daemon goes on trying; `warren disconnect` gives up."
+            "This host blocks the session: `warren doctor` looks for the firewall rule, and `warren firewall --print nft` \
+             prints what tunnels need. The daemon keeps trying; `warren disconnect` gives up."
                 .to_owned()
         }
         Some(Phase::Peering) if cause.is_some_and(is_refused) => {
-            "The device answers and does not agree: its operator has to look. `warren explain` has the last reason. The daemon goes on \
-             trying; `warren disconnect` gives up."
+            "The device answers but refuses the session: its operator has to look into it. `warren explain` shows the last reason. The daemon keeps trying; `warren disconnect` gives up."
                 .to_owned()
         }
         Some(Phase::Peering) => {
             let [local, remote] = ends();
             format!(
                 "Check that this host's firewall and those on the way let GRE (IP protocol 47) pass between {local} and {remote}; \
-                 `warren doctor` tests the path, and `warren firewall --print nft` prints what this host's has to let through. \
-                 The daemon goes on trying; `warren disconnect` gives up."
+                 `warren doctor` tests the path, and `warren firewall --print nft` prints what this host's must let through. \
+                 The daemon keeps trying; `warren disconnect` gives up."
             )
         }
-        Some(_) | None => "`warren explain` and `warren doctor` tell more. The daemon goes on trying; `warren disconnect` gives up.".to_owned(),
+        Some(_) | None => "`warren explain` and `warren doctor` say more. The daemon keeps trying; `warren disconnect` gives up.".to_owned(),
     }
 }
 
@@ -330,9 +329,10 @@ fn groups_state(status: &serde_json::Value, wanted: &ByGroup) -> State<()> {
         return State::There(());
     };
     State::Hangs {
-        on: format!("the daemon has not taken over the group {group} as it is on the ledger"),
-        advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger."
-            .to_owned(),
+        on: format!("the daemon has not applied the group {group} as the ledger has it"),
+        advice:
+            "`warren status` shows the groups; the daemon continues by itself once it has read the ledger."
+                .to_owned(),
     }
 }
 

@@ -68,7 +68,7 @@ pub fn judge(caller: &Caller) -> Check {
                 "{name} may read, but not enable, disable, connect or disconnect: a member of {} may",
                 GROUPS[0]
             ),
-            format!("usermod -aG {} {name}, then log in anew", GROUPS[0]),
+            format!("usermod -aG {} {name}, then log in again", GROUPS[0]),
         ),
     }
 }
@@ -148,7 +148,7 @@ pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
         } if mode & 0o002 == 0 => Check::warn(
             SOCKET,
             format!("{path} has mode {mode:04o}: other users cannot even read"),
-            "systemctl restart warrend, which makes it with mode 0666; changes need root or the group warren all the same",
+            "systemctl restart warrend, which creates it with mode 0666; changes still need root or the group warren",
         ),
         SocketFile::There {
             is_socket: true,
@@ -159,11 +159,11 @@ pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
             Check::warn(
                 SOCKET,
                 format!(
-                    "{folder} has mode {mode:04o}: other users, members of the group {} too, do not get to {path}",
+                    "{folder} has mode {mode:04o}: other users, including members of the group {}, cannot reach {path}",
                     GROUPS[0]
                 ),
                 format!(
-                    "chmod o+x {folder}; changes need root or the group {} all the same",
+                    "chmod o+x {folder}; changes still need root or the group {}",
                     GROUPS[0]
                 ),
             )
@@ -175,18 +175,18 @@ pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
         } => Check::pass(SOCKET, format!("{path}, mode {mode:04o}")),
         SocketFile::Absent { folder: Some(folder) } => Check::fail(
             SOCKET,
-            format!("{path} is not there, and neither is {}", folder.display()),
+            format!("{path} does not exist, and neither does {}", folder.display()),
             "systemctl start warrend",
         ),
         SocketFile::Absent { folder: None } => Check::fail(
             SOCKET,
-            format!("{path} is not there"),
+            format!("{path} does not exist"),
             "systemctl start warrend, or name the socket with --sock-file",
         ),
         SocketFile::Hidden(why) => Check::fail(
             SOCKET,
-            format!("{path} cannot be looked at: {why}"),
-            "run this as root, or make the folders on the way accessible (`namei -l` shows them)",
+            format!("{path} cannot be examined: {why}"),
+            "run this as root, or make the folders above it accessible (`namei -l` shows them)",
         ),
     }
 }
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(other.outcome, Outcome::Warn);
         assert_eq!(
             other.fix.as_deref(),
-            Some("usermod -aG warren bob, then log in anew")
+            Some("usermod -aG warren bob, then log in again")
         );
     }
 

@@ -123,7 +123,7 @@ pub fn summary(checks: &[Check]) -> String {
             output::count(warnings, "warning", "warnings")
         ),
         (failures, warnings) => format!(
-            "{}, {}: begin with the first\n",
+            "{}, {}: start with the first\n",
             output::count(failures, "thing is broken", "things are broken"),
             output::count(warnings, "warning", "warnings")
         ),
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(summary(&[warn.clone()]), "nothing is broken, 1 warning\n");
         assert_eq!(
             summary(&[warn, fail.clone(), fail]),
-            "2 things are broken, 1 warning: begin with the first\n"
+            "2 things are broken, 1 warning: start with the first\n"
         );
     }
 }

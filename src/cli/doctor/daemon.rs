@@ -126,10 +126,10 @@ fn ledger(status: &Status) -> Check {
         (None, Some(_)) => {}
     }
     if let Some(why) = &status.ledger.over_tunnel {
-        let fix = "another way to it (`ip route`) or another endpoint: should the tunnel break, the ledger cannot say so";
+        let fix = "use another route to it (`ip route`) or another endpoint: if the tunnel breaks, the ledger cannot report it";
         return Check::warn(
             "ledger",
-            format!("it is asked over a tunnel of this host's own: {why}"),
+            format!("it is reached over one of this host's own tunnels: {why}"),
             fix,
         );
     }
@@ -138,7 +138,7 @@ fn ledger(status: &Status) -> Check {
         return Check::warn(
             "ledger",
             format!("{count} accounts do not decode and are set aside"),
-            "an update of warrend may know them",
+            "a newer warrend may know them",
         );
     }
     if let Some(note) = notes::restarted(status) {
@@ -150,7 +150,7 @@ fn ledger(status: &Status) -> Check {
     }
     if !status.ledger.lacks.is_empty() {
         let detail = format!(
-            "{} is read, with less than all of the protocol: {}",
+            "{} is read with only a part of the protocol: {}",
             status.ledger.endpoint,
             status.ledger.lacks.join("; ")
         );
@@ -176,12 +176,11 @@ fn ledger(status: &Status) -> Check {
 fn fix(status: &Status) -> &'static str {
     match status.ledger.last_problem.as_ref().and_then(Word::known) {
         Some(ReadProblem::OtherProgram) => {
-            "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
+            "the endpoint and the environment do not match: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
                 /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`"
         }
         Some(ReadProblem::UntrustedCertificate) => {
-            "its certificate is of an authority that this host does not trust: put it into the system's trust store (`update-ca-certificates`), \
-                or name it: ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`"
+            "its certificate is from an authority that this host does not trust: add it to the system's trust store (`update-ca-certificates`), or set ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`"
         }
         Some(ReadProblem::Unavailable | ReadProblem::Unusable) | None => {
             "check the endpoint (`warrend -check-config`), its token and the network"
@@ -194,7 +193,7 @@ fn address(status: &Status) -> Check {
         return Check::skip("client address", "a gateway has none");
     }
     if let Some(problem) = &status.client_ip_pin_problem {
-        let fix = "pin another address (`warren connect --client-ip ADDRESS`), or give the host this one back; else nothing needs to be done";
+        let fix = "pin another address (`warren connect --client-ip ADDRESS`), or restore this one on the host; otherwise nothing needs to be done";
         return Check::warn("client address", problem.clone(), fix);
     }
     if let (Some(note), Some(other)) = (notes::address(status), &status.other_client_ip) {
@@ -219,7 +218,7 @@ fn address(status: &Status) -> Check {
 
 fn origin(status: &Status) -> &'static str {
     match status.client_ip_source.as_ref().and_then(Word::known) {
-        Some(AddressSource::Flag) => ", as the daemon was told (-client-ip)",
+        Some(AddressSource::Flag) => ", as set by -client-ip",
         Some(AddressSource::Pin) => ", which is pinned",
         Some(AddressSource::Hint) => ", as before the daemon's start",
         Some(AddressSource::Discovered) | None => "",
@@ -276,7 +275,11 @@ fn tunnels(status: &Status) -> Check {
     };
     let others = match wrong.len() {
         1 => String::new(),
-        several => format!(" ({} of {} tunnels are not well)", several, status.tunnels.len()),
+        several => format!(
+            " ({} of {} tunnels are not healthy)",
+            several,
+            status.tunnels.len()
+        ),
     };
     let fix = format!("warren explain {}", name(tunnel));
     if tunnel.failure.is_some() {
@@ -317,7 +320,7 @@ fn self_check(status: &Status) -> Check {
     if let Some((name, count)) = status.invariants_broken.iter().find(|(_, count)| **count > 0) {
         return Check::fail(
             "self-check",
-            format!("{name} was broken {count} times: a defect of warrend"),
+            format!("{name} was violated {count} times: a defect of warrend"),
             "please report it with the log",
         );
     }

@@ -133,15 +133,11 @@ impl Facts<'_> {
         let silent = self.seen.inside == Some(Echo::Silence) && !self.is_up() && !self.is_heard();
         let never_left = cause == Some(SessionCause::Silence) && after.sent == 0;
         if never_left || silent && after.sent == before.sent {
-            return stop(format!(
-                "what is sent to {} does not get into {}",
-                self.peer(),
-                after.name
-            ));
+            return stop(format!("packets to {} do not enter {}", self.peer(), after.name));
         }
         if silent && after.unsent > before.unsent {
             return stop(format!(
-                "packets go into {} and this host does not send them on as GRE to {}",
+                "packets enter {}, but this host does not send them on as GRE to {}",
                 after.name, self.target.address
             ));
         }
@@ -167,7 +163,7 @@ impl Facts<'_> {
         match (place, self.rules) {
             (Some(place), _) => format!("this host's own firewall is in the way: {what} ({place})"),
             (None, Ok(_)) => format!(
-                "this host itself is in the way: {what}; no rule of nftables or iptables is seen that does it"
+                "this host itself is in the way: {what}, but no nftables or iptables rule is seen that does it"
             ),
             (None, Err(reason)) => {
                 format!("this host's own firewall is in the way: {what}; its rules cannot be read ({reason})")
@@ -185,11 +181,11 @@ impl Facts<'_> {
             (_, Err(reason)) if self.comes_in_unheard().is_some() => Check::warn(
                 FIREWALL,
                 format!(
-                    "packets of the device come in through {} and none is an answer: this host's own firewall may drop answers, or what is \
+                    "packets from the device arrive through {}, but none is an answer: this host's own firewall may drop answers, or what is \
                      sent does not arrive; its rules cannot be read ({reason})",
                     self.target.name
                 ),
-                "`warren doctor` as root looks at the rules; `warren firewall --print nft` prints what tunnels need",
+                "`warren doctor` as root checks the rules; `warren firewall --print nft` prints what tunnels need",
             ),
             (_, Ok(_)) => Check::pass(FIREWALL, "no rule of this host stops what the tunnel needs"),
             (_, Err(reason)) if self.is_up() => Check::skip(
@@ -231,7 +227,7 @@ impl Facts<'_> {
             packets.extend(named(
                 [
                     "GRE to the device does not leave",
-                    "GRE from the device is dropped when it comes in",
+                    "GRE from the device is dropped on arrival",
                 ],
                 outside,
             ));
@@ -243,8 +239,8 @@ impl Facts<'_> {
             );
             let inside = both(tunnel.name.clone(), (local, peer), bgp);
             let names = [
-                "BGP (TCP port 179) to the device does not get into the tunnel",
-                "BGP answers of the device are dropped",
+                "BGP (TCP port 179) to the device does not enter the tunnel",
+                "BGP answers from the device are dropped",
             ];
             packets.extend(named(names, inside));
         }
@@ -290,7 +286,7 @@ fn fix(place: Option<&RuleLocation>) -> String {
         Some(_) | None => "`warren firewall --print nft | nft -f -`",
     };
     format!(
-        "take that rule away, or let through what tunnels need: {command}, as root (without the second half it is only shown)"
+        "remove that rule, or let through what tunnels need: {command}, as root (without the part after the pipe it is only printed)"
     )
 }
 

@@ -50,7 +50,7 @@ pub fn judge(target: &Target, rules: &Result<Ruleset, String>) -> Option<Check> 
                 "UDP to {group} that comes out of {name} is dropped by this host's own firewall ({place})"
             ),
             format!(
-                "let it in before that rule: `nft insert rule inet filter input iifname {name} ip daddr {group} accept`, or `iptables -I INPUT -i {name} -d {group} -j ACCEPT`"
+                "accept it before that rule: `nft insert rule inet filter input iifname {name} ip daddr {group} accept`, or `iptables -I INPUT -i {name} -d {group} -j ACCEPT`"
             ),
         ));
     }
@@ -58,9 +58,9 @@ pub fn judge(target: &Target, rules: &Result<Ruleset, String>) -> Option<Check> 
     Some(Check::pass(
         GROUPS,
         if may {
-            "what comes to the groups is let in at some ports at least"
+            "traffic to the groups is accepted on some ports at least"
         } else {
-            "no rule of this host stops what comes to the groups"
+            "no rule of this host stops traffic to the groups"
         },
     ))
 }

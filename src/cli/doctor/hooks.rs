@@ -8,7 +8,7 @@ use super::check::Check;
 pub fn check(status: &Status) -> Check {
     let hooks = &status.hooks;
     if let Some(problem) = &hooks.problem {
-        let advice = "let it belong to root, and let nobody else write there";
+        let advice = "make root its owner, and let nobody else write there";
         return Check::warn("hooks", format!("no hook is run: {problem}"), advice);
     }
     let failing = hooks
@@ -16,7 +16,7 @@ pub fn check(status: &Status) -> Check {
         .iter()
         .find_map(|(name, hook)| Some((name, hook.failing.as_ref()?)));
     if let Some((name, failing)) = failing {
-        let advice = "warren events --topic hooks tells what it said; run it by hand with an event on its standard input";
+        let advice = "`warren events --topic hooks` shows what it said; run it by hand with an event on its standard input";
         return Check::warn("hooks", format!("{name}: {failing}"), advice);
     }
     if let Some((name, hook)) = hooks.hooks.iter().find(|(_, hook)| hook.dropped > 0) {
@@ -24,7 +24,7 @@ pub fn check(status: &Status) -> Check {
         return Check::warn(
             "hooks",
             detail,
-            "let it be quicker, or name fewer topics under [hooks]",
+            "make it faster, or name fewer topics under [hooks]",
         );
     }
     let runs: u64 = hooks.hooks.values().map(|hook| hook.runs).sum();

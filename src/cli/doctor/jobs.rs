@@ -33,7 +33,7 @@ impl<'a> Job<'a> {
         Self::new(name, within, async move {
             match tokio::task::spawn_blocking(work).await {
                 Ok(checks) => checks,
-                Err(_panic) => vec![Check::skip(name, "looking at it failed: a defect of warren")],
+                Err(_panic) => vec![Check::skip(name, "the check failed: a defect of warren")],
             }
         })
     }

@@ -121,7 +121,7 @@ pub fn unasked(reason: &str, daemon_version: Option<&str>) -> Vec<Check> {
     vec![
         Check::skip(
             DIRECT,
-            format!("which ledger it is cannot be told from here: {reason}"),
+            format!("which ledger it is cannot be determined from here: {reason}"),
         ),
         Check::skip(CLOCK, "no ledger gave its time"),
         versions(daemon_version, None),
@@ -167,7 +167,7 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
             "{detail}; that is {lower} slots before the daemon's view, which was read {} ago",
             output::span(age)
         );
-        let fix = "the endpoint lags, or the ledger was restarted from an earlier slot: `warren status` tells what the daemon makes of it";
+        let fix = "the endpoint lags, or the ledger was restarted from an earlier slot: `warren status` shows what the daemon makes of it";
         return Check::warn(DIRECT, detail, fix).of(&answer.endpoint);
     }
     let behind = endpoint_status.slot.0.saturating_sub(slot);
@@ -190,11 +190,11 @@ fn hint(error: &str) -> &'static str {
     if says(&["401", "403"]) {
         "it refuses us, so the token is the first suspect"
     } else if says(&["429"]) {
-        "it has too many requests of ours, so a plan with more of them, or a second endpoint, is due"
+        "it limits our requests, so a larger plan, or a second endpoint, is due"
     } else if says(&["dns", "lookup"]) {
-        "its name is not found, so resolv.conf is the first suspect"
+        "its name does not resolve, so resolv.conf is the first suspect"
     } else if says(&["refused"]) {
-        "nobody listens there"
+        "nothing listens there"
     } else if says(&["in time", "timed out", "timeout"]) {
         "a firewall may drop what is sent there"
     } else {
@@ -225,7 +225,7 @@ fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
         return Check::fail(
             VERSIONS,
             format!(
-                "the program on the ledger takes clients from {} on, and this software speaks {}",
+                "the program on the ledger accepts clients from version {} on, and this software speaks {}",
                 text(program.min_compatible),
                 text(PROGRAM)
             ),
@@ -253,7 +253,7 @@ fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
         |_same| " and so is the daemon".to_owned(),
     );
     let program = program.map_or_else(
-        || "does not tell its version".to_owned(),
+        || "does not state its version".to_owned(),
         |program| format!("is {}", text(program.version)),
     );
     Check::pass(

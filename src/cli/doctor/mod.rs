@@ -262,13 +262,13 @@ async fn configuration(root: &Root, pid: Option<u32>, overrides: &LedgerFlags) -
     });
     found
         .await
-        .unwrap_or_else(|_panic| Err("looking for it failed: a defect of warren".to_owned()))
+        .unwrap_or_else(|_panic| Err("the check failed: a defect of warren".to_owned()))
 }
 
 /// Only what is wrong: a network that the command line means and the daemon does not.
 async fn look_at_environment(client: &Client, overrides: &LedgerFlags) -> Vec<Check> {
     let differ = environment::is_the_daemons(overrides, client).await.err();
-    let fix = "Name the daemon's network with --env, or start the daemon with -env of the one that is meant.";
+    let fix = "Name the daemon's network with --env, or start the daemon with the -env that is meant.";
     differ
         .map(|failure| Check::fail("environment", failure.what.replace('\n', " "), fix))
         .into_iter()
@@ -293,7 +293,7 @@ async fn look_at_network(
         Err(error) => {
             return vec![Check::skip(
                 "path",
-                format!("the kernel cannot be asked: {error}"),
+                format!("the kernel cannot be queried: {error}"),
             )];
         }
     };
@@ -302,7 +302,7 @@ async fn look_at_network(
         Err(error) => {
             return vec![Check::skip(
                 "path",
-                format!("the kernel does not tell its interfaces: {error}"),
+                format!("the kernel does not list its interfaces: {error}"),
             )];
         }
     };

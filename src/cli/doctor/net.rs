@@ -36,9 +36,9 @@ pub struct Link {
     pub is_ours: bool,
     /// The outer addresses of a GRE link.
     pub ends: Option<(Ipv4Addr, Ipv4Addr)>,
-    /// Packets that came in over it since it was made.
+    /// Packets received in over it since it was made.
     pub received: u64,
-    /// Packets that left this host.
+    /// Packets sent this host.
     pub sent: u64,
     /// Packets that should have been sent and were not.
     pub unsent: u64,

@@ -238,7 +238,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
         };
         let firewall = firewall::judge(&facts);
         if firewall.stops {
-            let own = "cannot be told while this host's own firewall is in the way";
+            let own = "cannot be determined while this host's own firewall is in the way";
             checks.extend([
                 Check::skip(GRE, own),
                 Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel))),
@@ -252,7 +252,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
     } else {
         checks.push(Check::skip(
             GRE,
-            "only a tunnel that is there can show whether GRE passes",
+            "only an existing tunnel can show whether GRE passes",
         ));
     }
     checks.push(mtu(uplink, seen));
@@ -299,13 +299,13 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         ),
         Echo::Forbidden(why) => Check::warn(
             ICMP,
-            format!("this host does not send ICMP to {address} ({why}): its own firewall forbids it"),
-            "look at its rules for what leaves (`nft list ruleset`, `iptables -S OUTPUT`)",
+            format!("this host does not send ICMP to {address} ({why}): its own firewall blocks it"),
+            "check its rules for outgoing packets (`nft list ruleset`, `iptables -S OUTPUT`)",
         ),
         Echo::TooLarge => Check::warn(
             ICMP,
             "even a small packet is too large for the path",
-            "look at the MTU of the interface that it leaves by",
+            "check the MTU of the outgoing interface",
         ),
         Echo::Silence if is_up => Check::pass(
             ICMP,
@@ -314,9 +314,9 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         Echo::Silence => Check::warn(
             ICMP,
             format!(
-                "no answer{by}: the device is down, or something on the way drops ICMP, and perhaps GRE with it"
+                "no answer{by}: the device is down, or something on the path drops ICMP, and perhaps GRE with it"
             ),
-            format!("try `traceroute {address}`, and look at the firewalls on the way"),
+            format!("try `traceroute {address}`, and check the firewalls on the path"),
         ),
     }
 }
@@ -343,7 +343,7 @@ fn gre(link: Option<&Link>, inside: Option<&Echo>, session: Option<SessionStatus
     ) {
         return Check::pass(GRE, format!("the device's BGP answers through it; {counted}"));
     }
-    let fix = "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the way; and the device must have its end of the tunnel";
+    let fix = "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the path; and the device must have its end of the tunnel";
     match (link.received, link.sent) {
         (0, 0) => Check::skip(GRE, format!("nothing was sent yet: {counted}")),
         (0, _) => Check::fail(GRE, format!("nothing ever came back: {counted}"), fix),
@@ -354,7 +354,7 @@ fn gre(link: Option<&Link>, inside: Option<&Echo>, session: Option<SessionStatus
         ),
         (_, _) => Check::fail(
             GRE,
-            format!("it did pass, but the device does not answer inside the tunnel any more; {counted}"),
+            format!("it used to pass, but the device no longer answers inside the tunnel; {counted}"),
             fix,
         ),
     }
@@ -370,7 +370,7 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
         Some(SessionStatus::Unreachable) => Check::fail(
             BGP,
             format!("TCP port 179 does not answer inside the tunnel: {detail}"),
-            "when GRE passes, the device lacks this neighbour: ask its operator, or try another device",
+            "if GRE passes, the device lacks this neighbour: ask its operator, or try another device",
         ),
         Some(SessionStatus::Pending | SessionStatus::Down | SessionStatus::Failed) if refuses(tunnel) => {
             Check::fail(
@@ -393,7 +393,7 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
             Check::warn(
                 BGP,
                 detail,
-                "wait a little; if it stays so, `warren explain` tells why",
+                "wait a little; if it stays so, `warren explain` says why",
             )
         }
     }
@@ -419,7 +419,7 @@ fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
     };
     let (mtu, whole) = (takes(link, route), seen.whole);
     let fix = format!(
-        "raise the MTU to {whole} or more on the way, or set `[tunnel] mtu` to what passes, less {HEADERS}; else large packets inside the tunnel travel in fragments, or not at all"
+        "raise the MTU to {whole} or more on the path, or set `[tunnel] mtu` to what passes, less {HEADERS}; otherwise large packets inside the tunnel are fragmented or lost"
     );
     if mtu < whole {
         return Check::warn(
@@ -450,7 +450,7 @@ fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
         Some(Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_)) | None => Check::pass(
             MTU,
             format!(
-                "{} takes {mtu} bytes; the way beyond it could not be tried",
+                "{} takes {mtu} bytes; the path beyond it could not be tested",
                 link.name
             ),
         ),

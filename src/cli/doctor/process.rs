@@ -139,7 +139,7 @@ pub fn judge_others(daemons: &[Process], our_pid: Option<u32>) -> Check {
         Some(other) => Check::warn(
             OTHERS,
             format!(
-                "{} runs as process {}; whether in this network or in another one may not be seen",
+                "{} runs as process {}; whether it is in this network namespace or another cannot be seen",
                 other.name, other.pid
             ),
             "run `warren doctor` as root, who may see it",

@@ -11,17 +11,16 @@ const LONG: u64 = 5;
 pub fn check(status: &Status) -> Check {
     let streams = &status.streams;
     if let Some(behind) = streams.behind.iter().find(|reader| reader.seconds >= LONG) {
-        let whose = behind.uid.map_or_else(
-            || "of nobody that is known".to_owned(),
-            |uid| format!("of uid {uid}"),
-        );
+        let whose = behind
+            .uid
+            .map_or_else(|| "of an unknown user".to_owned(), |uid| format!("of uid {uid}"));
         return Check::warn(
             "streams",
             format!(
                 "reader {} of {} {whose} has taken nothing for {} s, and {} frames wait for it",
                 behind.reader, behind.stream, behind.seconds, behind.frames
             ),
-            "look at the program that reads it: it will be cut off, or misses what comes meanwhile and is told so",
+            "look at the program that reads it: it will be disconnected, or will miss events and be told so",
         );
     }
     Check::pass(

@@ -106,7 +106,7 @@ pub fn filters(
         return Check::warn(FILTER, detail, fix(&outer));
     }
     if tunnels.iter().chain(uplinks).all(|(_, filter)| filter.is_none()) {
-        return Check::skip(FILTER, "there is no tunnel and no way to a device to look at");
+        return Check::skip(FILTER, "there is no tunnel and no path to a device to check");
     }
     Check::pass(
         FILTER,

@@ -144,7 +144,7 @@ fn judge_bound(validator: &Validator, tunnels: &[Tunnel]) -> Check {
 /// only where the interface is one of the kernel's GRE.
 fn judge_xdp(validator: &Validator, status: &Status) -> Check {
     if !validator.is_xdp {
-        return Check::pass(XDP, "it was not told to send by XDP");
+        return Check::pass(XDP, "it is not configured to send by XDP");
     }
     let fix =
         "start it with --disable-xdp, or without the flags that begin with --experimental-retransmit-xdp";
@@ -165,7 +165,7 @@ fn judge_xdp(validator: &Validator, status: &Status) -> Check {
         None => Check::warn(
             XDP,
             format!(
-                "it sends by XDP, past the kernel, and versions before {CARRIES_GRE} do not put that into GRE tunnels; its version may not be seen"
+                "it sends by XDP, past the kernel, and versions before {CARRIES_GRE} do not put that into GRE tunnels; its version cannot be seen"
             ),
             format!(
                 "`{} --version` says which it is; before {CARRIES_GRE}: {fix}",

@@ -81,7 +81,7 @@ pub async fn of(
 /// In words, a line for each.
 pub fn tell(entries: &[Value], of_one: bool) -> String {
     if entries.is_empty() {
-        return "Nothing happened that the journal keeps.\n".to_owned();
+        return "The journal has nothing about it.\n".to_owned();
     }
     let line = |entry: &Value| match about(entry).filter(|_| !of_one) {
         Some(tunnel) => format!(

@@ -70,7 +70,7 @@ fn a_manual_tunnel_and_excluded_routes_are_explained() {
     for part in [
         "manual: provisioned through the API",
         "2 routes are excluded by /x/routes.json",
-        "1 learned route not in place, because others are in their places: 198.18.0.0/24: a route of another",
+        "1 learned route not in place because others take their places: 198.18.0.0/24: a route of another",
         "1 more route stays out",
         "it leads to 203.0.113.1",
         "UTC  provisioned through the API",
@@ -98,10 +98,10 @@ fn what_a_session_refused_and_why_it_ended_and_what_multicast_says_are_explained
     let text = tell(&samples::status(|_| {}), &serde_json::from_value(reply).unwrap());
     for part in [
         "with NOTIFICATION 6/2, Cease / Administrative Shutdown (back",
-        "somebody shut the session down there",
-        "1 prefix that the device sent was not taken, because a default route is never taken from a session (default_route): 0.0.0.0/0",
+        "an operator shut the session down there",
+        "1 prefix that the device sent was not accepted because a default route is never accepted from a session (default_route): 0.0.0.0/0",
         "multicast: 1 group joined (233.84.178.1), 0 groups announced",
-        "multicast messages cannot leave: no such device",
+        "multicast messages cannot be sent: no such device",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -36,10 +36,10 @@ pub struct DeviceFilter {
     /// Those with this health.
     #[arg(long, value_name = "HEALTH")]
     health: Option<String>,
-    /// Those that are meant to have this status.
+    /// Those whose desired status is this.
     #[arg(long, value_name = "STATUS")]
     desired_status: Option<String>,
-    /// Those whose code has this in it.
+    /// Those whose code contains this.
     #[arg(long, value_name = "TEXT")]
     code: Option<String>,
     /// Print only the columns that fit a narrow terminal.

@@ -20,7 +20,7 @@ pub enum FeedCommand {
         /// Its account or code.
         #[arg(long, visible_alias = "code", value_name = "FEED")]
         pubkey: String,
-        /// Its exchange, by code or account: feeds of several exchanges may have one code.
+        /// Its exchange, by code or account: feeds of several exchanges may share a code.
         #[arg(long, value_name = "EXCHANGE")]
         exchange: Option<String>,
     },

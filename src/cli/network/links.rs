@@ -45,10 +45,10 @@ pub struct LinkFilter {
     /// Those with this health.
     #[arg(long, value_name = "HEALTH")]
     health: Option<String>,
-    /// Those that are meant to have this status.
+    /// Those whose desired status is this.
     #[arg(long, value_name = "STATUS")]
     desired_status: Option<String>,
-    /// Those whose code has this in it.
+    /// Those whose code contains this.
     #[arg(long, value_name = "TEXT")]
     code: Option<String>,
     /// Those of this topology, by its name or account.

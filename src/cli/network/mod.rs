@@ -167,7 +167,7 @@ fn missing<K: Named>(what: String) -> Failure {
 fn key(text: &str, flag: &str) -> Result<Pubkey, Failure> {
     text.parse().map_err(|_| Failure {
         code: USAGE,
-        what: format!("{flag}: {text:?} is no account's address"),
+        what: format!("{flag}: {text:?} is not an account's address"),
         advice: None,
     })
 }

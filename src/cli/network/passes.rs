@@ -19,7 +19,7 @@ const ALLOW_MULTIPLE_IP: u8 = 2;
 pub enum PassCommand {
     /// The network's access passes, or those that pass the filters.
     List(Box<PassFilter>),
-    /// The pass that holds for a host.
+    /// The pass that applies to a host.
     Get {
         /// The host's address, instead of this one's.
         #[arg(long, value_name = "IP")]
@@ -54,7 +54,7 @@ pub struct PassFilter {
     /// Those of the keypair.
     #[arg(long, conflicts_with = "user_payer")]
     mine: bool,
-    /// Those that let into this tenant, by its code or account.
+    /// Those that admit to this tenant, by its code or account.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
     /// Those whose host may send to this group, by its code or account.

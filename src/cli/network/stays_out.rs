@@ -135,6 +135,6 @@ pub fn sentence(line: &ArgMatches) -> Option<String> {
         .any(|(path, verbs)| *path == noun && verbs.contains(verb));
     stays_out.then(|| {
         let typed = path.join(" ");
-        format!("`{typed}` administers the network and stays out of this software: use the reference's command line, `doublezero` of malbeclabs/doublezero")
+        format!("`{typed}` administers the network and is not part of this software: use the reference's command line, `doublezero` of malbeclabs/doublezero")
     })
 }

@@ -62,7 +62,7 @@ pub struct UserFilter {
     /// Those of these services.
     #[arg(long, value_delimiter = ',', value_name = "SERVICE,...")]
     user_type: Vec<String>,
-    /// Those that come to their device in these ways.
+    /// Those that reach their device in these ways.
     #[arg(long, value_delimiter = ',', value_name = "WAY,...")]
     cyoa_type: Vec<String>,
     /// Those with these addresses in the overlay.

@@ -21,24 +21,24 @@ fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
         ),
         (
             |s| s["client_ip"] = json!(null),
-            "this host's public address is not known: still looking; no tunnel is built or removed until it is found (-client-ip names it)",
+            "this host's public address is not known: still looking; no tunnel is built or removed until it is found (-client-ip sets it)",
         ),
         (
             |s| {
                 s["view"]["age_seconds"] = json!(null);
                 s["ledger"]["last_error"] = json!("connection refused");
             },
-            "the ledger http://l was never read since the daemon started 3s ago: connection refused; tunnels that are there stay, and reading goes on",
+            "the ledger http://l has not been read since the daemon started 3s ago: connection refused; existing tunnels stay, and reads continue",
         ),
         (
             |s| {
                 s["view"] = json!({"slot": 5, "age_seconds": 420.0, "stale": true, "held": "HTTP status 503", "users": 1, "quarantined": {}});
             },
-            "the ledger http://l gave nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reading goes on",
+            "the ledger http://l has given nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reads continue",
         ),
         (
             |s| s["view"]["held"] = json!("slot 4 is older"),
-            "the last read of the ledger http://l does not count: slot 4 is older; what it said 1s ago holds until a read does",
+            "the last read of the ledger http://l was not accepted: slot 4 is older; the view of 1s ago stays in force until one is",
         ),
         (
             |s| s["tunnels"] = json!([failed()]),
@@ -65,15 +65,15 @@ fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
                 s["tunnels"][0]["session_detail"] = json!("hold timer expired");
                 s["tunnels"][0]["session_since_unix_ms"] = json!(60_000);
             },
-            "doublezero0 is in place, but its session has been \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, and the device is contacted again and again",
+            "doublezero0 is in place, but its session has been \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, and the connection is retried",
         ),
         (
             |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
-            "held: the switch cannot be read: why; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`",
+            "held: the switch cannot be read: why; existing tunnels stay as they are, and none is built until `warren enable` or `warren disable`",
         ),
         (
             |s| s["store_problem"] = json!("no space"),
-            "the daemon's state directory cannot be used as it should: no space",
+            "the daemon's state directory is not fully usable: no space",
         ),
         (
             |s| {
@@ -136,15 +136,15 @@ fn what_is_said_of_a_session_fits_what_was_heard_of_the_device() {
         Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS"),
     );
     assert!(
-        refused.contains("expects this host to have another AS number") && !refused.contains("same AS"),
+        refused.contains("expects a different AS number") && !refused.contains("same AS"),
         "{refused}"
     );
     let silent = said("Pending BGP Session", None, None);
     assert!(
-        silent.ends_with("for 1s; no answer from the device so far; the device is contacted again and again"),
+        silent.ends_with("for 1s; no answer from the device so far; the connection is retried"),
         "{silent}"
     );
-    assert!(said("Network Unreachable", Some("forbidden_here"), None).contains("does not let it out"));
+    assert!(said("Network Unreachable", Some("forbidden_here"), None).contains("this host blocks it"));
     assert!(!said("Network Unreachable", Some("forbidden_here"), None).contains("does the device have"));
 }
 
@@ -154,9 +154,9 @@ fn every_phase_makes_a_true_sentence() {
         ("pending", "doublezero0 has been waiting to be built for 1m 5s"),
         (
             "routing",
-            "doublezero0 is being built: its routes and rules have been in the making for 1m 5s",
+            "doublezero0 is being built: its routes and rules have been in progress for 1m 5s",
         ),
-        ("draining", "doublezero0 has been on its way down for 1m 5s"),
+        ("draining", "doublezero0 has been going down for 1m 5s"),
         ("failed", "doublezero0 failed 1m 5s ago and is being tried again"),
         ("removed", "doublezero0 was taken down 1m 5s ago"),
     ] {
@@ -174,8 +174,8 @@ fn a_fight_over_a_tunnel_is_told_although_the_tunnel_works() {
         s["tunnels"] = json!([tunnel()]);
         s["tunnels"][0]["contest"] = json!({"repairs": 40, "steps": ["+ address 169.254.0.1/31"], "last_seconds": 2.0, "next_in_seconds": 6.0});
     });
-    let note = "something else on this host fights over doublezero0: it was mended 40 times in a row, the last time 2s ago \
-                (+ address 169.254.0.1/31), and what is taken now is put back in 6s";
+    let note = "something else on this host keeps changing doublezero0: it was repaired 40 times in a row, last 2s ago \
+                (+ address 169.254.0.1/31), and what is removed now is put back in 6s";
     assert_eq!(all(&ill), [note]);
 }
 

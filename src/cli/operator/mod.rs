@@ -167,7 +167,7 @@ impl Operator {
             let least = text(program.min_compatible);
             return Err(Failure::new(
                 format!(
-                    "the program of {} asks for clients of version {least} or later, and this one is like {}",
+                    "the program of {} asks for clients of version {least} or later, and this one corresponds to {}",
                     self.network(),
                     text(PROGRAM)
                 ),
@@ -214,7 +214,7 @@ pub fn read_config(surroundings: &Surroundings) -> Result<Kept, Failure> {
         return Ok(Kept::default());
     };
     let config = UserConfig::read(&path)
-        .map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))?;
+        .map_err(|error| Failure::new(cause(error), "Correct the file, or move it away."))?;
     Ok(Kept {
         config,
         file: path.display().to_string(),

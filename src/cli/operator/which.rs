@@ -7,7 +7,7 @@ use warren_state::Pubkey;
 
 use crate::{USAGE, command::LedgerFlags, failure::Failure};
 
-/// Where the ledger serves publish-subscribe, after the flag.
+/// The ledger's websocket endpoint, after the flag.
 const WS_VARIABLE: &str = "DZ_LEDGER_WS_RPC_URL";
 
 /// What the operator keeps in a file, and which file that is.
@@ -127,7 +127,7 @@ fn daemons_or_default(program_id: Pubkey, daemons: Option<&LedgerConfig>) -> Opt
     })
 }
 
-/// Where the ledger serves publish-subscribe, where that is named.
+/// The ledger's websocket endpoint, where that is named.
 ///
 /// # Errors
 /// When what is named is no URL.

@@ -68,7 +68,7 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["ledger-url", "solana-rpc-endpoint"],
         value: Value::Text(" URL"),
-        help: "ledger RPC endpoint; given several times: several endpoints",
+        help: "ledger RPC endpoint; give it several times for several",
         set: Set::Text(|layer, text| {
             match text {
                 "" => layer.ledger.urls = None,
@@ -86,7 +86,7 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["ca-file"],
         value: Value::Text(" FILE"),
-        help: "certificate authorities (PEM) that are trusted beside the system's, for the ledger, its websocket and the address service",
+        help: "certificate authorities (PEM) that are trusted in addition to the system's, for the ledger, its websocket and the address service",
         set: text!(ledger.ca_file),
     },
     Flag {
@@ -146,14 +146,13 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["owner"],
         value: Value::Text(" auto|any|KEY"),
-        help: "client: whose accounts count, whatever others name this host's address: those of whoever connected this host last (the \
-               default of a service that was installed anew), everybody's, or this owner's",
+        help: "client: which owners' accounts of this host's address count: those of whoever connected this host last (auto, the default of a new installation), anyone's, or this owner's",
         set: text!(owner),
     },
     Flag {
         names: &["dataplane"],
         value: Value::Text(" auto|netlink|userspace|simulated"),
-        help: "what makes tunnels real (default auto)",
+        help: "how tunnels are built (default auto)",
         set: text!(dataplane),
     },
     Flag {
@@ -180,13 +179,13 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["bgp-hold-time"],
         value: Value::Seconds,
-        help: "proposed to BGP peers; the lower one of both sides holds (default 90s, at least 3s)",
+        help: "hold time proposed to BGP peers; the lower one of both sides applies (default 90s, at least 3s)",
         set: Set::Span(|layer, span| layer.bgp.hold_time = Some(span.into())),
     },
     Flag {
         names: &["bgp-max-prefixes"],
         value: Value::Count,
-        help: "a BGP session that teaches us more routes is closed (default 20000)",
+        help: "a BGP session whose peer sends more routes is closed (default 20000)",
         set: Set::Text(|layer, text| {
             layer.bgp.max_prefixes = Some(values::count(text)?);
             Ok(())
@@ -213,7 +212,7 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["metrics-addr"],
         value: Value::Text(" HOST:PORT"),
-        help: "where (default localhost:0; the port is in the log)",
+        help: "their address (default localhost:0; the port is in the log)",
         set: text!(api.metrics_addr),
     },
     Flag {
@@ -243,13 +242,13 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["probe-interval"],
         value: Value::Seconds,
-        help: "from one measurement of the devices to the next (default 5m)",
+        help: "interval between measurements of the devices (default 5m)",
         set: Set::Span(|layer, span| layer.latency.probe_interval = Some(span.into())),
     },
     Flag {
         names: &["cache-update-interval"],
         value: Value::Seconds,
-        help: "from one read of the list of devices to the next (default: as often as they are measured)",
+        help: "interval between reads of the list of devices (default: as often as they are measured)",
         set: Set::Span(|layer, span| layer.latency.cache_update_interval = Some(span.into())),
     },
     Flag {
@@ -261,31 +260,31 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["latency-probe-tunnel-endpoints"],
         value: Value::Switch,
-        help: "measure devices' ends for tunnels beside their public addresses (default true)",
+        help: "measure devices' tunnel endpoints as well as their public addresses (default true)",
         set: Set::Switch(|layer, on| layer.latency.probe_tunnel_endpoints = Some(on)),
     },
     Flag {
         names: &["latency-probe-all-devices"],
         value: Value::Switch,
-        help: "measure devices too that take no users",
+        help: "also measure devices that accept no users",
         set: Set::Switch(|layer, on| layer.latency.probe_all_devices = Some(on)),
     },
     Flag {
         names: &["latency-single-socket"],
         value: Value::Switch,
-        help: "of no effect: there is one socket for all devices anyway",
+        help: "no effect: one socket serves all devices",
         set: Set::Switch(|_layer, _on| {}),
     },
     Flag {
         names: &["route-config"],
         value: Value::Text(" FILE"),
-        help: "destinations that no session may teach us, read again when it changes (default /var/lib/doublezerod/route-config.json, if there is one)",
+        help: "destinations that are never learned from a session; read again when it changes (default /var/lib/doublezerod/route-config.json, if there is one)",
         set: text!(route_config),
     },
     Flag {
         names: &["record"],
         value: Value::Text(" FILE"),
-        help: "record everything that happens there, to be done again by sim replay; the file before goes to FILE.1",
+        help: "record all inputs there, for `sim replay`; the file before becomes FILE.1",
         set: text!(record),
     },
     Flag {
@@ -300,13 +299,13 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["route-liveness-tx-min"],
         value: Value::Span,
-        help: "from one liveness packet of ours to the next, at least (default 1s)",
+        help: "shortest interval between liveness packets sent (default 1s)",
         set: Set::Span(|layer, span| layer.liveness.tx_min = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-rx-min"],
         value: Value::Span,
-        help: "from one liveness packet of a peer's to the next, at least (default 1s)",
+        help: "shortest interval between liveness packets accepted from a peer (default 1s)",
         set: Set::Span(|layer, span| layer.liveness.rx_min = Some(span.into())),
     },
     Flag {
@@ -325,19 +324,19 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["route-liveness-min-tx-floor"],
         value: Value::Span,
-        help: "no liveness interval is shorter (default 50ms)",
+        help: "lower bound of liveness intervals (default 50ms)",
         set: Set::Span(|layer, span| layer.liveness.min_tx_floor = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-max-tx-ceil"],
         value: Value::Span,
-        help: "no liveness interval is longer (default 3s)",
+        help: "upper bound of liveness intervals (default 3s)",
         set: Set::Span(|layer, span| layer.liveness.max_tx_ceil = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-backoff-max"],
         value: Value::Span,
-        help: "the longest interval towards a peer that says nothing (default 1m)",
+        help: "the longest interval towards a silent peer (default 1m)",
         set: Set::Span(|layer, span| layer.liveness.backoff_max = Some(span.into())),
     },
     Flag {
@@ -361,37 +360,37 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["route-liveness-enable-active"],
         value: Value::Switch,
-        help: "probe them, and let their routes wait for them (default false)",
+        help: "probe them, and install their routes only while they answer (default false)",
         set: Set::Switch(|layer, on| layer.liveness.enable_active = Some(on)),
     },
     Flag {
         names: &["datacap-url"],
         value: Value::Text(" URL"),
-        help: "the sidecar that says what may be used (also DATACAP_URL)",
+        help: "the sidecar that says how much may be used (also DATACAP_URL)",
         set: text_or_none!(caps.url),
     },
     Flag {
         names: &["datacap-grpc-api"],
         value: Value::Text(" URL"),
-        help: "the service that says what may be used (also DATACAP_GRPC_API)",
+        help: "the service that says how much may be used (also DATACAP_GRPC_API)",
         set: text_or_none!(caps.grpc_api),
     },
     Flag {
         names: &["datacap-batch-interval"],
         value: Value::Span,
-        help: "how often what was used is reported (default 30s)",
+        help: "how often usage is reported (default 30s)",
         set: Set::Span(|layer, span| layer.caps.batch_interval = Some(span.into())),
     },
     Flag {
         names: &["datacap-cache-ttl"],
         value: Value::Span,
-        help: "how long what was said of a cap counts (default 5m)",
+        help: "how long an answer about a cap is valid (default 5m)",
         set: Set::Span(|layer, span| layer.caps.cache_ttl = Some(span.into())),
     },
     Flag {
         names: &["datacap-ca-cert"],
         value: Value::Text(" FILE"),
-        help: "the authority that the service's certificate is of",
+        help: "the certificate authority of the service",
         set: text_or_none!(caps.ca_cert),
     },
     Flag {

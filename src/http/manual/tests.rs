@@ -107,7 +107,7 @@ async fn a_gateway_refuses_both_and_touches_none_of_its_tunnels() {
             "{target}: {head}"
         );
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-        let why = "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it";
+        let why = "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed otherwise";
         assert_eq!(
             (&said["status"], &said["description"]),
             (&"error".into(), &why.into())

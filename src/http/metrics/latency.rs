@@ -156,7 +156,7 @@ pub(super) fn probing(page: &mut Page, snapshot: &Snapshot) -> Result<(), promet
     });
     page.counter(
         "warren_latency_replies_dropped_total",
-        "Replies that do not count, by the reason.",
+        "Replies that do not count, by reason.",
         &["reason"],
         dropped,
     )

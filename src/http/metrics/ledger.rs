@@ -51,7 +51,7 @@ pub(super) fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometh
     )?;
     page.number(
         "warren_ledger_over_tunnel",
-        "Whether requests can only go over a tunnel of this host's own just now.",
+        "Whether requests depend on one of this host's own tunnels.",
         flag(health.over_tunnel.is_some()),
     )?;
     page.number(
@@ -66,7 +66,7 @@ pub(super) fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometh
     )?;
     page.number(
         "warren_view_held",
-        "Whether the last read did not come into force.",
+        "Whether the last read was not accepted.",
         flag(failing),
     )?;
     page.gauge(

@@ -122,7 +122,7 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
     });
     page.counter(
         "doublezero_liveness_control_packets_rx_total",
-        "Liveness packets taken.",
+        "Liveness packets accepted.",
         &["iface", "local_ip", "peer_client_version"],
         received.collect::<Vec<_>>(),
     )?;
@@ -135,13 +135,13 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
     });
     page.counter(
         "doublezero_liveness_control_packets_rx_invalid_total",
-        "Liveness packets dropped, by the reason.",
+        "Liveness packets dropped, by reason.",
         &["iface", "local_ip", "reason"],
         invalid.collect::<Vec<_>>(),
     )?;
     page.counter(
         "doublezero_liveness_unknown_peer_packets_total",
-        "Liveness packets of nobody that is probed.",
+        "Liveness packets from hosts that are not probed.",
         &END,
         total(|counters| {
             counters
@@ -157,7 +157,7 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
         .map(|((link, source), totals)| (labels((link, source), []), totals.write_errors));
     page.counter(
         "doublezero_liveness_write_socket_errors_total",
-        "Liveness packets that could not leave.",
+        "Liveness packets that could not be sent.",
         &END,
         unsent.collect::<Vec<_>>(),
     )?;
@@ -216,7 +216,7 @@ fn routes(page: &mut Page, status: &LivenessStatus, totals: &Totals) -> Result<(
         (
             false,
             "doublezero_liveness_route_uninstall_failures_total",
-            "Learned routes that the dataplane did not take away.",
+            "Learned routes that the dataplane did not remove.",
         ),
     ] {
         let mut counts: BTreeMap<Vec<String>, u64> = status

@@ -36,7 +36,7 @@ fn sessions(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Erro
     );
     page.counter(
         "warren_bgp_connections_total",
-        "TCP connections of the session that came about.",
+        "TCP connections of the session that were opened.",
         &["tunnel"],
         connections,
     )?;
@@ -90,7 +90,7 @@ fn sessions(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Erro
     });
     page.counter(
         "warren_bgp_refused_prefixes_total",
-        "Prefixes that were not taken, by the reason.",
+        "Prefixes that were not accepted, by reason.",
         &["tunnel", "reason"],
         refused,
     )
@@ -166,7 +166,7 @@ fn multicast(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Err
     let unsent = all().map(|(name, standing)| (vec![name], standing.counters.unsent));
     page.counter(
         "warren_multicast_unsent_total",
-        "Multicast messages that could not leave.",
+        "Multicast messages that could not be sent.",
         &["tunnel"],
         unsent,
     )
@@ -195,7 +195,7 @@ fn groups(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         .map(|(labels, traffic)| (labels.clone(), traffic.packets));
     page.counter(
         "warren_multicast_group_packets_total",
-        "Packets of multicast groups that came over the tunnel or left over it, as far as they were counted.",
+        "Packets of multicast groups received or sent over the tunnel, as far as they were counted.",
         LABELS,
         packets,
     )?;

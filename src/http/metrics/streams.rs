@@ -21,14 +21,16 @@ pub(super) fn write(page: &mut Page, standing: &StreamsStanding) -> Result<(), p
     )?;
     page.gauge(
         "warren_stream_lag_frames",
-        "Frames that lie before the reader that is furthest behind.",
+        "Frames that wait for the slowest reader.",
         &labels,
         now(|totals| totals.behind),
     )?;
     let counts: [Count<StreamTotals>; 7] = [
-        ("warren_stream_opened_total", "Readers that came.", |totals| {
-            totals.opened
-        }),
+        (
+            "warren_stream_opened_total",
+            "Readers that connected.",
+            |totals| totals.opened,
+        ),
         (
             "warren_stream_frames_total",
             "Frames given to readers.",
@@ -46,17 +48,17 @@ pub(super) fn write(page: &mut Page, standing: &StreamsStanding) -> Result<(), p
         ),
         (
             "warren_stream_dropped_frames_total",
-            "Frames that slow readers were not given.",
+            "Frames dropped for slow readers.",
             |totals| totals.dropped,
         ),
         (
             "warren_stream_resets_total",
-            "Times that what came after a reader's position was not known.",
+            "Times that a reader's position was too old to resume from.",
             |totals| totals.resets,
         ),
         (
             "warren_stream_cut_total",
-            "Readers that took nothing any more and were cut off.",
+            "Readers that stopped reading and were disconnected.",
             |totals| totals.cut,
         ),
     ];

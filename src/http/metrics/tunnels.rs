@@ -36,7 +36,7 @@ pub(super) fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), promet
     let excluded = reports().map(|(name, report)| (vec![name], report.excluded_routes as f64));
     page.gauge(
         "warren_tunnel_excluded_routes",
-        "Routes that the session taught us and an operator excludes.",
+        "Learned routes that an operator excludes.",
         &["tunnel"],
         excluded,
     )?;
@@ -67,7 +67,7 @@ pub(super) fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), promet
     )?;
     page.gauge(
         "warren_tunnel_learned_routes",
-        "Routes that the session taught us.",
+        "Routes learned from the session.",
         &["tunnel"],
         learned,
     )?;
@@ -81,14 +81,14 @@ pub(super) fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), promet
     let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
     page.counter(
         "warren_tunnel_repairs_total",
-        "How often the tunnel was mended.",
+        "How often the tunnel was repaired.",
         &["tunnel"],
         repairs,
     )?;
     let contested = reports().map(|(name, report)| (vec![name], flag(report.contest.is_some())));
     page.gauge(
         "warren_tunnel_contested",
-        "Whether something else changes the tunnel again and again.",
+        "Whether something else keeps changing the tunnel.",
         &["tunnel"],
         contested,
     )?;
@@ -101,7 +101,7 @@ pub(super) fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), promet
     let exclusion = &snapshot.exclusion;
     page.number(
         "warren_route_exclusion_entries",
-        "Destinations that no session may teach us.",
+        "Destinations that are never learned from a session.",
         exclusion.list.len() as f64,
     )?;
     page.number(

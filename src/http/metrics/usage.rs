@@ -16,22 +16,22 @@ pub(super) fn write(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(
     let counts: [Count<TunnelUsage>; 4] = [
         (
             "warren_tunnel_rx_bytes_total",
-            "Octets that came over the tunnel.",
+            "Octets received over the tunnel.",
             |usage| usage.carried.rx_bytes,
         ),
         (
             "warren_tunnel_tx_bytes_total",
-            "Octets that left over the tunnel.",
+            "Octets sent over the tunnel.",
             |usage| usage.carried.tx_bytes,
         ),
         (
             "warren_tunnel_rx_packets_total",
-            "Packets that came over the tunnel.",
+            "Packets received over the tunnel.",
             |usage| usage.carried.rx_packets,
         ),
         (
             "warren_tunnel_tx_packets_total",
-            "Packets that left over the tunnel.",
+            "Packets sent over the tunnel.",
             |usage| usage.carried.tx_packets,
         ),
     ];

@@ -60,7 +60,7 @@ pub(super) fn since(query: Option<&str>, headers: &HeaderMap) -> Result<Option<s
         None => Ok(Some(streams::Since::Position(position))),
         Some(Ok(_)) => Ok(Some(streams::Since::Part(position))),
         Some(Err(_)) => Err(format!(
-            "since: {position} is followed by what is no number of a part"
+            "since: {position} is not followed by the number of a part"
         )),
     }
 }

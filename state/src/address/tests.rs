@@ -352,7 +352,7 @@ fn a_pin_that_two_looks_do_not_find_at_a_start_is_dropped_with_the_reason() {
         addresses
             .look(&without)
             .unwrap_err()
-            .contains("looked for once more")
+            .contains("looking for it once more")
     );
     assert_eq!(
         addresses.look(&without).unwrap().changed,

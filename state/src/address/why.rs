@@ -22,13 +22,13 @@ pub enum FoundBecause {
     #[error("it is on this host again, and its tunnel is in place")]
     Returned,
     /// The one before has no use.
-    #[error("nobody uses the one before, and this one is preferred")]
+    #[error("the previous one is not in use, and this one is preferred")]
     Preferred,
     /// Others see this one.
     #[error("the host is seen at another address")]
     SeenElsewhere,
     /// The one before is gone.
-    #[error("the one before has left this host")]
+    #[error("the previous one has left this host")]
     Left,
 }
 
@@ -37,13 +37,13 @@ pub enum FoundBecause {
 #[serde(rename_all = "snake_case")]
 pub enum KeptBecause {
     /// An earlier run had it.
-    #[error("it was in force before, or a tunnel of it is in place")]
+    #[error("it was in force before, or a tunnel uses it")]
     InForceBefore,
     /// A tunnel has it.
     #[error("it is on this host, and a tunnel is in place")]
     TunnelInPlace,
     /// The ledger knows it.
-    #[error("it is on this host, and the ledger names a user of it")]
+    #[error("it is on this host, and the ledger has a user for it")]
     LedgerNamesIt,
     /// The ledger may know it.
     #[error("it is on this host, and the ledger was not asked about it yet")]

@@ -260,7 +260,7 @@ impl fmt::Display for Refusal {
             } => {
                 write!(
                     f,
-                    "the tunnel of user {holder} is between {local} and {remote}, and there can be one only"
+                    "the tunnel of user {holder} is between {local} and {remote}, and there can be only one"
                 )
             }
         }

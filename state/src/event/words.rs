@@ -22,7 +22,7 @@ impl Display for Event {
             }
             Self::Stopping { remove: true } => f.write_str("stopping, and taking the tunnels down"),
             Self::Stopping { remove: false } => f.write_str("stopping; tunnels stay as they are"),
-            Self::StoreImpaired { detail } => write!(f, "the store cannot be written as it should: {detail}"),
+            Self::StoreImpaired { detail } => write!(f, "the store cannot be fully written: {detail}"),
             Self::StoreMended => f.write_str("the store can be written again"),
             Self::Interrupted {
                 in_epoch,
@@ -31,7 +31,7 @@ impl Display for Event {
                 reason: _,
             } => write!(
                 f,
-                "start {in_epoch} of the daemon ended without a word; it was there for {} s at least",
+                "start {in_epoch} of the daemon ended abruptly after at least {} s",
                 until_unix_ms.saturating_sub(*since_unix_ms) / 1_000
             ),
             Self::TunnelInterrupted {
@@ -42,7 +42,7 @@ impl Display for Event {
                 ..
             } => write!(
                 f,
-                "tunnel {tunnel}, incarnation {incarnation}, was in use when the daemon ended without a word, for {} s at least",
+                "tunnel {tunnel}, incarnation {incarnation}, was in use when the daemon ended abruptly, for at least {} s",
                 until_unix_ms.saturating_sub(*since_unix_ms) / 1_000
             ),
             Self::JournalImpaired { detail } => {
@@ -63,7 +63,7 @@ impl Display for Event {
             Self::JournalCut { bytes } => {
                 write!(
                     f,
-                    "the journal on disk ended with a write that was not finished; {bytes} bytes were cut off"
+                    "the journal on disk ended in an unfinished write; {bytes} bytes were cut off"
                 )
             }
             Self::JournalDropped {
@@ -75,7 +75,7 @@ impl Display for Event {
             } => write!(
                 f,
                 "the journal on disk is too large or too old: {reader} had read up to {after_epoch}.{after_sequence}, \
-                 and it begins after {to_epoch}.{to_sequence} now"
+                 and it now begins after {to_epoch}.{to_sequence}"
             ),
             Self::HookFailed {
                 hook,
@@ -86,7 +86,7 @@ impl Display for Event {
                 then(f, detail.as_ref())
             }
             Self::HookMended { hook, failures } => {
-                write!(f, "hook {hook} is well again, after {failures} failures in a row")
+                write!(f, "hook {hook} works again after {failures} failures in a row")
             }
             Self::HookDropped { hook, dropped } => {
                 write!(f, "hook {hook} is too slow: it was not given {dropped} events")
@@ -106,11 +106,11 @@ impl Display for Event {
                 "recorder {recorder} cannot write, entries wait in the journal: {detail}"
             ),
             Self::RecorderMended { recorder } => {
-                write!(f, "recorder {recorder} writes again, with what waited")
+                write!(f, "recorder {recorder} writes again, including what waited")
             }
             Self::RecorderRepaired { recorder, bytes } => write!(
                 f,
-                "what recorder {recorder} wrote ended with a write that was not finished; its line of {bytes} bytes was ended"
+                "the output of recorder {recorder} ended in an unfinished write; its line of {bytes} bytes was terminated"
             ),
             Self::ThrottleSet {
                 rate,
@@ -123,11 +123,11 @@ impl Display for Event {
             Self::ThrottleSet {
                 rate, limit: None, ..
             } => {
-                write!(f, "tunnel is held to {rate}: it is not known what may be used")
+                write!(f, "tunnel is held to {rate}: how much may be used is not known")
             }
-            Self::ThrottleClear { .. } => f.write_str("tunnel is held to no rate any more"),
+            Self::ThrottleClear { .. } => f.write_str("tunnel is no longer held to a rate"),
             Self::CapSet { device, cap } => write!(f, "{device} may use {cap}"),
-            Self::CapCleared { device } => write!(f, "{device} has no cap any more"),
+            Self::CapCleared { device } => write!(f, "{device} no longer has a cap"),
             Self::UsageSampled { samples } => write!(f, "usage of {} tunnels", samples.len()),
             Self::ViewAccepted {
                 slot,
@@ -171,7 +171,7 @@ impl Display for Event {
                 over_tunnel: Some(why),
             } => write!(f, "the ledger is read over a tunnel of this host: {why}"),
             Self::LedgerWayChanged { over_tunnel: None } => {
-                f.write_str("the ledger is read past the tunnels again")
+                f.write_str("the ledger is read outside the tunnels again")
             }
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),
@@ -221,7 +221,7 @@ impl Display for Event {
             Self::Pinned { address } => write!(f, "{address} is pinned as this host's address"),
             Self::PinAway { address } => write!(
                 f,
-                "{address} is pinned and on no interface that is up any more: a start drops it"
+                "{address} is pinned but no longer on an interface that is up: the next start drops it"
             ),
             Self::PinBack { address } => write!(f, "{address}, which is pinned, is on this host again"),
             Self::PinDropped { address, reason } => {
@@ -271,12 +271,15 @@ impl Display for Event {
                     "user {user} is no longer refused; the reason was that {refusal}"
                 )
             }
-            Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
+            Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, requested through the API"),
             Self::ManualRemoved { tunnel, link: None } => {
-                write!(f, "tunnel {tunnel} is to go, as was asked through the API")
+                write!(
+                    f,
+                    "tunnel {tunnel} is to be removed, as requested through the API"
+                )
             }
             Self::ManualRemoved { link: Some(link), .. } => {
-                write!(f, "{link} is to go, as was asked through the API")
+                write!(f, "{link} is to be removed, as requested through the API")
             }
             Self::RulesRemoved { removed, fault: None } => {
                 write!(f, "{removed} rules that led into no tunnel are removed")
@@ -284,7 +287,9 @@ impl Display for Event {
             Self::RulesRemoved {
                 fault: Some(fault), ..
             } => write!(f, "rules that lead into no tunnel stay for now: {fault}"),
-            Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
+            Self::ManualOver { reason } => {
+                write!(f, "what was requested through the API has ended: {reason}")
+            }
             Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
             Self::ExclusionHeld { detail } => write!(
                 f,
@@ -341,7 +346,7 @@ impl Display for Event {
                 ..
             } => write!(
                 f,
-                "{link}: incarnation {incarnation} is to go, and with it {open_sessions} open sessions"
+                "{link}: incarnation {incarnation} is to be removed, and with it {open_sessions} open sessions"
             ),
             Self::StepFailed {
                 tunnel,
@@ -361,7 +366,7 @@ impl Display for Event {
             Self::Repaired { tunnel, steps, more } => {
                 write!(
                     f,
-                    "tunnel {tunnel} was changed by something else and mended: {}",
+                    "tunnel {tunnel} was changed by something else and repaired: {}",
                     steps_in_words(steps, *more).join("; ")
                 )
             }
@@ -372,11 +377,10 @@ impl Display for Event {
                 more,
             } => write!(
                 f,
-                "something else on this host fights over tunnel {tunnel}, which was mended {repairs} times in a row: it is put back less \
-                 and less often from now on ({})",
+                "something else on this host keeps changing tunnel {tunnel}, which was repaired {repairs} times in a row: from now on it is put back less and less often ({})",
                 steps_in_words(steps, *more).join("; ")
             ),
-            Self::ContestOver { tunnel } => write!(f, "nothing else fights over tunnel {tunnel} any more"),
+            Self::ContestOver { tunnel } => write!(f, "nothing else keeps changing tunnel {tunnel} any more"),
             Self::MovePostponed {
                 tunnel,
                 remote,
@@ -390,7 +394,10 @@ impl Display for Event {
                 )
             }
             Self::MoveOver { tunnel, remote } => {
-                write!(f, "tunnel {tunnel} is to be at {remote}: no move waits any more")
+                write!(
+                    f,
+                    "tunnel {tunnel} is to be at {remote}: no move is pending any more"
+                )
             }
             Self::SessionChanged {
                 tunnel,

@@ -93,7 +93,7 @@ impl fmt::Display for RetireReason {
         match self {
             Self::Disabled => f.write_str("disabled"),
             Self::DaemonStops => f.write_str("the daemon stops for good"),
-            Self::ManualOver => f.write_str("what was asked for through the API is over"),
+            Self::ManualOver => f.write_str("what was requested through the API has ended"),
             Self::RemovedByOperator => f.write_str("it was removed through the API"),
             Self::AddressChanged { now, before } => {
                 write!(f, "this host's address is {now} now, no longer {before}")

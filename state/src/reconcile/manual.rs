@@ -57,7 +57,7 @@ pub enum ProvisionRefusal {
     #[error("{Unknown}: no tunnel is built until the daemon is enabled or disabled", Unknown = crate::Switch::Unknown)]
     Held,
     /// What is there already is not known yet.
-    #[error("the daemon has not looked at the host yet")]
+    #[error("the daemon has not observed the host yet")]
     NotReady,
     /// The request makes no tunnel.
     #[error("{0}")]

@@ -278,7 +278,7 @@ impl Player {
                 Ok(())
             }
             Led::Effects(again) => {
-                let whose = format!("{whose}: the input before led to nothing");
+                let whose = format!("{whose}: the input before had no effect");
                 Err(self.differs(&whose, line, &text(&again)))
             }
         }

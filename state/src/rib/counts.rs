@@ -46,10 +46,7 @@ impl fmt::Display for RouteCounts {
         } = self;
         write!(f, "{learned} learned routes")?;
         for (count, what) in [
-            (
-                blocked,
-                "of them not in place, because others are in their places",
-            ),
+            (blocked, "of them not in place because others take their places"),
             (withheld, "more wait for the hosts behind them"),
             (excluded, "more are excluded"),
             (capturing, "more lead to the far end of a tunnel"),

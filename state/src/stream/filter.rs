@@ -54,7 +54,7 @@ pub struct Filter {
 
 /// The text names no topic.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no topic: expected some of {names}, or kinds of events, with commas between them", names = Topic::ALL.map(Topic::name).join(", "))]
+#[error("{0:?} is not a topic: expected some of {names}, or kinds of events, separated by commas", names = Topic::ALL.map(Topic::name).join(", "))]
 pub struct UnknownTopic(String);
 
 impl Topic {

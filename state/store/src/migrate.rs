@@ -77,7 +77,7 @@ fn state_file(file: &Map<String, Value>) -> Result<(bool, Option<Ipv4Addr>), Str
     match member(file, "client_ip") {
         Some(Value::String(address)) => Ok((enabled, address.parse().ok())),
         Some(Value::Null) | None => Ok((enabled, None)),
-        Some(_) => Err("client_ip is no text".to_owned()),
+        Some(_) => Err("client_ip is not text".to_owned()),
     }
 }
 
@@ -92,7 +92,7 @@ fn lists_a_tunnel(list: &Vec<Value>) -> Result<bool, String> {
             Ok(net.is_some_and(|net| net.parse::<IpNet>().is_ok()))
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err("an entry is no tunnel".to_owned())
+            Err("an entry is not a tunnel".to_owned())
         }
     };
     let read: Vec<bool> = list.iter().map(is_read).collect::<Result<_, _>>()?;

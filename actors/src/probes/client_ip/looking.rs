@@ -55,7 +55,7 @@ impl State {
                     "the source towards {probe} is {source}, which is not public"
                 )),
                 Ok(Some(source)) if ours.contains(&source) => reasons.push(format!(
-                    "the source towards {probe} is {source}, which is on a tunnel of ours"
+                    "the source towards {probe} is {source}, which is on one of warren's own tunnels"
                 )),
                 Ok(Some(source)) => return Ok(source),
                 Ok(None) => reasons.push(format!("there is no route to {probe}")),
@@ -88,7 +88,7 @@ impl State {
 
     async fn ask_service(&self) -> Result<Ipv4Addr, String> {
         let Some(url) = &self.settings.service_url else {
-            return Err("no service to ask is configured".to_owned());
+            return Err("no address service is configured".to_owned());
         };
         let answer = ask(&self.settings.connector, url)
             .await

@@ -176,7 +176,7 @@ impl Parts for Queue {
         self.bytes += line.len();
         let waiting = self.state.queued.fetch_add(line.len(), Ordering::SeqCst);
         if waiting > 0 && waiting + line.len() > MOST_QUEUED {
-            warn!("the disk does not keep up with the recording, which ends; the daemon goes on");
+            warn!("the disk does not keep up with the recording: it ends, and the daemon continues");
             self.end("the disk did not keep up");
             return;
         }
@@ -201,7 +201,7 @@ impl Writer {
     fn follow(mut self, orders: &Receiver<Order>) {
         if let Err(error) = self.take(orders) {
             self.state.is_over.store(true, Ordering::SeqCst);
-            warn!(file = %self.path.display(), %error, "the recording ends; the daemon goes on");
+            warn!(file = %self.path.display(), %error, "the recording ends; the daemon continues");
             let _as_far_as_it_goes = self.give_up(&error);
         }
     }

@@ -146,7 +146,7 @@ pub(super) fn forged(plan: &mut Plan) -> Result<Run> {
             bail!("{error:?}");
         };
         ensure!(
-            reason.contains("a signature in the transaction does not hold"),
+            reason.contains("a signature in the transaction is not valid"),
             "{error:?}"
         );
         ensure!(stage.stand.is_closed(UserType::IBRL)?, "there is a user");

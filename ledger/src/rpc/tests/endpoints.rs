@@ -227,7 +227,7 @@ async fn the_endpoint_in_use_is_known_with_what_went_wrong_with_the_one_before()
     source.try_another();
     assert_eq!(
         source.in_use(),
-        in_use(1, &second, Some("what it tells is older than the view in force"))
+        in_use(1, &second, Some("its answer is older than the view in force"))
     );
     let alone = source_of(&[first.url()]);
     first.faults([Fault::Status(503, None)]);

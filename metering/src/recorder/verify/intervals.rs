@@ -52,7 +52,7 @@ impl Verifier {
             (open, start) => {
                 let name = |id: Option<EntryId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
                 let text = format!(
-                    "{id} {does} {tunnel} as started by {}, and started by {} it was",
+                    "{id} {does} {tunnel} as started by {}, but it was started by {}",
                     name(start),
                     name(open)
                 );

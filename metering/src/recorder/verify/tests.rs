@@ -55,7 +55,7 @@ fn what_is_there_twice_counts_once_and_must_be_the_same() {
     assert!(report.is_proven(), "{:?}", report.problems);
     assert_eq!((report.entries, report.duplicates), (6, 2));
     twice[4].at += 1;
-    assert!(verify(&twice).problems[0].contains("not the same"));
+    assert!(verify(&twice).problems[0].contains("with different content"));
 }
 
 #[test]

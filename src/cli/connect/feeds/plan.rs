@@ -228,7 +228,7 @@ fn can_leave(standing: Standing<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
         if let Some(other) = passes.iter().find(|other| other.seat(key).is_some()) {
             return Err(Failure::new(
                 format!(
-                    "the seat at the feed {:?} is taken with the access pass {}, and this user's is {}",
+                    "the seat for the feed {:?} is held by the access pass {}, and this user's is {}",
                     name(feeds, key),
                     other.key,
                     pass.key
@@ -273,7 +273,7 @@ fn can_join(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result
     let held = user.feed_pks.iter().filter(|key| !leave.contains(key)).count();
     if held + new.len() > MOST_HELD {
         let what = format!(
-            "the user would hold {} feeds where {MOST_HELD} are allowed",
+            "the user would hold {} feeds, and at most {MOST_HELD} are allowed",
             held + new.len()
         );
         return Err(Failure::new(what, ProgramError::UserFeedLimitExceeded.advice()));
@@ -287,12 +287,15 @@ fn is_open(pass: &Pass, feeds: &ByKey, key: &Pubkey) -> Result<(), Failure> {
     let Some(seat) = pass.seat(key) else {
         let error = ProgramError::FeedNotOnAccessPass;
         return Err(Failure::new(
-            format!("the access pass {} has no seat at the feed {code:?}", pass.key),
+            format!("the access pass {} has no seat for the feed {code:?}", pass.key),
             error.advice(),
         ));
     };
     if let Some(feed) = feeds.get(key).filter(|feed| feed.status != FeedStatus::ACTIVE) {
-        let what = format!("the feed {code:?} takes nobody new: it is {}", feed.status.name());
+        let what = format!(
+            "the feed {code:?} accepts nobody new: it is {}",
+            feed.status.name()
+        );
         return Err(Failure::new(
             what,
             "Choose another feed, or wait until it is active again.",

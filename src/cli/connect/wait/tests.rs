@@ -101,7 +101,7 @@ fn a_user_that_the_daemon_has_not_read_is_told_apart_from_a_ledger_that_it_canno
     assert!(
         hangs(tunnel_state(&stale, USER, 9))
             .0
-            .contains("gave nothing usable")
+            .contains("has given nothing usable")
     );
 }
 

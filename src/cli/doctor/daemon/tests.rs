@@ -228,7 +228,7 @@ fn a_tunnel_that_failed_comes_before_one_whose_session_is_not_up() {
         check.detail
     );
     assert!(
-        check.detail.ends_with("(2 of 3 tunnels are not well)"),
+        check.detail.ends_with("(2 of 3 tunnels are not healthy)"),
         "{}",
         check.detail
     );

@@ -124,7 +124,7 @@ fn a_user_who_may_read_no_rules_is_told_by_what_the_kernel_refuses() {
     );
     let unmoved = judged(&target(SILENT, None), Echo::Silence, &link(5, 5, 0), unreadable());
     assert!(
-        unmoved.stops && unmoved.check.detail.contains("does not get into doublezero0"),
+        unmoved.stops && unmoved.check.detail.contains("do not enter doublezero0"),
         "{}",
         unmoved.check.detail
     );
@@ -175,7 +175,7 @@ fn what_comes_in_and_is_not_heard_is_told_from_silence_of_the_device() {
             && rule
                 .check
                 .detail
-                .contains("BGP answers of the device are dropped"),
+                .contains("BGP answers from the device are dropped"),
         "{}",
         rule.check.detail
     );

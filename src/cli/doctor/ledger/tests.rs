@@ -49,7 +49,7 @@ fn an_endpoint_that_answers_passes_and_one_that_does_not_fails_unless_another_do
     let checks = judge(&[refused()], None, None);
     let (outcome, _, fix) = of(&checks, DIRECT);
     assert_eq!(outcome, Outcome::Fail);
-    assert!(fix.unwrap().ends_with("nobody listens there"));
+    assert!(fix.unwrap().ends_with("nothing listens there"));
     assert_eq!(of(&checks, CLOCK).0, Outcome::Skip);
     let checks = judge(&[refused(), answer(Ok(endpoint_status(100)))], None, None);
     assert_eq!(of(&checks, DIRECT).0, Outcome::Warn);

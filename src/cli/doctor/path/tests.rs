@@ -164,7 +164,7 @@ fn gre_is_judged_by_what_came_through_the_tunnel() {
     assert_eq!(
         outcome(&down, &counting(4, 9), &silent(), GRE),
         Outcome::Fail,
-        "it did pass"
+        "it used to pass"
     );
     assert_eq!(
         outcome(

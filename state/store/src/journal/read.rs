@@ -47,7 +47,7 @@ pub struct Page {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Some of it is not there: it was dropped, or cannot be read any more. Go on from `to`.
-    #[error("what happened after {after} and up to {to} is not there")]
+    #[error("what happened after {after} and up to {to} is missing")]
     Gap {
         /// The position asked for.
         after: Position,
@@ -55,7 +55,7 @@ pub enum ReadError {
         to: Position,
     },
     /// The position is of another installation, or of no start that was.
-    #[error("{0} is no position of this journal")]
+    #[error("{0} is not a position in this journal")]
     Unknown(Position),
     /// The file system refused.
     #[error(transparent)]

@@ -195,7 +195,7 @@ fn a_leave_whose_other_pass_holds_the_seat_is_refused() {
     assert!(
         failure
             .what
-            .contains(&format!("taken with the access pass {}", other.key)),
+            .contains(&format!("held by the access pass {}", other.key)),
         "{failure}"
     );
     assert!(
@@ -217,7 +217,7 @@ fn a_leave_whose_other_pass_holds_the_seat_is_refused() {
 fn a_swap_whose_second_half_would_be_refused_is_refused_whole() {
     let feeds = all(&[&[10], &[11], &[12]]);
     let held = user(&[1], &[10]);
-    assert!(refused(&held, &seats(50, &[1]), &feeds, &[2], &[1]).contains("has no seat at the feed \"f2\""));
+    assert!(refused(&held, &seats(50, &[1]), &feeds, &[2], &[1]).contains("has no seat for the feed \"f2\""));
     let mut halted = feeds.clone();
     halted.get_mut(&key(2)).unwrap().status = FeedStatus::HALTED;
     assert!(refused(&held, &seats(50, &[1, 2]), &halted, &[2], &[1]).contains("it is halted"));
@@ -232,7 +232,9 @@ fn five_feeds_are_the_most_and_those_that_are_left_do_not_count() {
     let feeds = all(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let pass = seats(50, &[1, 2, 3, 4, 5, 6]);
     let full = user(&[1, 2, 3, 4, 5], &[10, 11, 12, 13, 14]);
-    assert!(refused(&full, &pass, &feeds, &[6], &[]).contains("would hold 6 feeds where 5 are allowed"));
+    assert!(
+        refused(&full, &pass, &feeds, &[6], &[]).contains("would hold 6 feeds, and at most 5 are allowed")
+    );
     let swap = swapped(&full, &pass, &feeds, &[6], &[2]).unwrap();
     assert_eq!(
         (swap.leaves.len(), swap.joins),
