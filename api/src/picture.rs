@@ -187,7 +187,7 @@ fn routes(tunnel: &Tunnel) -> PathStep {
     let out = [
         (
             tunnel.blocked_routes_total,
-            "find their places taken",
+            "not in place because their places are taken",
             tunnel.blocked_routes.first(),
         ),
         (
@@ -237,7 +237,7 @@ fn traffic(tunnel: &Tunnel, groups: &[Group]) -> PathStep {
     }
     PathStep {
         state: StepState::Attention,
-        reason: Some(format!("nothing comes of {}", dead.join(", "))),
+        reason: Some(format!("nothing arrives for {}", dead.join(", "))),
         ..carried
     }
 }

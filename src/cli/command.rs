@@ -106,8 +106,8 @@ pub enum Command {
     Connect(Connect),
     /// Delete the users on the ledger and wait until their tunnels are gone.
     Disconnect(Disconnect),
-    /// Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel's link moves where it
-    /// stands. Only when it is asked to; a tunnel for multicast stays where it is.
+    /// Move the unicast user to a device that has been nearer the whole time. It is one transaction, and the tunnel's
+    /// link is moved in place; a multicast tunnel stays where it is.
     Move(Move),
     /// Change which multicast groups this host sends to and receives from.
     Multicast {
@@ -221,7 +221,7 @@ pub enum Command {
     },
     /// Show what happened, and with --follow what happens from then on.
     Events(Events),
-    /// Show the tunnels, what is wrong first, on a terminal as they change, until `q` is pressed.
+    /// Show the tunnels on a terminal as they change, problems first, until `q` is pressed.
     Top {
         /// Show it once, for scripts.
         #[arg(long)]

@@ -34,20 +34,20 @@ const HAPPENED: u16 = 6;
 /// Shows the picture until `q`, or once.
 ///
 /// # Errors
-/// When the daemon does not answer the first time, or standard output is no terminal.
+/// When the daemon does not answer the first time, or standard output is not a terminal.
 pub async fn run(client: &Client, once: bool, as_json: bool) -> anyhow::Result<u8> {
     let first = look(client, None).await?;
     if as_json {
         return match first.picture() {
             Some(picture) => output::json(&picture),
-            None => bail!("this daemon tells no more than `warren status` shows"),
+            None => bail!("this daemon offers no more than `warren status` shows"),
         };
     }
     if once {
         return output::text(&first.text(Style::of_stdout()));
     }
     if !io::stdout().is_terminal() {
-        bail!("standard output is no terminal: `warren top --once` prints the picture once");
+        bail!("standard output is not a terminal: `warren top --once` prints the picture once");
     }
     let mut ended = Ended::watch()?;
     let mut terminal = ratatui::try_init()?;

@@ -61,7 +61,7 @@ pub async fn run(client: &client::Client, as_json: bool) -> anyhow::Result<u8> {
     } else {
         output::text(&format!("{url}\n"))?;
         output::note(
-            "open it in a browser on this host: it works once, and as long as this runs (Ctrl-C ends it)",
+            "open it in a browser on this host: it works once, and while this runs (Ctrl-C ends it)",
         );
     }
     tokio::select! {

@@ -43,11 +43,11 @@ pub enum InvalidAuthority {
     #[error("not the URL of an authority: {0}")]
     Url(&'static str),
     /// Some of the three are missing.
-    #[error("TLS with a certificate of our own needs all of ca-cert, client-cert and client-key")]
+    #[error("TLS with a client certificate needs all of ca-cert, client-cert and client-key")]
     Partial,
     /// Nothing says who we are.
     #[error(
-        "an authority over gRPC is met with a certificate of our own: name ca-cert, client-cert and client-key, or say insecure_dev = true"
+        "an authority over gRPC needs a certificate of this host: give ca-cert, client-cert and client-key, or set insecure_dev = true"
     )]
     Open,
     /// A file cannot be used.

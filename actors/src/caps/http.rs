@@ -107,7 +107,7 @@ impl Sidecar {
                 String::from_utf8_lossy(&answer).trim()
             )));
         }
-        state(&answer).ok_or_else(|| failure("the answer is no state of a cap"))
+        state(&answer).ok_or_else(|| failure("the answer is not the state of a cap"))
     }
 
     fn at(&self, device: &str) -> Url {

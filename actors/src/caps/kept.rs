@@ -21,7 +21,7 @@ impl Kept {
     pub(super) fn open(directory: &Path) -> Result<(Self, Option<Vec<Tally>>), StoreError> {
         let (shelf, aside) = Shelf::open(directory)?;
         if let Some(aside) = aside {
-            tracing::warn!(path = %aside.path.display(), reason = aside.reason, "what is owed to an authority was brought back from a damaged store");
+            tracing::warn!(path = %aside.path.display(), reason = aside.reason, "what is still to be reported to an authority was recovered from a damaged store");
         }
         let all = shelf.all()?;
         let has_begun = all.iter().any(|(key, _)| key == BEGUN);

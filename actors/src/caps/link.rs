@@ -118,7 +118,7 @@ impl Link {
         let status = self.status.borrow().clone();
         if self.inbox.is_closed() {
             let problem =
-                "whoever reports to the authority has ended: only a restart of the daemon begins it again";
+                "reporting to the authority has ended: only a restart of the daemon starts it again";
             return Status {
                 problem: Some(problem.to_owned()),
                 ..status

@@ -34,7 +34,7 @@ impl Caps {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 let aside = settings.file.with_extension("damaged");
                 let _it_is_told = fs::rename(&settings.file, &aside);
-                tracing::warn!(%error, aside = %aside.display(), "caps, and what was used of them, are lost: they cannot be read, and were set aside");
+                tracing::warn!(%error, aside = %aside.display(), "caps and their use are lost: they cannot be read and were set aside");
                 CapBook::default()
             }),
             Err(_none) => CapBook::default(),

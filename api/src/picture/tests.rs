@@ -180,7 +180,7 @@ fn routes_that_are_not_in_place_are_to_be_looked_at_although_the_session_is_up()
     );
     assert_eq!(
         trouble.reason.as_deref(),
-        Some("1 find their places taken: 198.18.0.0/24: a route of another")
+        Some("1 not in place because their places are taken: 198.18.0.0/24: a route of another")
     );
 }
 

@@ -246,7 +246,7 @@ fn switched(site: &mut Site<'_>) -> Result<()> {
     browser.until(WORKS, SLOW)?;
     let enabled = |daemon: &Daemon| -> Result<Value> { Ok(daemon.json("/v3/status")?["enabled"].take()) };
     let status = browser.value("fetch('/disable', {method: 'POST'}).then((answer) => answer.status)")?;
-    ensure!(status == 428, "nobody confirmed it: {status}");
+    ensure!(status == 428, "it was not confirmed: {status}");
     browser.tell(&json!({"do": "click", "role": "button", "name": "Disable…"}))?;
     ensure!(enabled(&daemon)? == true, "it asks first");
     let found = browser.tell(&json!({"do": "axe"}))?;

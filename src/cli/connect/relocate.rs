@@ -75,7 +75,7 @@ pub async fn run(session: &LedgerSession<'_>, asked: &Move, how: &How) -> Result
     );
     if asked.dry_run {
         let text = format!(
-            "Would move: {what}. In one transaction the user {key} is taken away and made anew; the link moves where it stands"
+            "Would move: {what}. In one transaction the user {key} is deleted and created again; the link is moved in place"
         );
         session.steps.finish(
             &text,
@@ -228,7 +228,7 @@ async fn carry_out(
 /// A program that does not take both at once leaves everything as it was; the other way has a gap, which nobody takes unasked.
 fn refused(failure: Failure, to: &str) -> Failure {
     let other = format!(
-        "A move is one transaction. The other way interrupts the tunnel: `warren disconnect ibrl`, then `warren connect ibrl --device {to}`."
+        "A move is one transaction. The alternative interrupts the tunnel: `warren disconnect ibrl`, then `warren connect ibrl --device {to}`."
     );
     let advice = failure
         .advice

@@ -112,7 +112,7 @@ fn groups_are_told_with_what_passed_and_how_fresh_they_are() {
             text.contains("? group   233.84.178.2 sends  not measured\n"),
             "{text}"
         );
-        let dead = "nothing comes of 233.84.178.1";
+        let dead = "nothing arrives for 233.84.178.1";
         assert_eq!(text.contains(dead), said.contains("DEAD"), "{text}");
     }
 }

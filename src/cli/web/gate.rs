@@ -69,18 +69,18 @@ impl Gate {
         let Some(host) = self.host(headers) else {
             return Admission::Refuse(
                 StatusCode::MISDIRECTED_REQUEST,
-                "this is not the name of this place",
+                "the request's Host header names another place",
             );
         };
         let origin = text(headers, &header::ORIGIN);
         if origin.is_some_and(|origin| origin != format!("http://{host}")) {
-            return Admission::Refuse(StatusCode::FORBIDDEN, "another site asks");
+            return Admission::Refuse(StatusCode::FORBIDDEN, "the request comes from another site");
         }
         if uri.path() == "/" && *method == Method::GET {
             return self.admit(uri.query().unwrap_or_default());
         }
         if !self.is_known(headers) {
-            let why = "this browser was not let in: open the link that `warren web` printed, or call it again for a new one";
+            let why = "this browser has not been let in: open the link that `warren web` printed, or run it again for a new one";
             return Admission::Refuse(StatusCode::FORBIDDEN, why);
         }
         let looks = *method == Method::GET || *method == Method::HEAD;
@@ -89,7 +89,7 @@ impl Gate {
             path if looks && (path == "/ui" || path.starts_with("/ui/")) => Admission::Pass,
             path if looks && path.starts_with("/v3/") => match text(headers, &FETCH_SITE) {
                 None | Some("same-origin" | "none") => Admission::Pass,
-                Some(_) => Admission::Refuse(StatusCode::FORBIDDEN, "another site asks"),
+                Some(_) => Admission::Refuse(StatusCode::FORBIDDEN, "the request comes from another site"),
             },
             _ => Admission::Refuse(StatusCode::NOT_FOUND, "there is nothing here"),
         }
@@ -115,7 +115,7 @@ impl Gate {
         if self.is_used.swap(true, Ordering::SeqCst) {
             return Admission::Refuse(
                 StatusCode::FORBIDDEN,
-                "the link was used already: call `warren web` again for a new one",
+                "the link has already been used: run `warren web` again for a new one",
             );
         }
         let Self { port, session, .. } = self;
@@ -140,11 +140,11 @@ impl Gate {
 /// A change comes from the page itself, and a person confirmed it. Whether the caller may make it is the daemon's to say.
 fn switched(uri: &Uri, headers: &HeaderMap, is_from_here: bool) -> Admission {
     if !is_from_here {
-        return Admission::Refuse(StatusCode::FORBIDDEN, "a change says where it comes from");
+        return Admission::Refuse(StatusCode::FORBIDDEN, "a change must say where it comes from");
     }
     match text(headers, &CONFIRMED) {
         Some(what) if uri.path().strip_prefix('/') == Some(what) => Admission::Pass,
-        Some(_) | None => Admission::Refuse(StatusCode::PRECONDITION_REQUIRED, "nobody confirmed it"),
+        Some(_) | None => Admission::Refuse(StatusCode::PRECONDITION_REQUIRED, "it was not confirmed"),
     }
 }
 

@@ -193,10 +193,10 @@ impl Remote {
             .map(|at| {
                 (
                     self.pause.map_or(at, |pause| at.max(pause)),
-                    "question of how one stands",
+                    "query of an account's state",
                 )
             });
-        let cleanup = self.cleanup_at.map(|at| (at, "cleanup of who is idle"));
+        let cleanup = self.cleanup_at.map(|at| (at, "cleanup of idle owners"));
         let next = [report, ask, cleanup]
             .into_iter()
             .flatten()
