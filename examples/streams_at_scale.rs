@@ -24,7 +24,7 @@ use tokio::{
 use warren::http::{self, server, socket};
 use warren_actors::{
     Snapshot,
-    streams::{Alone, Asked, Sort},
+    streams::{Asked, StandaloneStreams, StreamKind},
 };
 use warren_state::{Phase, Position, event::Event, lifecycle::TunnelReport, stream::Filter, table::Change};
 
@@ -60,11 +60,11 @@ fn main() -> anyhow::Result<()> {
 
 /// Appends as quickly as it goes, first with nobody who reads and then with one.
 async fn append(events: u64) -> anyhow::Result<()> {
-    let alone = Alone::start(Position::default());
+    let alone = StandaloneStreams::start(Position::default());
     for readers in [0, 1] {
         let mut stream = (readers > 0).then(|| {
             let asked = Asked {
-                sort: Sort::Events,
+                sort: StreamKind::Events,
                 filter: Filter::default(),
                 since: None,
                 ends: false,
@@ -148,7 +148,7 @@ async fn serve(readers: u64, rate: u64, seconds: u64, stalled: u64) -> anyhow::R
 }
 
 /// So many a second, each with the time at which it was appended, and with a change of a tunnel.
-async fn tell(alone: &Alone, rate: u64, seconds: u64) {
+async fn tell(alone: &StandaloneStreams, rate: u64, seconds: u64) {
     let begun = Instant::now();
     let mut told = 0;
     while told < rate * seconds {

@@ -10,9 +10,9 @@ use std::{fs, net::Ipv4Addr, time::Duration};
 use anyhow::{Context, ensure};
 use warren_dataplane::{
     Dataplane, Scope,
-    simulated::{Script, Simulated},
+    simulated::{FaultScript, Simulated},
 };
-use warren_metering::usage::{Look, Payer, UsageBook};
+use warren_metering::usage::{CounterReading, Payer, UsageBook};
 use warren_state::{
     Action, Epoch, Incarnation, LinkAction, LinkName, LinkSpec, Monotonic, PlannedStep, Pubkey, StepOutcome,
     Traffic, TunnelId,
@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(tunnels: u32, samples: u32) -> anyhow::Result<()> {
-    let simulated = Simulated::new(Script::default());
+    let simulated = Simulated::new(FaultScript::default());
     for number in 0..tunnels {
         make(&simulated, number)?;
     }
@@ -57,7 +57,7 @@ async fn measure(tunnels: u32, samples: u32) -> anyhow::Result<()> {
         let begun = processor()?;
         let readings = simulated.counters(Scope::All).await?;
         let at = Monotonic::from_elapsed(EVERY * (sample + 1));
-        let look = Look {
+        let look = CounterReading {
             begun: at,
             begun_ms: BEGIN_MS + u64::from(sample) * 5_000,
             ended: at,

@@ -201,7 +201,7 @@ impl State {
     }
 
     fn run(&mut self, myself: &ActorRef<HooksMessage>, hook: String, entry: &JournalEntry, lost: u64) {
-        let order = run::Order {
+        let order = run::HookRun {
             path: self.directory.join(&hook),
             name: hook.clone(),
             kind: entry.event.name(),

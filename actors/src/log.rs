@@ -8,7 +8,7 @@ use warren_state::{
     Phase, Sequence, SessionStatus,
     event::{About, Level},
     journal::JournalEntry,
-    repeats::{Repeats, Sum, Telling},
+    repeats::{RepeatDecision, Repeats, Suppressed},
 };
 
 use crate::{
@@ -122,9 +122,9 @@ impl State {
 
     fn tell(&mut self, entry: &JournalEntry) {
         match self.repeats.take(self.env.clock.now(), entry) {
-            Telling::Plainly => log(entry, &""),
-            Telling::Times(times) => log(entry, &format_args!(" ({times} times so far)")),
-            Telling::Later => {}
+            RepeatDecision::Plainly => log(entry, &""),
+            RepeatDecision::Times(times) => log(entry, &format_args!(" ({times} times so far)")),
+            RepeatDecision::Later => {}
         }
     }
 }
@@ -140,7 +140,7 @@ fn flush(env: Arc<Env>) -> Task<()> {
 }
 
 /// What happened again and again, in one line.
-fn log_sum(sum: &Sum) {
+fn log_sum(sum: &Suppressed) {
     let times = if sum.times == 1 {
         "once more".to_owned()
     } else {

@@ -7,11 +7,11 @@ mod asked;
 pub(crate) mod hub;
 pub(crate) mod pseudonym;
 mod readers;
+mod shared_frames;
 mod snapshots;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,10 +27,10 @@ use crate::{
     },
 };
 
-pub use asked::{Asked, Since, Sort};
-pub use hub::{Alone, Streams};
+pub use asked::{Asked, Since, StreamKind};
+pub use hub::{StandaloneStreams, Streams};
 pub use pseudonym::Pseudonyms;
-pub use readers::{Cut, ReaderStanding, StreamTotals, StreamsStanding};
+pub use readers::{Disconnect, ReaderStanding, StreamTotals, StreamsStanding};
 pub use stream::Stream;
 
 pub(crate) const SPEC: Spec = Spec {

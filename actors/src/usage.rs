@@ -8,7 +8,7 @@ use std::{
 
 use tokio::task::spawn_blocking;
 use warren_metering::usage::{
-    Account, Gap, Look, Payer, UsageBook,
+    Account, CounterReading, Gap, Payer, UsageBook,
     figures::{Aggregation, Question, UsageFigures},
 };
 use warren_state::{
@@ -50,7 +50,7 @@ pub struct TunnelUsage {
 /// Figures, and as of when they are.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The figures.
+    /// Sums, by whose they are.
     pub figures: UsageFigures,
     /// The batch on disk that they are as of, and the start of the daemon that made it.
     pub position: (Epoch, u64),
@@ -104,7 +104,7 @@ impl Usage {
     /// Takes what a look has shown.
     pub(crate) fn take(&self, looked: &mut Looked, tables: &Tables) -> Vec<Gap> {
         looked.readings.sort_unstable();
-        let look = Look {
+        let look = CounterReading {
             begun: looked.begun,
             begun_ms: looked.begun_ms,
             ended: looked.ended,

@@ -58,7 +58,7 @@ pub struct Follower {
 
 /// What came of waiting.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Received {
     /// The next frame. It counts as applied once the next one is asked for.
     Frame(Frame),
     /// The connection broke, or none came about, and the next one is tried after so long.
@@ -101,14 +101,14 @@ impl Follower {
     ///
     /// # Errors
     /// When trying again is of no use: the daemon has no such stream (404), or refuses.
-    pub async fn next(&mut self) -> Result<Heard, ClientError> {
+    pub async fn next(&mut self) -> Result<Received, ClientError> {
         if let Some(cursor) = self.next_cursor.take() {
             self.cursor = Some(cursor);
         }
         loop {
             if let Some(frame) = self.ready.pop_front() {
                 self.next_cursor = cursor_of(&frame);
-                return Ok(Heard::Frame(frame));
+                return Ok(Received::Frame(frame));
             }
             let failed = if self.connection.is_some() {
                 self.read().await.err()
@@ -161,7 +161,7 @@ impl Follower {
         Ok(())
     }
 
-    fn lost(&mut self, error: ClientError) -> Result<Heard, ClientError> {
+    fn lost(&mut self, error: ClientError) -> Result<Received, ClientError> {
         let is_full = matches!(&error, ClientError::Answer { status, .. } if *status == StatusCode::SERVICE_UNAVAILABLE);
         let full = is_full || error.is_unreachable();
         self.end();
@@ -170,7 +170,7 @@ impl Follower {
         }
         let wait = self.backoff.fail(&mut self.random);
         self.attempt_at = Instant::now() + wait;
-        Ok(Heard::Lost { error, wait })
+        Ok(Received::Lost { error, wait })
     }
 
     fn end(&mut self) {
@@ -197,7 +197,7 @@ pub struct Mirror {
 
 /// What came of waiting for a change.
 #[derive(Debug)]
-pub enum News {
+pub enum MirrorUpdate {
     /// A frame was taken in: this became of the copy by it.
     Frame(Frame, Applied),
     /// The daemon is not there, for this reason; the copy is as right as it was, and is of the past.
@@ -224,17 +224,17 @@ impl Mirror {
     ///
     /// # Errors
     /// As for [`Follower::next`].
-    pub async fn next(&mut self) -> Result<News, ClientError> {
+    pub async fn next(&mut self) -> Result<MirrorUpdate, ClientError> {
         // Where the copy is, and not where the last frame was.
         self.follower.go_on_after(self.replica.position());
         match self.follower.next().await? {
-            Heard::Lost { error, .. } => Ok(News::Lost(error)),
-            Heard::Frame(frame) => {
+            Received::Lost { error, .. } => Ok(MirrorUpdate::Lost(error)),
+            Received::Frame(frame) => {
                 let applied = self.replica.apply(&frame);
                 if self.replica.must_connect_again() {
                     self.follower.connect_again(self.replica.position());
                 }
-                Ok(News::Frame(frame, applied))
+                Ok(MirrorUpdate::Frame(frame, applied))
             }
         }
     }
@@ -243,7 +243,7 @@ impl Mirror {
     ///
     /// # Errors
     /// As for [`Follower::next`].
-    pub async fn changed(&mut self) -> Result<Vec<News>, ClientError> {
+    pub async fn changed(&mut self) -> Result<Vec<MirrorUpdate>, ClientError> {
         let mut all = vec![self.next().await?];
         while let Ok(more) = timeout(Duration::ZERO, self.next()).await {
             all.push(more?);

@@ -4,6 +4,7 @@ pub mod client;
 pub mod compat;
 pub mod follow;
 pub mod notes;
+pub mod open_enum;
 pub mod openapi;
 pub mod phrases;
 pub mod picture;
@@ -12,7 +13,6 @@ pub mod sse;
 pub mod standing;
 pub mod v3;
 pub mod version;
-pub mod word;
 
 /// Where the daemon listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";

@@ -5,9 +5,9 @@ mod session;
 use warren_state::{FaultClass, Phase, RoleKind, SessionCause};
 
 use crate::{
+    open_enum::OpenEnum,
     phrases, standing,
     v3::{Contest, Postponed, Problem, RecorderState, Refused, Status, Tunnel},
-    word::Word,
 };
 pub use session::session;
 
@@ -155,7 +155,7 @@ pub fn fix(tunnel: &Tunnel) -> Option<&'static str> {
     if tunnel.phase != Phase::Peering {
         return None;
     }
-    Some(match tunnel.session_cause.as_ref().and_then(Word::known)? {
+    Some(match tunnel.session_cause.as_ref().and_then(OpenEnum::known)? {
         SessionCause::ForbiddenHere | SessionCause::NoWay | SessionCause::Silence => DOCTOR,
         SessionCause::Refused
         | SessionCause::BrokenOff
@@ -169,7 +169,7 @@ pub fn fix(tunnel: &Tunnel) -> Option<&'static str> {
 
 /// What may be done about a failure of this class.
 #[must_use]
-pub fn advice(class: &Word<FaultClass>) -> &'static str {
+pub fn advice(class: &OpenEnum<FaultClass>) -> &'static str {
     match class.known() {
         Some(FaultClass::Transient) => "the same attempt may succeed later",
         Some(FaultClass::Conflict) => {
@@ -383,7 +383,7 @@ fn speechless(tunnel: &Tunnel) -> Option<String> {
 
 /// What happened once is dated by how long ago it was; everything else by how long it has lasted.
 #[must_use]
-pub fn lasting(phase: &Word<Phase>, seconds: f64) -> String {
+pub fn lasting(phase: &OpenEnum<Phase>, seconds: f64) -> String {
     let since = phrases::span(seconds);
     if matches!(phase.known(), Some(Phase::Failed | Phase::Removed)) {
         format!("{phase} {since} ago")
@@ -393,7 +393,7 @@ pub fn lasting(phase: &Word<Phase>, seconds: f64) -> String {
 }
 
 /// What follows the name of a tunnel that is in no state to be used.
-fn so_far(phase: &Word<Phase>, since: &str) -> String {
+fn so_far(phase: &OpenEnum<Phase>, since: &str) -> String {
     match phase.known() {
         Some(Phase::Pending) => format!("has been waiting to be built for {since}"),
         Some(Phase::Linking) => format!("is being built: its interface has been in progress for {since}"),

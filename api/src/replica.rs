@@ -22,12 +22,12 @@ use crate::sse::Frame;
 pub struct Replica {
     of_a_part: bool,
     state: Option<(Position, Value)>,
-    doubt: Option<Doubt>,
+    doubt: Option<ResyncReason>,
 }
 
 /// Why a copy may not be right.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Doubt {
+pub enum ResyncReason {
     /// The reader was too slow: so many frames are left out. The state comes.
     Gap(u64),
     /// What came after the position that was asked for is not known, for this reason. The state comes.
@@ -97,27 +97,29 @@ impl Replica {
 
     /// Why the copy may not be right, once it was.
     #[must_use]
-    pub fn doubt(&self) -> Option<&Doubt> {
+    pub fn doubt(&self) -> Option<&ResyncReason> {
         self.doubt.as_ref()
     }
 
     /// Whether nothing that comes on this connection will make it right.
     #[must_use]
     pub fn must_connect_again(&self) -> bool {
-        matches!(self.doubt, Some(Doubt::Lost | Doubt::Unreadable(_)))
+        matches!(self.doubt, Some(ResyncReason::Lost | ResyncReason::Unreadable(_)))
     }
 
     /// Takes the next frame.
     pub fn apply(&mut self, frame: &Frame) -> Applied {
         let data: Data = match serde_json::from_str(&frame.data) {
             Ok(data) => data,
-            Err(error) => return self.doubted(Doubt::Unreadable(format!("{}: {error}", frame.name))),
+            Err(error) => return self.doubted(ResyncReason::Unreadable(format!("{}: {error}", frame.name))),
         };
         match frame.name.as_str() {
             "snapshot" => self.begin(data),
             "resumed" => self.resume(&data),
-            "gap" => self.doubted(Doubt::Gap(data.dropped)),
-            "reset" => self.doubted(Doubt::Reset(data.reason.as_str().unwrap_or_default().to_owned())),
+            "gap" => self.doubted(ResyncReason::Gap(data.dropped)),
+            "reset" => self.doubted(ResyncReason::Reset(
+                data.reason.as_str().unwrap_or_default().to_owned(),
+            )),
             // Everything was sent.
             "heartbeat" => match data.position {
                 Some(position) if data.after.is_some() => self.go_on(position, data),
@@ -126,7 +128,7 @@ impl Replica {
             // A frame of another name may move on as well: by its id.
             _ => match frame.id.as_deref().map(str::parse) {
                 Some(Ok(position)) => self.go_on(position, data),
-                Some(Err(_)) => self.doubted(Doubt::Unreadable(frame.name.clone())),
+                Some(Err(_)) => self.doubted(ResyncReason::Unreadable(frame.name.clone())),
                 None => Applied::Aside,
             },
         }
@@ -134,10 +136,10 @@ impl Replica {
 
     fn begin(&mut self, data: Data) -> Applied {
         let (Some(position), Some(state)) = (data.position, data.state) else {
-            return self.doubted(Doubt::Unreadable("snapshot".to_owned()));
+            return self.doubted(ResyncReason::Unreadable("snapshot".to_owned()));
         };
         let is_older = self.position().is_some_and(|at| is_before(position, at));
-        if is_older && !matches!(self.doubt, Some(Doubt::Reset(_))) {
+        if is_older && !matches!(self.doubt, Some(ResyncReason::Reset(_))) {
             return Applied::Known;
         }
         (self.state, self.doubt) = (Some((position, state)), None);
@@ -147,10 +149,10 @@ impl Replica {
     fn resume(&mut self, data: &Data) -> Applied {
         let is_from_memory = data.from.as_ref().is_some_and(|from| from == "memory");
         if !is_from_memory {
-            return self.doubted(Doubt::Told);
+            return self.doubted(ResyncReason::Told);
         }
         if self.position().is_none() || self.position() != data.position {
-            return self.doubted(Doubt::Lost);
+            return self.doubted(ResyncReason::Lost);
         }
         self.doubt = None;
         Applied::Aside
@@ -165,7 +167,7 @@ impl Replica {
             return match (&self.doubt, is_known) {
                 (Some(_), _) => Applied::Aside,
                 (None, true) => Applied::Known,
-                (None, false) => self.doubted(Doubt::Told),
+                (None, false) => self.doubted(ResyncReason::Told),
             };
         };
         match &mut self.state {
@@ -178,17 +180,17 @@ impl Replica {
                 Applied::New
             }
             // It is of now, and what comes before it is missing.
-            Some(_) | None => self.doubted(Doubt::Lost),
+            Some(_) | None => self.doubted(ResyncReason::Lost),
         }
     }
 
-    fn doubted(&mut self, doubt: Doubt) -> Applied {
+    fn doubted(&mut self, doubt: ResyncReason) -> Applied {
         self.doubt = Some(doubt);
         Applied::Doubted
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for ResyncReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gap(frames) => write!(

@@ -6,7 +6,7 @@ use std::mem::take;
 const LONGEST: usize = 64 << 20;
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// One frame.
+/// An event of the stream: its kind, position and data.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Frame {
     /// What it is: empty where it does not say.

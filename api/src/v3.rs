@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub use warren_state::address::Source as AddressSource;
 use warren_state::{Backend, Phase, ReadProblem, RoleKind, desired::Refusal};
 
-use crate::word::Word;
+use crate::open_enum::OpenEnum;
 
 pub use caps::{CapReply, CapRequest, CapsReply, HeldTo, TunnelCap};
 pub use devices::{DeviceRecord, V3Devices};
@@ -103,13 +103,13 @@ pub struct Status {
     pub stopping: bool,
     /// Which end of tunnels this host is: `client` or `gateway`.
     #[schema(value_type = words::Role)]
-    pub role: Word<RoleKind>,
+    pub role: OpenEnum<RoleKind>,
     /// Client: this host's public address.
     pub client_ip: Option<String>,
     /// Client: where the address comes from: `flag`, `pin`, `discovered` or `hint` (it was in force before, or is a tunnel's).
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    pub client_ip_source: Option<Word<AddressSource>>,
+    pub client_ip_source: Option<OpenEnum<AddressSource>>,
     /// Client: the address that an operator pinned. It is in force unless a flag names one.
     #[serde(default)]
     pub client_ip_pin: Option<String>,
@@ -145,7 +145,7 @@ pub struct Status {
     /// How many tunnels there are in each phase.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, usize>)]
-    pub phases: BTreeMap<Word<Phase>, usize>,
+    pub phases: BTreeMap<OpenEnum<Phase>, usize>,
     /// Users whose tunnel is not built.
     pub refused: Vec<Refused>,
     /// Destinations that are never learned from a session.
@@ -187,7 +187,7 @@ pub struct JournalState {
 /// How a recorder stands.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
 pub struct RecorderState {
-    /// Its name.
+    /// As `[metering]` calls it, such as `file` or `http`.
     pub name: String,
     /// Why it cannot write; entries wait in the journal then.
     pub problem: Option<String>,
@@ -245,7 +245,7 @@ pub struct Ledger {
     /// The same, as what an operator should look at.
     #[serde(default)]
     #[schema(value_type = Option<words::ReadProblem>)]
-    pub last_problem: Option<Word<ReadProblem>>,
+    pub last_problem: Option<OpenEnum<ReadProblem>>,
     /// Bytes over the websocket, in both directions.
     #[serde(default)]
     pub websocket_bytes: u64,
@@ -336,7 +336,7 @@ pub struct Refused {
 pub struct DataplaneState {
     /// `netlink`, `userspace` or `simulated`.
     #[schema(value_type = words::Backend)]
-    pub backend: Word<Backend>,
+    pub backend: OpenEnum<Backend>,
     /// Why this one, when it was chosen for us.
     pub reason: Option<String>,
     /// What it can do.

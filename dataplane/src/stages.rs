@@ -238,7 +238,7 @@ mod tests {
     use super::*;
     use crate::{
         contract::Scope,
-        simulated::{Script, Simulated, Trouble},
+        simulated::{FaultScript, InjectedFault, Simulated},
     };
 
     fn create(n: u8, remote: Ipv4Addr) -> PlannedStep {
@@ -300,7 +300,7 @@ mod tests {
             detail: "busy".to_owned(),
         };
         let dataplane = Arc::new(Simulated::new(
-            Script::default().at(1, Trouble::Fail(busy.clone())),
+            FaultScript::default().at(1, InjectedFault::Fail(busy.clone())),
         ));
         let delete = PlannedStep {
             action: Action::Link(LinkAction::Delete),

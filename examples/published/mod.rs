@@ -16,7 +16,7 @@ use warren_actors::caps::CapError;
 use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{
     EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError,
-    streams::{Alone, Streams},
+    streams::{StandaloneStreams, Streams},
 };
 use warren_api::v3::Process;
 use warren_config as config;
@@ -34,7 +34,12 @@ use warren_state::{
 use warren_store::StoreError;
 
 /// A daemon whose state is what was published last.
-pub struct Published(pub Mutex<Arc<Snapshot>>, Fetcher, pub Alone, OnceLock<Kept>);
+pub struct Published(
+    pub Mutex<Arc<Snapshot>>,
+    Fetcher,
+    pub StandaloneStreams,
+    OnceLock<Kept>,
+);
 
 /// An empty journal, from the first time that somebody reads it.
 struct Kept(
@@ -49,7 +54,7 @@ impl Published {
         Self(
             Mutex::new(Arc::new(snapshot)),
             Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
-            Alone::start(Position::default()),
+            StandaloneStreams::start(Position::default()),
             OnceLock::new(),
         )
     }

@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::Context;
 use warren_metering::cap::{Cap, DeviceId, UnixSeconds};
-use warren_store::shelf::{Entry, Shelf};
+use warren_store::key_value::{Entry, KeyValueStore};
 
 use crate::{
-    book::{Book, Counter, Report, Standing},
+    account::{AccountRecord, AccountStatus, Counter, Report},
     config::{Caps, Config},
     faults::Faults,
 };
@@ -27,16 +27,16 @@ pub(crate) struct Authority {
 
 #[derive(Debug)]
 struct Inner {
-    shelf: Shelf,
-    books: Mutex<BTreeMap<DeviceId, Book>>,
+    key_values: KeyValueStore,
+    books: Mutex<BTreeMap<DeviceId, AccountRecord>>,
     caps: Caps,
     faults: Faults,
-    pub(crate) figures: Figures,
+    pub(crate) counters: ServerCounters,
 }
 
 /// What is counted for `/metrics`.
 #[derive(Debug, Default)]
-pub(crate) struct Figures {
+pub(crate) struct ServerCounters {
     pub(crate) reports: AtomicU64,
     pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
@@ -55,7 +55,7 @@ pub(crate) struct Reported {
 
 /// One account, for people.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Listed {
+pub(crate) struct AccountSummary {
     pub(crate) account: String,
     /// As people write it; none where there is no limit.
     pub(crate) cap: Option<String>,
@@ -67,28 +67,29 @@ pub(crate) struct Listed {
 
 impl Authority {
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
-        let (shelf, aside) = Shelf::open(&config.state_dir).context("the store cannot be opened")?;
+        let (key_values, aside) =
+            KeyValueStore::open(&config.state_dir).context("the store cannot be opened")?;
         if let Some(aside) = aside {
             tracing::warn!(path = %aside.path.display(), reason = aside.reason, "a damaged store was recovered from its log");
         }
         let mut books = BTreeMap::new();
-        for (key, value) in shelf.all()? {
+        for (key, value) in key_values.all()? {
             let id = String::from_utf8(key)
                 .ok()
                 .and_then(|name| DeviceId::new(name).ok());
-            let book = serde_json::from_slice(&value);
-            let (Some(id), Ok(book)) = (id, book) else {
+            let record = serde_json::from_slice(&value);
+            let (Some(id), Ok(record)) = (id, record) else {
                 anyhow::bail!("the store has an account that cannot be read");
             };
-            books.insert(id, book);
+            books.insert(id, record);
         }
         Ok(Self {
             inner: Arc::new(Inner {
-                shelf,
+                key_values,
                 books: Mutex::new(books),
                 caps: config.caps.clone(),
                 faults: config.faults.clone(),
-                figures: Figures::default(),
+                counters: ServerCounters::default(),
             }),
         })
     }
@@ -103,26 +104,26 @@ impl Authority {
     fn take_now(&self, reports: &[Reported], now: UnixSeconds) -> anyhow::Result<Vec<Option<String>>> {
         let inner = &self.inner;
         let mut books = inner.books.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed: BTreeMap<DeviceId, Book> = BTreeMap::new();
+        let mut changed: BTreeMap<DeviceId, AccountRecord> = BTreeMap::new();
         let mut refusals = Vec::with_capacity(reports.len());
         for reported in reports {
-            let figures = &inner.figures;
-            figures.reports.fetch_add(1, Ordering::Relaxed);
+            let counters = &inner.counters;
+            counters.reports.fetch_add(1, Ordering::Relaxed);
             let taken = DeviceId::new(reported.device.as_str())
                 .map_err(|error| error.to_string())
                 .and_then(|id| {
                     let known = || books.get(&id).cloned().unwrap_or_default();
-                    let book = changed.entry(id.clone()).or_insert_with(known);
-                    let cap = self.cap(&id, book);
-                    set(&mut book.country, &reported.country);
-                    set(&mut book.platform, &reported.platform);
-                    let taken = book.take(&reported.report, cap, &inner.caps.calendar, now);
+                    let record = changed.entry(id.clone()).or_insert_with(known);
+                    let cap = self.cap(&id, record);
+                    set(&mut record.country, &reported.country);
+                    set(&mut record.platform, &reported.platform);
+                    let taken = record.take(&reported.report, cap, &inner.caps.calendar, now);
                     taken.map_err(str::to_owned)
                 });
             match &taken {
-                Ok(0) => figures.repeated.fetch_add(1, Ordering::Relaxed),
-                Ok(gained) => figures.octets.fetch_add(*gained, Ordering::Relaxed),
-                Err(_) => figures.refused.fetch_add(1, Ordering::Relaxed),
+                Ok(0) => counters.repeated.fetch_add(1, Ordering::Relaxed),
+                Ok(gained) => counters.octets.fetch_add(*gained, Ordering::Relaxed),
+                Err(_) => counters.refused.fetch_add(1, Ordering::Relaxed),
             };
             refusals.push(taken.err());
         }
@@ -132,33 +133,37 @@ impl Authority {
     }
 
     /// How an account stands, and what is known of these sources.
-    pub(crate) fn standing(&self, name: &str, sources: &[String]) -> Option<(Standing, Book, Vec<Counter>)> {
-        self.inner.figures.questions.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn standing(
+        &self,
+        name: &str,
+        sources: &[String],
+    ) -> Option<(AccountStatus, AccountRecord, Vec<Counter>)> {
+        self.inner.counters.questions.fetch_add(1, Ordering::Relaxed);
         let id = DeviceId::new(name).ok()?;
         let books = self.inner.books.lock().unwrap_or_else(PoisonError::into_inner);
-        let book = books.get(&id).cloned().unwrap_or_default();
-        let standing = book.standing(self.cap(&id, &book), &self.inner.caps.calendar, now());
-        let known = book.known(sources).cloned().collect();
-        Some((standing, book, known))
+        let record = books.get(&id).cloned().unwrap_or_default();
+        let standing = record.standing(self.cap(&id, &record), &self.inner.caps.calendar, now());
+        let known = record.known(sources).cloned().collect();
+        Some((standing, record, known))
     }
 
     /// Gives an account a cap, or takes the one away that was given so. Without one there is the file's.
-    pub(crate) async fn set(&self, id: DeviceId, cap: Option<Cap>) -> anyhow::Result<Listed> {
+    pub(crate) async fn set(&self, id: DeviceId, cap: Option<Cap>) -> anyhow::Result<AccountSummary> {
         let this = self.clone();
         tokio::task::spawn_blocking(move || {
             let mut books = this.inner.books.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut book = books.get(&id).cloned().unwrap_or_default();
-            book.cap = cap;
-            this.put(&BTreeMap::from([(id.clone(), book.clone())]))?;
-            let listed = this.listed(&id, &book);
-            books.insert(id, book);
+            let mut record = books.get(&id).cloned().unwrap_or_default();
+            record.cap = cap;
+            this.put(&BTreeMap::from([(id.clone(), record.clone())]))?;
+            let listed = this.listed(&id, &record);
+            books.insert(id, record);
             Ok(listed)
         })
         .await?
     }
 
     /// All accounts that there is something to say of.
-    pub(crate) fn list(&self) -> Vec<Listed> {
+    pub(crate) fn list(&self) -> Vec<AccountSummary> {
         let books = self.inner.books.lock().unwrap_or_else(PoisonError::into_inner);
         let named = self
             .inner
@@ -166,24 +171,24 @@ impl Authority {
             .of
             .keys()
             .filter_map(|name| DeviceId::new(name.as_str()).ok());
-        let empty = Book::default();
-        let mut all: BTreeMap<DeviceId, &Book> = named.map(|id| (id, &empty)).collect();
-        all.extend(books.iter().map(|(id, book)| (id.clone(), book)));
-        all.iter().map(|(id, book)| self.listed(id, book)).collect()
+        let empty = AccountRecord::default();
+        let mut all: BTreeMap<DeviceId, &AccountRecord> = named.map(|id| (id, &empty)).collect();
+        all.extend(books.iter().map(|(id, record)| (id.clone(), record)));
+        all.iter().map(|(id, record)| self.listed(id, record)).collect()
     }
 
     pub(crate) fn faults(&self) -> &Faults {
         &self.inner.faults
     }
 
-    pub(crate) fn figures(&self) -> &Figures {
-        &self.inner.figures
+    pub(crate) fn counters(&self) -> &ServerCounters {
+        &self.inner.counters
     }
 
-    fn listed(&self, id: &DeviceId, book: &Book) -> Listed {
-        let cap = self.cap(id, book);
-        let standing = book.standing(cap, &self.inner.caps.calendar, now());
-        Listed {
+    fn listed(&self, id: &DeviceId, record: &AccountRecord) -> AccountSummary {
+        let cap = self.cap(id, record);
+        let standing = record.standing(cap, &self.inner.caps.calendar, now());
+        AccountSummary {
             account: id.to_string(),
             cap: cap.map(|cap| cap.to_string()),
             used: standing.used,
@@ -192,20 +197,21 @@ impl Authority {
         }
     }
 
-    fn cap(&self, id: &DeviceId, book: &Book) -> Option<Cap> {
+    fn cap(&self, id: &DeviceId, record: &AccountRecord) -> Option<Cap> {
         let caps = &self.inner.caps;
-        book.cap
+        record
+            .cap
             .or_else(|| caps.of.get(id.as_str()).copied())
             .or(caps.of_all)
     }
 
     /// What was used and by which reports that is known are one value.
-    fn put(&self, books: &BTreeMap<DeviceId, Book>) -> anyhow::Result<()> {
+    fn put(&self, books: &BTreeMap<DeviceId, AccountRecord>) -> anyhow::Result<()> {
         let entries: Result<Vec<Entry<'_>>, serde_json::Error> = books
             .iter()
-            .map(|(id, book)| Ok((id.as_str().as_bytes(), Some(serde_json::to_vec(book)?))))
+            .map(|(id, record)| Ok((id.as_str().as_bytes(), Some(serde_json::to_vec(record)?))))
             .collect();
-        Ok(self.inner.shelf.put(&entries?)?)
+        Ok(self.inner.key_values.put(&entries?)?)
     }
 }
 

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, runtime};
 
 use crate::{
-    authority::{Authority, Listed},
+    authority::{AccountSummary, Authority},
     config::Config,
     faults::Faults,
     serve::serve,
@@ -26,7 +26,7 @@ use crate::{
 /// acknowledged, and a report that comes again is counted once.
 #[derive(Parser)]
 #[command(name = "warren-capd", version)]
-pub struct Line {
+pub struct Cli {
     /// The configuration.
     #[arg(
         long,
@@ -88,7 +88,7 @@ pub enum CapCommand {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let line = Line::parse();
+    let line = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_env_filter(
@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(line: Line) -> anyhow::Result<()> {
+fn run(line: Cli) -> anyhow::Result<()> {
     let mut config = Config::read(&line.config)?;
     match line.command {
         Command::Serve { faults } => {
@@ -137,7 +137,7 @@ async fn cap(socket: &Path, command: CapCommand) -> anyhow::Result<String> {
     if is_json {
         return Ok(answer + "\n");
     }
-    let all: Vec<Listed> = match account {
+    let all: Vec<AccountSummary> = match account {
         Some(_) => vec![serde_json::from_str(&answer)?],
         None => serde_json::from_str(&answer)?,
     };
@@ -164,7 +164,7 @@ async fn ask(socket: &Path, method: Method, path: &str, body: String) -> anyhow:
     Ok(text)
 }
 
-fn table(all: &[Listed]) -> String {
+fn table(all: &[AccountSummary]) -> String {
     let width = all
         .iter()
         .map(|listed| listed.account.chars().count())

@@ -9,7 +9,7 @@ use std::{
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
-use crate::Line;
+use crate::Cli;
 
 /// Set, the files are written instead of compared (`make generated`).
 const WRITE: &str = "WARREN_WRITE_GENERATED";
@@ -39,7 +39,7 @@ fn the_committed_man_pages_and_completions_of_capd_are_what_the_code_says() {
 
 fn made() -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
-    clap_mangen::generate_to(Line::command(), folder.path()).unwrap();
+    clap_mangen::generate_to(Cli::command(), folder.path()).unwrap();
     let pages = fs::read_dir(folder.path()).unwrap().map(|file| {
         let file = file.unwrap();
         (
@@ -54,7 +54,7 @@ fn made() -> BTreeMap<PathBuf, Vec<u8>> {
     ];
     let scripts = scripts.map(|(shell, name)| {
         let mut text = Vec::new();
-        generate(shell, &mut Line::command(), "warren-capd", &mut text);
+        generate(shell, &mut Cli::command(), "warren-capd", &mut text);
         (Path::new("completions").join(name), text)
     });
     pages.chain(scripts).collect()

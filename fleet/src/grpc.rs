@@ -8,8 +8,8 @@ use warren_datacap::{
 use warren_metering::cap::UnixSeconds;
 
 use crate::{
+    account::Report,
     authority::{Authority, Reported},
-    book::Report,
     faults::{Connection, Fault},
 };
 
@@ -61,7 +61,7 @@ impl DataCapService for Service {
         request: Request<DataCapSyncRequest>,
     ) -> Result<Response<DataCapSyncResponse>, Status> {
         let DataCapSyncRequest { device_id, sources } = request.into_inner();
-        let (standing, book, known) = self
+        let (standing, record, known) = self
             .0
             .standing(&device_id, &sources)
             .ok_or_else(|| Status::invalid_argument("the id of a device is empty"))?;
@@ -76,8 +76,8 @@ impl DataCapService for Service {
             bytes_used: i64::try_from(standing.used).unwrap_or(i64::MAX),
             cap_limit: standing.limit,
             expiry_time: standing.until.0,
-            country_code: book.country,
-            platform: book.platform,
+            country_code: record.country,
+            platform: record.platform,
             seen: seen.collect(),
             merges_totals: true,
             window_start: standing.from.0,

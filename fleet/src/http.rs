@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use warren_metering::cap::{DeviceId, UnixSeconds};
 
 use crate::{
-    authority::{Authority, Listed, Reported},
-    book::{Report, Standing},
+    account::{AccountStatus, Report},
+    authority::{AccountSummary, Authority, Reported},
     config,
     faults::{Connection, Fault},
 };
@@ -121,8 +121,8 @@ fn stands(authority: &Authority, device: &str) -> Response {
     }
 }
 
-impl From<Standing> for Status {
-    fn from(standing: Standing) -> Self {
+impl From<AccountStatus> for Status {
+    fn from(standing: AccountStatus) -> Self {
         Self {
             throttle: standing.is_over(),
             cap_limit: standing.limit,
@@ -151,7 +151,7 @@ fn counter(text: &str) -> Option<Report> {
     })
 }
 
-async fn list(State(authority): State<Authority>) -> Json<Vec<Listed>> {
+async fn list(State(authority): State<Authority>) -> Json<Vec<AccountSummary>> {
     Json(authority.list())
 }
 
@@ -192,7 +192,7 @@ async fn change(authority: &Authority, account: &str, cap: Option<warren_meterin
 }
 
 async fn metrics(State(authority): State<Authority>) -> String {
-    let figures = authority.figures();
+    let counters = authority.counters();
     let accounts = authority.list();
     let over = accounts.iter().filter(|account| account.over).count();
     let count = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
@@ -202,31 +202,31 @@ async fn metrics(State(authority): State<Authority>) -> String {
             "reports_total",
             "counter",
             "Reports received.",
-            count(&figures.reports),
+            count(&counters.reports),
         ),
         (
             "reports_repeated_total",
             "counter",
             "Reports that repeated an earlier one.",
-            count(&figures.repeated),
+            count(&counters.repeated),
         ),
         (
             "reports_refused_total",
             "counter",
             "Reports that were refused.",
-            count(&figures.refused),
+            count(&counters.refused),
         ),
         (
             "questions_total",
             "counter",
             "Queries for the state of an account.",
-            count(&figures.questions),
+            count(&counters.questions),
         ),
         (
             "bytes_total",
             "counter",
             "Usage reported since the start.",
-            count(&figures.octets),
+            count(&counters.octets),
         ),
         ("accounts", "gauge", "Accounts.", accounts.len() as u64),
         (

@@ -9,8 +9,8 @@
 //! What was used of an account and by which reports that is known stand in one value, which is on disk before anything is
 //! answered: a report that comes again can be told from one that never came.
 
+mod account;
 mod authority;
-mod book;
 mod command;
 mod config;
 mod faults;
@@ -18,7 +18,7 @@ mod grpc;
 mod http;
 mod serve;
 
-pub use command::{Line, main};
+pub use command::{Cli, main};
 
 #[cfg(test)]
 mod generated;

@@ -36,7 +36,7 @@ pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_js
 pub use connector::{Connector, Trust};
 pub use environment::Environment;
 pub use fetcher::{AllDevices, Fetched, Fetcher, FetcherSettings};
-pub use forms::Forms;
+pub use forms::InstructionForms;
 pub use keypair::Keypair;
 pub use pda::Pda;
 pub use program_error::ProgramError;

@@ -67,7 +67,7 @@ pub(crate) struct State {
     /// Answers ignore the filters, as a broken proxy would.
     pub(crate) ignore_filters: bool,
     /// What a provider leaves out.
-    pub(crate) odd: Oddities,
+    pub(crate) odd: Quirks,
     /// Each request is answered by the next of these nodes, so many slots behind; none: by one that is not behind.
     pub(crate) lags: Vec<u64>,
     /// Results of the methods that are not about accounts.
@@ -76,7 +76,7 @@ pub(crate) struct State {
 
 /// What a provider leaves out of the protocol.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Oddities {
+pub(crate) struct Quirks {
     /// `minContextSlot` is an invalid parameter.
     pub(crate) no_min_slot: bool,
     /// So is `base64+zstd`.

@@ -93,7 +93,7 @@ fn place(line: Option<usize>) -> String {
 
 /// What decides where files are: gathered once by the binary, so that this module reads no environment.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Surroundings {
+pub struct ConfigSources {
     /// `--keypair`
     pub keypair_flag: Option<PathBuf>,
     /// `WARREN_KEYPAIR`: a file, or a keypair's text.
@@ -110,7 +110,7 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
 }
 
-impl Surroundings {
+impl ConfigSources {
     /// The configuration file: to read, and to write.
     #[must_use]
     pub fn config_path(&self) -> Option<PathBuf> {
@@ -301,9 +301,9 @@ mod tests {
     #[test]
     fn the_configuration_is_ours_where_there_is_one_and_the_references_otherwise() {
         let scratch = Scratch::new("place");
-        let mut all = Surroundings {
+        let mut all = ConfigSources {
             home: Some(scratch.0.clone()),
-            ..Surroundings::default()
+            ..ConfigSources::default()
         };
         assert_eq!(
             all.config_path(),

@@ -12,7 +12,7 @@ mod projection;
 mod verify;
 
 pub use cloud_events::{After, Answer, CONTENT_TYPE, CloudEvent, batches, judge, subject};
-pub use entry::{Entry, EntryId, InvalidEntry, InvalidId, Reason, Usage, What, decode, encode};
+pub use entry::{Entry, EntryContent, EntryId, InvalidEntry, InvalidId, Reason, Usage, decode, encode};
 pub use file::{Identity, Rotation, Seen, look, repair, torn};
 pub use ipfix::{Exporter, TEMPLATE};
 pub use pace::{Failure, Pace};

@@ -19,7 +19,7 @@ pub mod lines;
 pub mod samples;
 
 pub use account::{Account, Number, Payer};
-pub use book::{Gap, Look, UsageBook};
+pub use book::{CounterReading, Gap, UsageBook};
 
 #[cfg(test)]
 mod tests;

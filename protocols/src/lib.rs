@@ -7,8 +7,8 @@ pub mod multicast;
 
 /// Knows every machine that there is, of this crate and of the one below.
 #[must_use]
-pub fn player() -> warren_state::recording::Player {
-    let player = warren_state::recording::Player::new();
+pub fn player() -> warren_state::recording::Replayer {
+    let player = warren_state::recording::Replayer::new();
     player
         .with::<bgp::Session>()
         .with::<latency::Prober>()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use warren_api::{
     client::Client,
-    follow::{Follower, Heard},
+    follow::{Follower, Received},
     sse::Frame,
 };
 use warren_state::Position;
@@ -45,11 +45,11 @@ impl Changes {
             Err(_elapsed) => {}
             Ok(Err(_without_streams)) => self.follower = None,
             // The look says it better; what comes next is the next attempt.
-            Ok(Ok(Heard::Lost { .. })) => {}
-            Ok(Ok(Heard::Frame(frame))) => {
+            Ok(Ok(Received::Lost { .. })) => {}
+            Ok(Ok(Received::Frame(frame))) => {
                 let mut told = position(&frame);
                 // What came with it is seen by the same look.
-                while let Ok(Ok(Heard::Frame(frame))) = timeout(Duration::ZERO, follower.next()).await {
+                while let Ok(Ok(Received::Frame(frame))) = timeout(Duration::ZERO, follower.next()).await {
                     told = position(&frame).or(told);
                 }
                 self.told = told.or(self.told);

@@ -17,7 +17,7 @@ use super::{
         ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, links::LinkCommand, passes::PassCommand,
         users::UserCommand,
     },
-    output::Form,
+    output::OutputFormat,
     usage::UsageArguments,
 };
 pub use completions::completions;
@@ -26,7 +26,7 @@ pub use connect::*;
 /// Shows what warrend does, and controls it.
 #[derive(Parser)]
 #[command(name = "warren", version)]
-pub struct Line {
+pub struct Cli {
     /// The path of the daemon's Unix socket.
     #[arg(long, global = true, visible_aliases = ["socket", "socket-path"], default_value = DEFAULT_SOCKET, value_name = "FILE")]
     pub sock_file: PathBuf,
@@ -44,14 +44,14 @@ pub struct Line {
     pub command: Command,
 }
 
-impl Line {
+impl Cli {
     /// In which form the result is wanted.
     #[must_use]
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> OutputFormat {
         match (self.json_compact, self.json) {
-            (true, _) => Form::Compact,
-            (false, true) => Form::Json,
-            (false, false) => Form::Text,
+            (true, _) => OutputFormat::Compact,
+            (false, true) => OutputFormat::Json,
+            (false, false) => OutputFormat::Text,
         }
     }
 }
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        Line::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
@@ -422,7 +422,7 @@ mod tests {
             ["--socket=/x", "status"],
             ["status", "--socket-path=/x"],
         ] {
-            let line = Line::try_parse_from(["warren"].into_iter().chain(words)).unwrap();
+            let line = Cli::try_parse_from(["warren"].into_iter().chain(words)).unwrap();
             assert_eq!(line.sock_file, PathBuf::from("/x"));
         }
     }

@@ -9,7 +9,7 @@ use super::{
     command::{Command, LedgerFlags},
     failure::Failure,
     operator::{
-        daemon_program, read_config, surroundings,
+        daemon_program, read_config, sources,
         which::{Kept, named_program},
     },
 };
@@ -74,7 +74,7 @@ fn named(flags: &LedgerFlags) -> Result<Option<Pubkey>, Failure> {
         },
         &Kept::default(),
     )?;
-    let kept = || named_program(&LedgerFlags::default(), &read_config(&surroundings(flags)).ok()?).ok()?;
+    let kept = || named_program(&LedgerFlags::default(), &read_config(&sources(flags)).ok()?).ok()?;
     Ok(by_flag.or_else(kept))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use warren_api::{
     client::{Client, ClientError},
-    follow::{Follower, Heard},
+    follow::{Follower, Received},
     sse::Frame,
     v3::SCHEMA,
 };
@@ -21,11 +21,11 @@ const EVER: &str = "36500d";
 pub async fn run(client: &Client, asked: Events, as_json: bool) -> anyhow::Result<u8> {
     let target = target(client, &asked).await?;
     let mut follower = Follower::new(client.clone(), target);
-    let mut teller = Teller::new(asked.follow, as_json);
+    let mut teller = FramePrinter::new(asked.follow, as_json);
     loop {
         let told = match follower.next().await {
-            Ok(Heard::Frame(frame)) => teller.frame(&frame)?,
-            Ok(Heard::Lost { error, .. }) => teller.lost(error)?,
+            Ok(Received::Frame(frame)) => teller.frame(&frame)?,
+            Ok(Received::Lost { error, .. }) => teller.lost(error)?,
             Err(error) => return Err(refused(error)),
         };
         match told {
@@ -110,7 +110,7 @@ enum Next {
 }
 
 /// Tells frames: what happened on standard output, what became of the stream on standard error.
-struct Teller {
+struct FramePrinter {
     follows: bool,
     as_json: bool,
     /// The daemon answered.
@@ -123,7 +123,7 @@ struct Teller {
     last: Option<Position>,
 }
 
-impl Teller {
+impl FramePrinter {
     fn new(follows: bool, as_json: bool) -> Self {
         Self {
             follows,

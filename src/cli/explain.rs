@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
-use warren_api::{client::Client, standing, v3, word::Word};
+use warren_api::{client::Client, open_enum::OpenEnum, standing, v3};
 use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
 use super::{notes, output};
@@ -283,7 +283,7 @@ fn read(event: &Value) -> Option<Event> {
     serde_json::from_value(event.clone()).ok()
 }
 
-fn meaning(phase: &Word<Phase>) -> &'static str {
+fn meaning(phase: &OpenEnum<Phase>) -> &'static str {
     match phase.known() {
         Some(Phase::Pending) => "known, nothing done yet; the interface comes next",
         Some(Phase::Linking) => "the interface is being created or repaired; addresses come next",

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use warren_config::{URL_VARIABLE, flags::FLAGS};
 
-use super::command::{Line, completions};
+use super::command::{Cli, completions};
 use crate::version::VERSION;
 
 /// Set, the files are written instead of compared (`make generated`).
@@ -47,7 +47,7 @@ fn every_flag_and_every_verb_has_its_place_in_a_man_page() {
             flag.names[0]
         );
     }
-    for verb in Line::command()
+    for verb in Cli::command()
         .get_subcommands()
         .filter(|verb| !verb.is_hide_set())
     {
@@ -104,7 +104,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
 /// A page for `warren` and one for each of its verbs.
 fn command_pages() -> Vec<(PathBuf, String)> {
     let folder = tempfile::tempdir().unwrap();
-    clap_mangen::generate_to(Line::command(), folder.path()).unwrap();
+    clap_mangen::generate_to(Cli::command(), folder.path()).unwrap();
     let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap());
     files
         .map(|file| {

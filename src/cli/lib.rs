@@ -45,7 +45,7 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use warren_api::client::{Client, ClientError};
 use warren_config::{DEFAULT_SOCKET, LogConfig, LogFormat};
 
-use command::{Command, LedgerFlags, Line, MulticastVerb};
+use command::{Cli, Command, LedgerFlags, MulticastVerb};
 use name::Name;
 use network::{Lists, devices, feeds, groups, links, parties, passes, places, users};
 
@@ -65,7 +65,7 @@ pub const NOT_KNOWN: u8 = 5;
 /// The grammar: every verb and every flag.
 #[must_use]
 pub fn grammar() -> clap::Command {
-    Line::command()
+    Cli::command()
 }
 
 /// Runs the command line and returns its exit code.
@@ -93,8 +93,8 @@ pub fn main() -> ExitCode {
 }
 
 /// The command line; or the exit code, where there is nothing more to do.
-fn understood() -> Result<Line, u8> {
-    let grammar = network::stays_out::known_to(Line::command().version(version::WITH_PROGRAM));
+fn understood() -> Result<Cli, u8> {
+    let grammar = network::stays_out::known_to(Cli::command().version(version::WITH_PROGRAM));
     let refused = |error: clap::Error| {
         let code = if error.use_stderr() { USAGE } else { OK };
         let _unwritable = error.print();
@@ -110,12 +110,12 @@ fn understood() -> Result<Line, u8> {
         output::complain(&sentence);
         return Err(USAGE);
     }
-    Line::from_arg_matches(&words).map_err(refused)
+    Cli::from_arg_matches(&words).map_err(refused)
 }
 
 /// What `--version` means under the reference's name: the program on the ledger is asked too, which may be named before or after.
-fn version_line() -> Line {
-    let grammar = Line::command()
+fn version_line() -> Cli {
+    let grammar = Cli::command()
         .disable_version_flag(true)
         .disable_help_flag(true)
         .subcommand_required(false)
@@ -126,7 +126,7 @@ fn version_line() -> Line {
         .cloned()
         .unwrap_or_else(|| DEFAULT_SOCKET.into());
     let ledger = LedgerFlags::from_arg_matches(&ledger).unwrap_or_default();
-    Line {
+    Cli {
         sock_file,
         json: false,
         json_compact: false,
@@ -146,7 +146,7 @@ fn log(level: Option<String>) {
     }
 }
 
-async fn run(line: Line) -> anyhow::Result<u8> {
+async fn run(line: Cli) -> anyhow::Result<u8> {
     log(line.ledger.log_level.clone());
     let client = Client::new(&line.sock_file);
     if environment::concerns(&line.command) {
@@ -156,7 +156,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
     progress::while_waiting(waits, carry_out(line, client)).await
 }
 
-async fn carry_out(line: Line, client: Client) -> anyhow::Result<u8> {
+async fn carry_out(line: Cli, client: Client) -> anyhow::Result<u8> {
     let form = line.form();
     let as_json = form.is_json();
     match line.command {

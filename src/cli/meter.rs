@@ -18,7 +18,7 @@ use warren_metering::recorder::{Difference, Report, Usage, Verifier, compare};
 use super::{
     ERROR, OK,
     command::LedgerFlags,
-    output::{self, Form},
+    output::{self, OutputFormat},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -88,7 +88,7 @@ struct Row {
 ///
 /// # Errors
 /// When a file cannot be read, or the other end does not answer.
-pub async fn run(ledger: &LedgerFlags, command: MeterCommand, form: Form) -> anyhow::Result<u8> {
+pub async fn run(ledger: &LedgerFlags, command: MeterCommand, form: OutputFormat) -> anyhow::Result<u8> {
     let MeterCommand::Verify {
         file,
         alone,

@@ -13,7 +13,7 @@ use super::{
 
 /// In which form a result is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
+pub enum OutputFormat {
     /// A line of text for each event.
     Text,
     /// JSON over several lines.
@@ -22,7 +22,7 @@ pub enum Form {
     Compact,
 }
 
-impl Form {
+impl OutputFormat {
     /// Whether it is JSON.
     #[must_use]
     pub fn is_json(self) -> bool {
@@ -34,11 +34,15 @@ impl Form {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn result(form: Form, as_text: impl FnOnce() -> String, value: &impl Serialize) -> anyhow::Result<u8> {
+pub fn result(
+    form: OutputFormat,
+    as_text: impl FnOnce() -> String,
+    value: &impl Serialize,
+) -> anyhow::Result<u8> {
     match form {
-        Form::Text => text(&as_text()),
-        Form::Json => json(value),
-        Form::Compact => text(&(serde_json::to_string(value)? + "\n")),
+        OutputFormat::Text => text(&as_text()),
+        OutputFormat::Json => json(value),
+        OutputFormat::Compact => text(&(serde_json::to_string(value)? + "\n")),
     }
 }
 

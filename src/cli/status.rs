@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use warren_api::{
     client::{Client, ClientError},
+    open_enum::OpenEnum,
     picture,
     v3::{self, Picture},
-    word::Word,
 };
 use warren_state::{Position, SessionStatus};
 
@@ -80,11 +80,10 @@ pub struct Service {
     subscriptions: Vec<Subscription>,
 }
 
-/// A session.
 #[derive(Deserialize, Serialize, Clone, Debug, Default)]
 pub struct ServiceSession {
     /// One of the reference's texts.
-    pub session_status: Word<SessionStatus>,
+    pub session_status: OpenEnum<SessionStatus>,
     /// Unix time in seconds.
     #[serde(default)]
     pub last_session_update: Option<i64>,
@@ -114,7 +113,7 @@ impl Service {
     /// What stands for no service at all.
     fn none() -> Self {
         let session = ServiceSession {
-            session_status: Word::of("disconnected"),
+            session_status: OpenEnum::of("disconnected"),
             last_session_update: None,
         };
         Self {

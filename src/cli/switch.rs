@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use warren_api::{
     client::{Client, ClientError},
-    follow::{Mirror, News},
+    follow::{Mirror, MirrorUpdate},
     v3,
 };
 
@@ -83,7 +83,7 @@ pub async fn run(
 async fn restarted(client: &Client, enabled: bool) -> Option<bool> {
     let mut mirror = Mirror::new(client.clone());
     loop {
-        if let News::Frame(..) = mirror.next().await.ok()?
+        if let MirrorUpdate::Frame(..) = mirror.next().await.ok()?
             && let Some(state) = mirror.replica().state().filter(|_| mirror.replica().is_right())
         {
             let is = |name: &str| state.get(name).and_then(Value::as_bool) == Some(true);

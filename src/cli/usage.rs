@@ -25,24 +25,24 @@ pub struct UsageArguments {
     pub since: Option<Duration>,
     /// Show each hour or day (UTC) separately.
     #[arg(long, value_name = "TIME")]
-    pub by: Option<By>,
+    pub by: Option<Interval>,
     /// What is added up.
     #[arg(long, value_name = "WHAT", default_value = "tunnel")]
-    pub per: Per,
+    pub per: GroupBy,
 }
 
 /// Spans of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum By {
-    /// Hours.
+pub enum Interval {
+    /// One line for each hour.
     Hour,
-    /// Days.
+    /// One line for each day (UTC).
     Day,
 }
 
 /// What is added up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Per {
+pub enum GroupBy {
     /// What each tunnel carried for each owner.
     Tunnel,
     /// All that each owner pays for.
@@ -98,13 +98,13 @@ fn escaped(text: &str) -> String {
     text.bytes().map(octet).collect()
 }
 
-fn table(figures: &[UsageFigure], per: Per) -> String {
+fn table(figures: &[UsageFigure], per: GroupBy) -> String {
     let has_times = figures.iter().any(|figure| figure.from_unix_ms.is_some());
     let mut head = if has_times { vec!["From"] } else { vec![] };
     match per {
-        Per::Tunnel => head.extend(["Tunnel", "Owner"]),
-        Per::Owner => head.push("Owner"),
-        Per::Device => head.push("Device"),
+        GroupBy::Tunnel => head.extend(["Tunnel", "Owner"]),
+        GroupBy::Owner => head.push("Owner"),
+        GroupBy::Device => head.push("Device"),
     }
     head.extend(["Received", "Packets", "Sent", "Packets"]);
     if !has_times {
@@ -118,12 +118,12 @@ fn table(figures: &[UsageFigure], per: Per) -> String {
             .collect();
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
         match per {
-            Per::Tunnel => {
+            GroupBy::Tunnel => {
                 let tunnel = figure.name.as_ref().or(figure.tunnel.as_ref());
                 row.extend([or_none(&tunnel.cloned()), or_none(&figure.owner)]);
             }
-            Per::Owner => row.push(or_none(&figure.owner)),
-            Per::Device => row.push(or_none(&figure.device)),
+            GroupBy::Owner => row.push(or_none(&figure.owner)),
+            GroupBy::Device => row.push(or_none(&figure.device)),
         }
         row.extend([octets(figure.rx_bytes), figure.rx_packets.to_string()]);
         row.extend([octets(figure.tx_bytes), figure.tx_packets.to_string()]);
@@ -149,8 +149,8 @@ mod tests {
         let asked = UsageArguments {
             of: Some("a b&c".to_owned()),
             since: Some(Duration::from_secs(7200)),
-            by: Some(By::Day),
-            per: Per::Owner,
+            by: Some(Interval::Day),
+            per: GroupBy::Owner,
         };
         assert_eq!(
             path(&asked),
@@ -170,7 +170,7 @@ mod tests {
             gap_seconds: Some(5.0),
             ..UsageFigure::default()
         };
-        let text = table(std::slice::from_ref(&figure), Per::Tunnel);
+        let text = table(std::slice::from_ref(&figure), GroupBy::Tunnel);
         assert!(
             text.ends_with(" doublezero0 | me    | 12.3 kB  | 12      | 7 B  | 1       | 5s\n"),
             "{text}"
@@ -180,7 +180,7 @@ mod tests {
             gap_seconds: None,
             ..figure
         };
-        let text = table(&[by_hour], Per::Owner);
+        let text = table(&[by_hour], GroupBy::Owner);
         assert!(
             text.contains(" 2025-10-14 17:59:41 UTC | me    | 12.3 kB"),
             "{text}"

@@ -20,7 +20,7 @@ pub struct MeteringLayer {
     pub backend: Option<String>,
     /// What a start does when a recorder cannot write.
     pub on_failure: Option<OnFailure>,
-    /// The file.
+    /// The recorder that writes a file, and its settings.
     pub file: FileLayer,
     /// The receiver of CloudEvents.
     pub http: HttpLayer,
@@ -79,7 +79,7 @@ pub struct MeteringConfig {
     pub backend: RecorderKind,
     /// What a start does when a recorder cannot write.
     pub on_failure: OnFailure,
-    /// The file.
+    /// The recorder that writes a file, and its settings.
     pub file: FileConfig,
     /// The receiver of CloudEvents.
     pub http: HttpConfig,
@@ -128,7 +128,7 @@ pub enum Sync {
     Never,
 }
 
-/// The file.
+/// The recorder that writes a file, and its settings.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct FileConfig {
     /// Its path; without one it is `metering/ledger.jsonl` in the state directory.

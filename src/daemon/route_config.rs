@@ -68,12 +68,12 @@ async fn look_on(path: &Path, told: &Handle) -> String {
 /// Reads the file when it is another one than before.
 struct Follower {
     path: PathBuf,
-    seen: Option<Mark>,
+    seen: Option<FileStamp>,
 }
 
 /// Another one when the file came, went, was replaced or was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mark {
+enum FileStamp {
     Nothing(ErrorKind),
     File {
         device: u64,
@@ -91,12 +91,12 @@ impl Follower {
 
     /// What the file says, when it is not what was seen last. A change while it is being read shows the next time.
     fn look(&mut self) -> Option<Result<Exclusion, String>> {
-        let mark = Mark::of(&self.path);
+        let mark = FileStamp::of(&self.path);
         (self.seen.replace(mark) != Some(mark)).then(|| read(&self.path))
     }
 }
 
-impl Mark {
+impl FileStamp {
     fn of(path: &Path) -> Self {
         match std::fs::metadata(path) {
             Ok(file) => Self::File {

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use warren_actors::Clock;
 use warren_api::v3::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries, SCHEMA};
 use warren_state::{Position, journal::JournalEntry, stream::Filter};
-use warren_store::journal::{Journal, Most, ReadError};
+use warren_store::journal::{Journal, ReadError, ReadLimit};
 
 use super::{Api, error, json, streams::asked, v3};
 
@@ -88,9 +88,9 @@ fn onward(journal: &Journal, wanted: &Wanted, from: Position) -> Result<JournalP
             break;
         }
         // Where all are wanted no more of them are read than are shown.
-        let most = Most {
+        let most = ReadLimit {
             entries: room,
-            ..Most::default()
+            ..ReadLimit::default()
         };
         match journal.read(at, most) {
             Ok(page) => {

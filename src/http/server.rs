@@ -71,20 +71,20 @@ impl Limits {
 pub struct Permits {
     limits: Limits,
     own_uid: u32,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<PermitsInUse>>,
     streams: Option<Box<Permits>>,
 }
 
 /// What a request may do with the connection that it came over.
 #[derive(Clone, Debug)]
-pub struct Leash {
+pub struct ConnectionControl {
     permit: Arc<Mutex<Option<Permit>>>,
     streams: Option<Box<Permits>>,
     cut: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct PermitsInUse {
     connections: usize,
     unprivileged: BTreeMap<Option<u32>, usize>,
     told: Option<Instant>,
@@ -93,7 +93,7 @@ struct Taken {
 /// One connection; dropping it makes room for another.
 #[derive(Debug)]
 pub struct Permit {
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<PermitsInUse>>,
     /// The user it counts for; none for root and the daemon's own.
     user: Option<Option<u32>>,
 }
@@ -145,7 +145,7 @@ impl Permits {
     }
 }
 
-impl Leash {
+impl ConnectionControl {
     fn new(permit: Permit, permits: &Permits) -> Self {
         Self {
             permit: Arc::new(Mutex::new(Some(permit))),
@@ -182,7 +182,7 @@ impl Leash {
     }
 }
 
-impl Taken {
+impl PermitsInUse {
     fn tell(&mut self, peer: Peer) {
         if self.told.is_none_or(|at| at.elapsed() > TELL) {
             self.told = Some(Instant::now());
@@ -250,12 +250,12 @@ pub async fn serve<D: Acceptor>(acceptor: D, router: Router, permits: Permits) {
         match acceptor.accept().await {
             Ok((stream, peer)) => match permits.take(peer) {
                 Some(permit) => {
-                    let leash = Leash::new(permit, &permits);
+                    let control = ConnectionControl::new(permit, &permits);
                     let router = router
                         .clone()
                         .layer(Extension(ConnectInfo(peer)))
-                        .layer(Extension(leash.clone()));
-                    attend(stream, router, leash, permits.limits.head);
+                        .layer(Extension(control.clone()));
+                    attend(stream, router, control, permits.limits.head);
                 }
                 None => D::refuse(stream),
             },
@@ -270,7 +270,7 @@ pub async fn serve<D: Acceptor>(acceptor: D, router: Router, permits: Permits) {
 fn attend(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    leash: Leash,
+    control: ConnectionControl,
     head: Duration,
 ) {
     let mut http = http1::Builder::new();
@@ -285,7 +285,7 @@ fn attend(
                     tracing::debug!(%error, "a connection ended early");
                 }
             }
-            () = leash.cut.notified() => tracing::debug!("a connection is cut off"),
+            () = control.cut.notified() => tracing::debug!("a connection is cut off"),
         }
     });
 }
@@ -341,7 +341,7 @@ mod tests {
             ..Limits::of_streams()
         };
         let permits = permits().with_streams(streams);
-        let connect = || Leash::new(permits.take(of(1000)).unwrap(), &permits);
+        let connect = || ConnectionControl::new(permits.take(of(1000)).unwrap(), &permits);
         let first = connect();
         let _first = first.become_stream(of(1000)).unwrap();
         let second = connect();

@@ -13,13 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream::unfold;
-use warren_actors::streams::{Asked, Sort, Stream};
+use warren_actors::streams::{Asked, Stream, StreamKind};
 use warren_api::v3::{ConnectionsQuery, EventsQuery, StatusStreamQuery};
 use warren_state::stream::Filter;
 
 use super::{
     Api, Peer, error,
-    server::{Leash, Permit},
+    server::{ConnectionControl, Permit},
 };
 
 /// When there is no room: in so many seconds there may be some.
@@ -30,7 +30,7 @@ const AGAIN: &str = "10";
 pub async fn events(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    leash: Option<Extension<Leash>>,
+    control: Option<Extension<ConnectionControl>>,
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Response {
@@ -49,9 +49,9 @@ pub async fn events(
         (Ok(filter), Ok(since)) => begin(
             &api,
             peer,
-            leash,
+            control,
             Asked {
-                sort: Sort::Events,
+                sort: StreamKind::Events,
                 filter,
                 since,
                 ends: query.follow == Some(false),
@@ -68,7 +68,7 @@ pub async fn events(
 pub async fn connections(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    leash: Option<Extension<Leash>>,
+    control: Option<Extension<ConnectionControl>>,
     headers: HeaderMap,
     query: Result<Query<ConnectionsQuery>, QueryRejection>,
 ) -> Response {
@@ -79,13 +79,13 @@ pub async fn connections(
     };
     let group = api.config.api.address_group.clone();
     let sort = match api.guard.clone().may_see_addresses(peer, group).await {
-        true => Sort::Connections,
-        false => Sort::Pseudonyms,
+        true => StreamKind::Connections,
+        false => StreamKind::Pseudonyms,
     };
     begin(
         &api,
         peer,
-        leash,
+        control,
         Asked {
             sort,
             filter: Filter::default(),
@@ -101,16 +101,16 @@ pub async fn connections(
 pub async fn status(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    leash: Option<Extension<Leash>>,
+    control: Option<Extension<ConnectionControl>>,
     query: Result<Query<StatusStreamQuery>, QueryRejection>,
 ) -> Response {
     match query {
         Ok(_) => begin(
             &api,
             peer,
-            leash,
+            control,
             Asked {
-                sort: Sort::Status,
+                sort: StreamKind::Status,
                 filter: Filter::default(),
                 since: None,
                 ends: false,
@@ -122,21 +122,21 @@ pub async fn status(
 }
 
 /// Headers at once; the body goes on as the reader takes it.
-fn begin(api: &Api, peer: Peer, leash: Option<Extension<Leash>>, asked: Asked) -> Response {
-    let Some(Extension(leash)) = leash else {
+fn begin(api: &Api, peer: Peer, control: Option<Extension<ConnectionControl>>, asked: Asked) -> Response {
+    let Some(Extension(control)) = control else {
         return error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "this connection cannot carry a stream",
         );
     };
-    let Some(permit) = leash.become_stream(peer) else {
+    let Some(permit) = control.become_stream(peer) else {
         let full = error(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many streams are open: try again later",
         );
         return ([(header::RETRY_AFTER, AGAIN)], full).into_response();
     };
-    let stream = api.engine.streams().open(asked, leash.cutter());
+    let stream = api.engine.streams().open(asked, control.cutter());
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -17,7 +17,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
 use warren_actors::caps::CapError;
-use warren_actors::streams::{Alone, Streams};
+use warren_actors::streams::{StandaloneStreams, Streams};
 use warren_actors::usage::{Answer, TunnelUsage};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_api::{client::Client, v3::Process};
@@ -69,7 +69,7 @@ pub struct FakeDaemon {
     /// The positions up to which the state was asked for.
     pub asked_up_to: Arc<Mutex<Vec<Position>>>,
     /// What can be followed, from the first time that somebody does.
-    pub alone: Arc<OnceLock<Alone>>,
+    pub alone: Arc<OnceLock<StandaloneStreams>>,
     /// What is on disk, from the first time that somebody reads it.
     pub kept: Arc<OnceLock<Kept>>,
     /// What was carried.
@@ -260,7 +260,10 @@ impl Engine for FakeDaemon {
     }
 
     fn streams(&self) -> &Arc<Streams> {
-        &self.alone.get_or_init(|| Alone::start(start())).streams
+        &self
+            .alone
+            .get_or_init(|| StandaloneStreams::start(start()))
+            .streams
     }
 
     fn journal(&self) -> &Arc<Journal> {

@@ -15,7 +15,7 @@ use warren_actors::{
     totals::{Fetch, Histogram, Operation},
 };
 use warren_api::v3;
-use warren_metering::usage::{Look, Payer, UsageBook};
+use warren_metering::usage::{CounterReading, Payer, UsageBook};
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
     CounterRun, Epoch, Generation, LearnedRoutes, LinkName, LivenessMode, Monotonic, Phase, Position,

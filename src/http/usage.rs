@@ -13,7 +13,7 @@ use warren_actors::{
     usage::{Answer, TunnelUsage},
 };
 use warren_api::v3::{Carried, SCHEMA, USAGE_HIGHEST, UsageFigure, UsageQuery, UsageReply};
-use warren_metering::usage::figures::{By, Figure, Per, Question, Whose};
+use warren_metering::usage::figures::{Figure, GroupBy, Interval, Question, UsageKey};
 use warren_state::TunnelId;
 
 use super::{Api, error, json, v3};
@@ -61,14 +61,14 @@ pub(super) fn carried(usage: &TunnelUsage) -> Carried {
 fn question(asked: &UsageQuery, snapshot: &Snapshot) -> Result<Question, String> {
     let by = match asked.by.as_deref() {
         None => None,
-        Some("hour") => Some(By::Hour),
-        Some("day") => Some(By::Day),
+        Some("hour") => Some(Interval::Hour),
+        Some("day") => Some(Interval::Day),
         Some(other) => return Err(format!("by is hour or day, and not {:?}", short(other))),
     };
     let per = match asked.per.as_deref() {
-        None | Some("tunnel") => Per::Tunnel,
-        Some("owner") => Per::Owner,
-        Some("device") => Per::Device,
+        None | Some("tunnel") => GroupBy::Tunnel,
+        Some("owner") => GroupBy::Owner,
+        Some("device") => GroupBy::Device,
         Some(other) => {
             return Err(format!(
                 "per is tunnel, owner or device, and not {:?}",
@@ -132,7 +132,13 @@ fn reply(answer: &Answer, question: &Question, snapshot: &Snapshot) -> UsageRepl
     }
 }
 
-fn figure(question: &Question, from_ms: u64, whose: &Whose, of: &Figure, snapshot: &Snapshot) -> UsageFigure {
+fn figure(
+    question: &Question,
+    from_ms: u64,
+    whose: &UsageKey,
+    of: &Figure,
+    snapshot: &Snapshot,
+) -> UsageFigure {
     let link = |tunnel: TunnelId| {
         Some(
             snapshot
@@ -172,7 +178,7 @@ fn short(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use warren_metering::usage::{Look, Payer, UsageBook};
+    use warren_metering::usage::{CounterReading, Payer, UsageBook};
     use warren_state::{CounterRun, Incarnation, Monotonic, Pubkey, Reading, Traffic};
 
     use super::*;
@@ -197,7 +203,7 @@ mod tests {
         let at = |seconds| Monotonic::from_elapsed(Duration::from_secs(seconds));
         for (second, bytes) in [(1, 0), (3, 1000)] {
             let readings = [reading(1, bytes), reading(2, bytes), reading(3, bytes)];
-            let look = Look {
+            let look = CounterReading {
                 begun: at(second),
                 begun_ms: 1_760_000_000_000,
                 ended: at(second),

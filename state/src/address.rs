@@ -12,8 +12,8 @@ mod why;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-pub use look::{Chosen, InPlace, Look, Outcome, Seen, Source, Unusable};
-pub use why::{FoundBecause, KeptBecause, PinNews};
+pub use look::{AddressObservation, Chosen, InPlace, Outcome, Seen, Source, Unusable};
+pub use why::{FoundBecause, KeptBecause, PinChange};
 
 /// Holds an address that is to be pinned, or was, against the addresses of a host's links that are up.
 ///
@@ -166,7 +166,7 @@ impl Addresses {
     ///
     /// # Errors
     /// When no address is in force and none is found: why.
-    pub fn look(&mut self, look: &Look) -> Result<Outcome, String> {
+    pub fn look(&mut self, look: &AddressObservation) -> Result<Outcome, String> {
         let other = self.other;
         let outcome = self.decide(look)?;
         Ok(Outcome {
@@ -175,7 +175,7 @@ impl Addresses {
         })
     }
 
-    fn decide(&mut self, look: &Look) -> Result<Outcome, String> {
+    fn decide(&mut self, look: &AddressObservation) -> Result<Outcome, String> {
         if let Some(outcome) = self.look_at_pin(look) {
             return outcome;
         }
@@ -233,13 +233,13 @@ impl Addresses {
     }
 
     /// The verdict on a pin; nothing when there is no pin, or it has just been dropped.
-    fn look_at_pin(&mut self, look: &Look) -> Option<Result<Outcome, String>> {
+    fn look_at_pin(&mut self, look: &AddressObservation) -> Option<Result<Outcome, String>> {
         let Pin { address, trust } = self.pin?;
         match (may_pin(address, &look.up), trust) {
             (here @ Ok(()), _) | (here @ Err(_), Trust::Proven) => {
                 let pin = match (self.pin_away, here.is_err()) {
-                    (false, true) => Some(PinNews::Away),
-                    (true, false) => Some(PinNews::Back),
+                    (false, true) => Some(PinChange::Away),
+                    (true, false) => Some(PinChange::Back),
                     (true, true) | (false, false) => None,
                 };
                 self.pin_away = here.is_err();
@@ -291,7 +291,7 @@ impl Addresses {
         &mut self,
         chosen: Chosen,
         before: Option<Ipv4Addr>,
-        look: &Look,
+        look: &AddressObservation,
         why: FoundBecause,
     ) -> Outcome {
         (self.in_force, self.before, self.candidate, self.source) =
@@ -303,7 +303,7 @@ impl Addresses {
         }
     }
 
-    fn first(&self, look: &Look) -> Result<(Chosen, Source), String> {
+    fn first(&self, look: &AddressObservation) -> Result<(Chosen, Source), String> {
         let on_host = |address| Chosen {
             address,
             seen: Seen::Host,
@@ -328,7 +328,7 @@ impl Addresses {
         }
     }
 
-    fn verdict(&self, look: &Look) -> AddressDecision {
+    fn verdict(&self, look: &AddressObservation) -> AddressDecision {
         let Some(chosen) = self.in_force else {
             return AddressDecision::Unknown;
         };
@@ -367,7 +367,7 @@ impl Addresses {
         }
     }
 
-    fn other_guess(&self, look: &Look) -> Option<Ipv4Addr> {
+    fn other_guess(&self, look: &AddressObservation) -> Option<Ipv4Addr> {
         let guess = look.guess.as_ref().ok().map(|guess| guess.address);
         guess.filter(|guess| self.in_force.is_some_and(|chosen| chosen.address != *guess))
     }

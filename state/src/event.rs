@@ -44,7 +44,7 @@ use crate::{
 pub use about::About;
 pub use kind::Kind;
 pub use level::Level;
-pub use peers::{PeerChange, PeerNews, PeerState};
+pub use peers::{PeerChange, PeerChangeBatch, PeerState};
 pub use usage::UsageSample;
 pub use wire::VERSION;
 

@@ -61,11 +61,11 @@ pub fn wanted(tables: &Tables) -> BTreeSet<GroupFlow> {
         Some((*tunnel, spec.multicast.as_ref()?))
     });
     let flows = specs.flat_map(|(tunnel, spec)| {
-        let of = move |groups: &BTreeSet<Ipv4Addr>, way| -> Vec<GroupFlow> {
+        let of = move |groups: &BTreeSet<Ipv4Addr>, direction| -> Vec<GroupFlow> {
             let flow = |group: &Ipv4Addr| GroupFlow {
                 tunnel,
                 group: *group,
-                way,
+                direction,
             };
             groups.iter().take(MOST).map(flow).collect()
         };
@@ -86,7 +86,7 @@ pub fn look(known: &AllGroups, now: Monotonic, counted: &BTreeMap<GroupFlow, u64
         let before = known.get(&flow.tunnel).and_then(|known| known.of(flow));
         let of_tunnel = all.entry(flow.tunnel).or_default();
         of_tunnel
-            .side(flow.way)
+            .side(flow.direction)
             .insert(flow.group, after(before, now, *packets));
     }
     // One that has no groups any more has nothing that passed of them.
@@ -115,14 +115,14 @@ fn after(before: Option<&GroupTraffic>, now: Monotonic, packets: u64) -> GroupTr
 
 impl GroupsTraffic {
     fn of(&self, flow: &GroupFlow) -> Option<&GroupTraffic> {
-        match flow.way {
+        match flow.direction {
             Direction::In => self.received.get(&flow.group),
             Direction::Out => self.sent.get(&flow.group),
         }
     }
 
-    fn side(&mut self, way: Direction) -> &mut BTreeMap<Ipv4Addr, GroupTraffic> {
-        match way {
+    fn side(&mut self, direction: Direction) -> &mut BTreeMap<Ipv4Addr, GroupTraffic> {
+        match direction {
             Direction::In => &mut self.received,
             Direction::Out => &mut self.sent,
         }
@@ -141,11 +141,11 @@ mod tests {
         Monotonic::from_elapsed(Duration::from_secs(seconds))
     }
 
-    fn flow(way: Direction) -> GroupFlow {
+    fn flow(direction: Direction) -> GroupFlow {
         GroupFlow {
             tunnel: TUNNEL,
             group: GROUP,
-            way,
+            direction,
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Epoch, NodeId, Position, Sequence, event::Event};
 
 pub use intervals::{Interruption, OpenIntervals, OpenTunnel};
-pub use retention::{Bound, Keep, Missed, Stretch, Trim, trim};
+pub use retention::{Bound, Missed, Retention, SegmentExtent, Trim, trim};
 pub use writer::{JournalWriter, Lost, WriterEffect, WriterSettings};
 
 /// One record. Its position, (epoch, sequence), is never used twice on one state directory.

@@ -2,7 +2,6 @@
 
 mod ends;
 mod entries;
-mod few;
 mod held;
 mod machine;
 mod manual;
@@ -11,6 +10,7 @@ mod pass;
 mod rates;
 mod reader;
 mod some;
+mod sorted_set;
 mod sources;
 #[cfg(test)]
 mod tests;

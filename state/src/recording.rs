@@ -3,7 +3,7 @@
 //! A recording is a list of lines, each a [`Record`] as JSON. It has parts; each begins with a [`Record::Begin`], and
 //! within it every machine with what it is at that point, so that a part is enough to go on from: the earlier ones may
 //! be gone. A machine is a pure function of what it is, of the time, of its random numbers and of its inputs, so
-//! [`Player`] does with the inputs what the daemon did, and compares what comes out with the lines that follow: the
+//! [`Replayer`] does with the inputs what the daemon did, and compares what comes out with the lines that follow: the
 //! effects, and what they put into the table. It writes each line again and compares the two byte for byte.
 
 mod machine;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Epoch, Monotonic, Sequence, event::Event, random::SplitMix64, table::Change};
 
 pub use machine::Track;
-pub use player::{Failure, Outcome, Player};
+pub use player::{Failure, Outcome, Replayer};
 
 /// The format that this version writes, and the only one that it plays.
 pub const FORMAT: u32 = 1;

@@ -27,12 +27,12 @@ const COMPARED: usize = 160;
 pub struct Repeats {
     seen: BTreeMap<Key, Seen>,
     /// Repetitions that were not told yet: their sums are due.
-    sums: Vec<Sum>,
+    sums: Vec<Suppressed>,
 }
 
 /// What is to be told of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Telling {
+pub enum RepeatDecision {
     /// It, as it is.
     Plainly,
     /// The event, and how many times in a row it has happened by now.
@@ -43,7 +43,7 @@ pub enum Telling {
 
 /// Events that were passed over.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Sum {
+pub struct Suppressed {
     /// The last of them.
     pub last: JournalEntry,
     /// How many there were.
@@ -73,10 +73,10 @@ struct Seen {
 impl Repeats {
     /// An event happened. What an operator did is told each time, and so is what only those see who asked for
     /// everything.
-    pub fn take(&mut self, now: Monotonic, entry: &JournalEntry) -> Telling {
+    pub fn take(&mut self, now: Monotonic, entry: &JournalEntry) -> RepeatDecision {
         let event = &entry.event;
         if event.is_an_operators() || event.level() == Level::Debug {
-            return Telling::Plainly;
+            return RepeatDecision::Plainly;
         }
         let key = Key::of(event);
         match self.seen.get_mut(&key) {
@@ -92,22 +92,22 @@ impl Repeats {
                         passed_over: None,
                     },
                 );
-                Telling::Plainly
+                RepeatDecision::Plainly
             }
         }
     }
 
     /// The sums that are due, in the order of their last events. Call it about once a second.
-    pub fn due(&mut self, now: Monotonic) -> Vec<Sum> {
+    pub fn due(&mut self, now: Monotonic) -> Vec<Suppressed> {
         self.sum_up(now, |seen| now.since(seen.told_at) >= WINDOW)
     }
 
     /// The sums of everything that was passed over: nothing more will be asked for.
-    pub fn rest(&mut self, now: Monotonic) -> Vec<Sum> {
+    pub fn rest(&mut self, now: Monotonic) -> Vec<Suppressed> {
         self.sum_up(now, |_| true)
     }
 
-    fn sum_up(&mut self, now: Monotonic, is_due: impl Fn(&Seen) -> bool) -> Vec<Sum> {
+    fn sum_up(&mut self, now: Monotonic, is_due: impl Fn(&Seen) -> bool) -> Vec<Suppressed> {
         let mut sums = std::mem::take(&mut self.sums);
         for seen in self.seen.values_mut().filter(|seen| is_due(seen)) {
             sums.extend(seen.sum(now));
@@ -138,7 +138,7 @@ impl Repeats {
 }
 
 impl Seen {
-    fn again(&mut self, now: Monotonic, entry: &JournalEntry) -> Telling {
+    fn again(&mut self, now: Monotonic, entry: &JournalEntry) -> RepeatDecision {
         if self.passed_over.is_none() && now.since(self.last_at) >= WINDOW {
             self.times = 0;
         }
@@ -148,27 +148,27 @@ impl Seen {
             self.told_at = now;
             self.passed_over = None;
             return if self.times == 1 {
-                Telling::Plainly
+                RepeatDecision::Plainly
             } else {
-                Telling::Times(self.times)
+                RepeatDecision::Times(self.times)
             };
         }
         let times = self.passed_over.as_ref().map_or(1, |(times, _)| times + 1);
         self.passed_over = Some((times, entry.clone()));
-        Telling::Later
+        RepeatDecision::Later
     }
 
-    fn sum(&mut self, now: Monotonic) -> Option<Sum> {
+    fn sum(&mut self, now: Monotonic) -> Option<Suppressed> {
         let (times, last) = self.passed_over.take()?;
         let within = now.since(self.told_at);
         self.told_at = now;
-        Some(Sum { last, times, within })
+        Some(Suppressed { last, times, within })
     }
 }
 
 impl Key {
     fn of(event: &Event) -> Self {
-        let mut words = Words(String::new());
+        let mut words = NumberlessText(String::new());
         let _long_enough = write!(words, "{event}");
         Self {
             kind: event.kind(),
@@ -179,9 +179,9 @@ impl Key {
 }
 
 /// The beginning of a text, with every number the same.
-struct Words(String);
+struct NumberlessText(String);
 
-impl fmt::Write for Words {
+impl fmt::Write for NumberlessText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for letter in text.chars() {
             match letter {
@@ -234,9 +234,9 @@ mod tests {
                 event,
             };
             match self.repeats.take(at(milliseconds), &entry) {
-                Telling::Plainly => self.lines.push("1".to_owned()),
-                Telling::Times(times) => self.lines.push(times.to_string()),
-                Telling::Later => {}
+                RepeatDecision::Plainly => self.lines.push("1".to_owned()),
+                RepeatDecision::Times(times) => self.lines.push(times.to_string()),
+                RepeatDecision::Later => {}
             }
         }
 

@@ -56,7 +56,7 @@ pub struct Rib {
     /// All routes in place are to be held against the learned ones: others of an earlier run go.
     compare: bool,
     earlier: Earlier,
-    touched: Touched,
+    touched: Affected,
 }
 
 /// What holds of routes that an earlier run has left in place.
@@ -73,7 +73,7 @@ enum Earlier {
 
 /// The destinations whose standing may have changed since it was asked last.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Touched {
+pub enum Affected {
     /// These.
     Some(BTreeSet<Ipv4Net>),
     /// Any of them.
@@ -82,7 +82,7 @@ pub enum Touched {
 
 /// Routes that newly stay out because they lead to a far end of a tunnel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Captures {
+pub struct CapturingRoutes {
     /// How many.
     pub count: usize,
     /// The first of all that stay out for that …
@@ -98,7 +98,7 @@ impl Rib {
         spec: &TunnelSpec,
         announced: Vec<Ipv4Net>,
         withdrawn: Vec<Ipv4Net>,
-    ) -> Option<Captures> {
+    ) -> Option<CapturingRoutes> {
         let install = install(spec)?;
         for dst in withdrawn {
             self.withdraw(spec, install, dst);
@@ -108,7 +108,7 @@ impl Rib {
             count += usize::from(self.announce(spec, install, dst));
         }
         let (first, far_end) = self.capturing.first_key_value()?;
-        (count > 0).then_some(Captures {
+        (count > 0).then_some(CapturingRoutes {
             count,
             first: *first,
             far_end: *far_end,
@@ -167,7 +167,7 @@ impl Rib {
     }
 
     /// What may be let in is another than before: all is sorted anew by `spec`. The next look makes the kernel so.
-    pub fn sort_anew(&mut self, spec: &TunnelSpec) -> Option<Captures> {
+    pub fn sort_anew(&mut self, spec: &TunnelSpec) -> Option<CapturingRoutes> {
         let kept_out = |dst: &Ipv4Net| spec.keeps_out(dst).is_some();
         let waiting: Vec<Ipv4Net> = self.held.iter().map(|(dst, _)| dst).filter(kept_out).collect();
         let out: Vec<Route> = self
@@ -252,13 +252,13 @@ impl Rib {
     }
 
     /// Takes what may have changed since it was asked last.
-    pub fn take_touched(&mut self) -> Touched {
+    pub fn take_touched(&mut self) -> Affected {
         mem::take(&mut self.touched)
     }
 
     /// Whoever follows the routes is to look at all of them.
     pub fn touch_all(&mut self) {
-        self.touched = Touched::All;
+        self.touched = Affected::All;
     }
 
     /// Runs `plan` on what the tunnel should be. The learned routes are lent for that long and not copied: a table may be
@@ -434,8 +434,8 @@ impl Rib {
 
     fn touch(&mut self, dst: Ipv4Net) {
         match &mut self.touched {
-            Touched::Some(some) => drop(some.insert(dst)),
-            Touched::All => {}
+            Affected::Some(some) => drop(some.insert(dst)),
+            Affected::All => {}
         }
     }
 }
@@ -470,7 +470,7 @@ fn has_static(spec: &TunnelSpec, route: &Route) -> bool {
         .any(|other| (other.table, other.dst) == (route.table, route.dst))
 }
 
-impl Default for Touched {
+impl Default for Affected {
     fn default() -> Self {
         Self::Some(BTreeSet::new())
     }

@@ -15,7 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use connections::{Connection, Connections, Mask, Sort};
+pub use connections::{Connection, ConnectionKind, Connections, Mask};
 pub use feed::{Feed, Start, state_frame};
 pub use filter::{Filter, Topic, UnknownTopic};
 pub use frame::{Text, event_frame, gap_frame, heartbeat, reset, resumed, shutdown};

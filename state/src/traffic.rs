@@ -48,7 +48,7 @@ pub struct GroupFlow {
     /// Their destination.
     pub group: Ipv4Addr,
     /// Whether this host receives or sends them.
-    pub way: Direction,
+    pub direction: Direction,
 }
 
 /// In which direction packets go.

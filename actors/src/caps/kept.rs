@@ -5,7 +5,7 @@ use std::path::Path;
 use warren_metering::cap::remote::Tally;
 use warren_store::{
     StoreError,
-    shelf::{Entry, Shelf},
+    key_value::{Entry, KeyValueStore},
 };
 
 /// There since something was kept the first time.
@@ -14,21 +14,21 @@ const TALLY: &[u8] = b"owed/";
 
 /// What an authority is owed, on disk.
 #[derive(Debug)]
-pub(super) struct Kept(Shelf);
+pub(super) struct Kept(KeyValueStore);
 
 impl Kept {
     /// Opens it. Gives what was kept; nothing at all where nothing ever was.
     pub(super) fn open(directory: &Path) -> Result<(Self, Option<Vec<Tally>>), StoreError> {
-        let (shelf, aside) = Shelf::open(directory)?;
+        let (key_values, aside) = KeyValueStore::open(directory)?;
         if let Some(aside) = aside {
             tracing::warn!(path = %aside.path.display(), reason = aside.reason, "what is still to be reported to an authority was recovered from a damaged store");
         }
-        let all = shelf.all()?;
+        let all = key_values.all()?;
         let has_begun = all.iter().any(|(key, _)| key == BEGUN);
         let owed = all.iter().filter(|(key, _)| key.starts_with(TALLY));
         let owed = owed.filter_map(|(_, value)| serde_json::from_slice(value).ok());
         let kept = has_begun.then(|| owed.collect());
-        Ok((Self(shelf), kept))
+        Ok((Self(key_values), kept))
     }
 
     /// When this returns, it survives a power cut.

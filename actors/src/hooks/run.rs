@@ -31,7 +31,7 @@ const HEARD: usize = 2048;
 const REST: Duration = Duration::from_millis(200);
 
 /// What is to be run.
-pub(super) struct Order {
+pub(super) struct HookRun {
     pub(super) path: PathBuf,
     pub(super) name: String,
     /// The kind of event.
@@ -44,7 +44,7 @@ pub(super) struct Order {
 struct Group(Pid);
 
 /// Runs it to its end, which `kill` brings about. Nothing of it is left afterwards, nor when this is dropped.
-pub(super) async fn run(order: Order, kill: &Notify) -> Ended {
+pub(super) async fn run(order: HookRun, kill: &Notify) -> Ended {
     let path = order.path.clone();
     let allowed = tokio::task::spawn_blocking(move || directory::may_run(&path)).await;
     if let Err(refusal) = allowed.unwrap_or_else(|panic| Err(panic.to_string())) {
@@ -72,7 +72,7 @@ pub(super) async fn run(order: Order, kill: &Notify) -> Ended {
     told(status, &heard)
 }
 
-fn start(order: &Order) -> io::Result<Child> {
+fn start(order: &HookRun) -> io::Result<Child> {
     let mut command = Command::new(&order.path);
     command
         .env_clear()

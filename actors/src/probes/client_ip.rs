@@ -9,7 +9,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::spawn_blocking;
 use warren_state::{
     Notice,
-    address::{Addresses, Chosen, FoundBecause, Outcome, PinNews, Source, Unusable},
+    address::{Addresses, Chosen, FoundBecause, Outcome, PinChange, Source, Unusable},
     backoff::{Backoff, Jitter, Waits},
     event::Event,
     random::SplitMix64,
@@ -47,7 +47,7 @@ const SERVICE_EVERY: u32 = 5;
 pub(crate) struct ClientIp;
 
 /// When to look.
-pub(crate) enum Look {
+pub(crate) enum LookTrigger {
     /// It is time again.
     Due,
     /// The host's own network changed: once it is quiet.
@@ -81,19 +81,23 @@ struct Looked {
 }
 
 impl Actor for ClientIp {
-    type Msg = Look;
+    type Msg = LookTrigger;
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<Look>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LookTrigger>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let RoleSettings::Client(settings) = &env.settings.role else {
             return Err("a gateway has no client IP to find".into());
         };
         let settings = settings.clone();
-        myself.cast(Look::Due)?;
+        myself.cast(LookTrigger::Due)?;
         let following = env
             .table
-            .follow(Wants::Changes(is_read), waker(&myself, || Look::Changed));
+            .follow(Wants::Changes(is_read), waker(&myself, || LookTrigger::Changed));
         let random = SplitMix64::new(env.settings.seed.rotate_left(29));
         let store = env.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
@@ -116,8 +120,8 @@ impl Actor for ClientIp {
 
     async fn handle(
         &self,
-        myself: ActorRef<Look>,
-        look: Look,
+        myself: ActorRef<LookTrigger>,
+        look: LookTrigger,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         if let Some(configured) = state.settings.client_ip {
@@ -125,17 +129,17 @@ impl Actor for ClientIp {
         }
         state.read_pin();
         match look {
-            Look::Due => {
+            LookTrigger::Due => {
                 let looked = state.look().await?;
-                myself.send_after(looked.next, || Look::Due);
+                myself.send_after(looked.next, || LookTrigger::Due);
                 state.look_again(&myself, looked.again);
             }
-            Look::Changed => {
+            LookTrigger::Changed => {
                 if state.is_told() && !std::mem::replace(&mut state.settling, true) {
-                    myself.send_after(SETTLE, || Look::Settled);
+                    myself.send_after(SETTLE, || LookTrigger::Settled);
                 }
             }
-            Look::Settled => {
+            LookTrigger::Settled => {
                 state.settling = false;
                 // A first address is looked for with its own, growing waits.
                 if state.addresses.in_force().is_some() {
@@ -196,9 +200,9 @@ impl State {
         self.pin_problem = None;
     }
 
-    fn look_again(&self, myself: &ActorRef<Look>, again: bool) {
+    fn look_again(&self, myself: &ActorRef<LookTrigger>, again: bool) {
         if again {
-            myself.send_after(SETTLE, || Look::Settled);
+            myself.send_after(SETTLE, || LookTrigger::Settled);
         }
     }
 
@@ -297,10 +301,10 @@ impl State {
             address: chosen.address,
         }));
         events.extend(outcome.pin.map(|news| match news {
-            PinNews::Away => Event::PinAway {
+            PinChange::Away => Event::PinAway {
                 address: chosen.address,
             },
-            PinNews::Back => Event::PinBack {
+            PinChange::Back => Event::PinBack {
                 address: chosen.address,
             },
         }));

@@ -13,7 +13,7 @@ use warren_protocols::liveness::{self as protocol, Output};
 pub use warren_state::liveness::{EndTotals, LivenessStatus};
 use warren_state::{
     Incarnation, LinkName, TunnelId,
-    event::{PeerChange, PeerNews, PeerState},
+    event::{PeerChange, PeerChangeBatch, PeerState},
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
     table::{Change, Tables, WatchNews},
@@ -80,7 +80,7 @@ pub(crate) struct State {
     links: BTreeMap<LinkName, TunnelId>,
     status: LivenessStatus,
     /// What is told with the next publication.
-    peers: PeerNews,
+    peers: PeerChangeBatch,
     publishing: bool,
     publish_after: Duration,
 }
@@ -121,7 +121,7 @@ impl Actor for Liveness {
             reader: None,
             links: BTreeMap::new(),
             status: LivenessStatus::default(),
-            peers: PeerNews::default(),
+            peers: PeerChangeBatch::default(),
             publishing: false,
             publish_after: PUBLISH,
         })

@@ -24,7 +24,7 @@ pub trait Recorder: Send {
 /// Entries in order, which do not change until they are recorded.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
-    /// The entries.
+    /// In the order of the journal; all of them are recorded or none.
     pub entries: Vec<Entry>,
     /// The same as lines.
     pub lines: Vec<u8>,

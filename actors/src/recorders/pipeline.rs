@@ -13,7 +13,7 @@ use warren_state::{
     random::SplitMix64,
     table::RecorderStanding,
 };
-use warren_store::journal::{Journal, Most, ReadError};
+use warren_store::journal::{Journal, ReadError, ReadLimit};
 
 use super::{
     checkpoint::{self, Checkpoint},
@@ -159,7 +159,7 @@ impl Pipeline {
         let Some(place) = &mut self.place else {
             return Ok(false);
         };
-        let (entries, next, read) = match self.journal.read(place.position, Most::default()) {
+        let (entries, next, read) = match self.journal.read(place.position, ReadLimit::default()) {
             Ok(page) if page.entries.is_empty() => return Ok(false),
             Ok(page) => {
                 let made = page.entries.iter().flat_map(|entry| place.projection.take(entry));
@@ -244,7 +244,7 @@ impl Pipeline {
         };
         // All of this was recorded.
         while LocalPosition::from(place.position) < cursor.into() {
-            match self.journal.read(place.position, Most::default()) {
+            match self.journal.read(place.position, ReadLimit::default()) {
                 Ok(page) => {
                     let is_before = |entry: &&JournalEntry| entry.place() <= cursor.into();
                     page.entries.iter().take_while(is_before).for_each(|entry| {

@@ -48,7 +48,7 @@ pub enum Output {
 /// A file of lines.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileSettings {
-    /// Its path.
+    /// Where it is written; rotated files lie beside it.
     pub path: PathBuf,
     /// Whether its directory is made when it is not there.
     pub makes_directory: bool,

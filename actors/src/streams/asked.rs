@@ -7,7 +7,7 @@ use warren_state::{
 
 /// What can be followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sort {
+pub enum StreamKind {
     /// What is true and what happened.
     Events,
     /// Who is connected.
@@ -22,7 +22,7 @@ pub enum Sort {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
     /// What.
-    pub sort: Sort,
+    pub sort: StreamKind,
     /// Which of it.
     pub filter: Filter,
     /// What it had last, if it is not new.
@@ -42,7 +42,7 @@ pub enum Since {
     Part(Position),
 }
 
-impl Sort {
+impl StreamKind {
     /// The name in metrics and status.
     #[must_use]
     pub fn name(self) -> &'static str {

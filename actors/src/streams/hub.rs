@@ -13,13 +13,13 @@ use warren_state::{
     stream::{Feed, Start},
     table::{Bounds, Change, Table},
 };
-use warren_store::journal::{Journal, Most};
+use warren_store::journal::{Journal, ReadLimit};
 
 use super::{
     pseudonym::Pseudonyms,
     readers::{Readers, StreamsStanding},
+    shared_frames::SharedFrames,
     snapshots::Snapshots,
-    together::Together,
 };
 use crate::{
     lock::lock,
@@ -55,7 +55,7 @@ pub struct Streams {
     pub(super) news: watch::Sender<Progress>,
     pub(super) readers: Readers,
     pub(super) snapshots: Snapshots,
-    pub(super) together: Together,
+    pub(super) shared_frames: SharedFrames,
     /// Somebody reads.
     pub(crate) waker: Wakeup,
     /// Since when nobody does.
@@ -98,7 +98,7 @@ impl Streams {
             news: watch::Sender::default(),
             readers: Readers::default(),
             snapshots: Snapshots::default(),
-            together: Together::default(),
+            shared_frames: SharedFrames::default(),
             waker: Wakeup::default(),
             left: Mutex::new(None),
         }
@@ -233,9 +233,9 @@ impl Streams {
         let Some(journal) = self.journal.clone() else {
             return Err(gap.to_string());
         };
-        let most_of = Most {
+        let most_of = ReadLimit {
             entries: most,
-            ..Most::default()
+            ..ReadLimit::default()
         };
         let read = tokio::task::spawn_blocking(move || journal.read(after, most_of)).await;
         let page = read
@@ -281,13 +281,13 @@ impl Streams {
 }
 
 /// Streams without a daemon: for benches, and for tests of what serves them.
-pub struct Alone {
+pub struct StandaloneStreams {
     table: Arc<SharedTable>,
     /// What can be followed.
     pub streams: Arc<Streams>,
 }
 
-impl Alone {
+impl StandaloneStreams {
     /// Of an empty table of this start. Runs until it is dropped.
     #[must_use]
     pub fn start(at: Position) -> Self {

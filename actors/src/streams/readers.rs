@@ -15,7 +15,7 @@ use warren_state::{
     stream::{Filter, Kept},
 };
 
-use super::asked::Sort;
+use super::asked::StreamKind;
 use crate::lock::lock;
 
 /// A reader that takes nothing of what it was given for so long is cut off.
@@ -23,7 +23,7 @@ const STALLED: Duration = Duration::from_secs(60);
 const NEVER: u64 = u64::MAX;
 
 /// Ends the connection of a reader that takes nothing.
-pub type Cut = Box<dyn Fn() + Send + Sync>;
+pub type Disconnect = Box<dyn Fn() + Send + Sync>;
 
 /// How one reader fares.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -107,23 +107,23 @@ struct Inner {
 /// One of them.
 pub(super) struct Entry {
     pub(super) number: u64,
-    pub(super) sort: Sort,
+    pub(super) sort: StreamKind,
     topics: Vec<&'static str>,
     pub(super) uid: Option<u32>,
     since: Monotonic,
     kept: Mutex<(Kept, Sequence, u64)>,
     /// When it was given what it has not taken yet, in nanoseconds.
     given_at: AtomicU64,
-    cut: Mutex<Option<Cut>>,
+    cut: Mutex<Option<Disconnect>>,
 }
 
 impl Readers {
     pub(super) fn enter(
         &self,
-        sort: Sort,
+        sort: StreamKind,
         filter: &Filter,
         uid: Option<u32>,
-        cut: Cut,
+        cut: Disconnect,
         now: Monotonic,
     ) -> Arc<Entry> {
         let mut inner = lock(&self.inner);

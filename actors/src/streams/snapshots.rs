@@ -9,7 +9,7 @@ use warren_state::{
     table::Tables,
 };
 
-use super::asked::Sort;
+use super::asked::StreamKind;
 use crate::{lock::lock, supervision::clock::Clock};
 
 /// A state of more tunnels is rendered beside the runtime.
@@ -25,7 +25,7 @@ pub(super) struct Snapshots {
 
 /// What is needed to render one.
 struct Work {
-    sort: Sort,
+    sort: StreamKind,
     start: Start,
     /// Before the state was taken: whatever was so until then is in it.
     unix_ms: u64,
@@ -41,7 +41,7 @@ impl Snapshots {
     pub(super) async fn state(
         &self,
         feed: &sync::Mutex<Option<Feed>>,
-        sort: Sort,
+        sort: StreamKind,
         only: Option<TunnelId>,
     ) -> Option<(Sequence, Text)> {
         if only.is_some() {
@@ -57,21 +57,21 @@ impl Snapshots {
     }
 }
 
-fn is_fresh(feed: &sync::Mutex<Option<Feed>>, sort: Sort, (at, text): &(Sequence, Text)) -> bool {
+fn is_fresh(feed: &sync::Mutex<Option<Feed>>, sort: StreamKind, (at, text): &(Sequence, Text)) -> bool {
     let feed = lock(feed);
     let ring = feed.as_ref().map(|feed| sort.ring(feed));
     ring.and_then(|ring| Some(ring.bytes_from(ring.number_after(*at)?)))
         .is_some_and(|bytes| bytes <= text.len().max(SMALL))
 }
 
-fn work(feed: &sync::Mutex<Option<Feed>>, sort: Sort, only: Option<TunnelId>) -> Option<Work> {
+fn work(feed: &sync::Mutex<Option<Feed>>, sort: StreamKind, only: Option<TunnelId>) -> Option<Work> {
     let unix_ms = Clock::unix_ms();
     let feed = lock(feed);
     let feed = feed.as_ref()?;
     let (at, tables) = feed.state();
     let open = match sort {
-        Sort::Connections | Sort::Pseudonyms => feed.open().clone(),
-        Sort::Events | Sort::Status => Connections::default(),
+        StreamKind::Connections | StreamKind::Pseudonyms => feed.open().clone(),
+        StreamKind::Events | StreamKind::Status => Connections::default(),
     };
     let (tables, mask) = (tables.clone(), Arc::clone(feed.mask()));
     Some(Work {
@@ -99,10 +99,10 @@ impl Work {
     fn text(&self) -> Text {
         let position = self.start.position(self.at);
         match self.sort {
-            Sort::Events => state_frame(self.start, self.at, self.unix_ms, &self.tables, self.only),
-            Sort::Connections => self.open.snapshot(position, None),
-            Sort::Pseudonyms => self.open.snapshot(position, Some(&self.mask)),
-            Sort::Status => status_snapshot(position, &self.tables),
+            StreamKind::Events => state_frame(self.start, self.at, self.unix_ms, &self.tables, self.only),
+            StreamKind::Connections => self.open.snapshot(position, None),
+            StreamKind::Pseudonyms => self.open.snapshot(position, Some(&self.mask)),
+            StreamKind::Status => status_snapshot(position, &self.tables),
         }
     }
 }
@@ -122,7 +122,7 @@ mod tests {
         };
         let state = (Sequence(0), Tables::default());
         let feed = Feed::new(start, state, Arc::new(|address| address.to_string()), 1 << 16);
-        let work = work(&sync::Mutex::new(Some(feed)), Sort::Events, None).expect("somebody follows");
+        let work = work(&sync::Mutex::new(Some(feed)), StreamKind::Events, None).expect("somebody follows");
         let taken = Clock::unix_ms();
         while Clock::unix_ms() == taken {
             std::thread::yield_now();

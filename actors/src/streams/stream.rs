@@ -13,10 +13,10 @@ use warren_state::{
 };
 
 use super::{
-    asked::{Asked, Since, Sort},
+    asked::{Asked, Since, StreamKind},
     hub::{Progress, RING, Streams},
-    readers::{Cut, Entry},
-    together::shared,
+    readers::{Disconnect, Entry},
+    shared_frames::shared,
 };
 use crate::{lock::lock, supervision::clock::Clock};
 
@@ -26,7 +26,7 @@ const PAGE: usize = 256;
 /// One reader's stream. Dropping it ends it.
 pub struct Stream {
     streams: Arc<Streams>,
-    sort: Sort,
+    sort: StreamKind,
     entry: Arc<Entry>,
     reader: Reader,
     news: watch::Receiver<Progress>,
@@ -40,7 +40,7 @@ pub struct Stream {
 impl Streams {
     /// A stream from here on. `cut` ends the reader's connection, where it takes nothing of what it was given any more.
     #[must_use]
-    pub fn open(self: &Arc<Self>, asked: Asked, cut: Cut) -> Stream {
+    pub fn open(self: &Arc<Self>, asked: Asked, cut: Disconnect) -> Stream {
         let now = self.clock.now();
         let entry = self.readers.enter(asked.sort, &asked.filter, asked.uid, cut, now);
         *lock(&self.left) = None;
@@ -57,7 +57,7 @@ impl Streams {
         } = asked;
         tracing::debug!(reader = entry.number, stream = sort.name(), uid = ?entry.uid, ?filter, ?since, "a reader came");
         let reader = match (sort, since) {
-            (Sort::Status, _) => Reader::of_the_latest(now),
+            (StreamKind::Status, _) => Reader::of_the_latest(now),
             (_, Some(Since::Part(asked))) => Reader::after_a_part(filter, asked, now),
             (_, Some(Since::Position(position))) => Reader::new(filter, Some(position), now),
             (_, None) => Reader::new(filter, None, now),
@@ -74,7 +74,7 @@ impl Streams {
 }
 
 impl Stream {
-    pub(super) fn new(streams: Arc<Streams>, sort: Sort, entry: Arc<Entry>, reader: Reader) -> Self {
+    pub(super) fn new(streams: Arc<Streams>, sort: StreamKind, entry: Arc<Entry>, reader: Reader) -> Self {
         let news = streams.news.subscribe();
         Self {
             streams,
@@ -104,7 +104,7 @@ impl Stream {
             let over = self.news.borrow_and_update().over;
             match self.step(over)? {
                 Next::Text(text) => self.ready.push_back(shared(text)),
-                Next::Frames(frames) => self.ready.extend(self.streams.together.of(frames)),
+                Next::Frames(frames) => self.ready.extend(self.streams.shared_frames.of(frames)),
                 Next::State => self.give_state().await?,
                 Next::History(after) => self.tell_history(after).await?,
                 Next::Heartbeat(after) => {

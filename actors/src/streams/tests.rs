@@ -14,15 +14,15 @@ use warren_state::{
 
 use super::{readers::Readers, *};
 
-fn alone() -> Alone {
-    Alone::start(Position {
+fn alone() -> StandaloneStreams {
+    StandaloneStreams::start(Position {
         node: NodeId(1),
         epoch: Epoch(2),
         sequence: Sequence(0),
     })
 }
 
-fn open(alone: &Alone, sort: Sort) -> Stream {
+fn open(alone: &StandaloneStreams, sort: StreamKind) -> Stream {
     let asked = Asked {
         sort,
         filter: Filter::default(),
@@ -40,7 +40,7 @@ async fn next(stream: &mut Stream) -> Bytes {
         .expect("more")
 }
 
-fn switched(alone: &Alone, enabled: bool) {
+fn switched(alone: &StandaloneStreams, enabled: bool) {
     alone.append(
         vec![Event::Switched { enabled }],
         vec![Change::Switch(enabled.into())],
@@ -51,7 +51,7 @@ fn switched(alone: &Alone, enabled: bool) {
 async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
     let alone = alone();
     switched(&alone, true);
-    let mut readers: Vec<Stream> = (0..3).map(|_| open(&alone, Sort::Events)).collect();
+    let mut readers: Vec<Stream> = (0..3).map(|_| open(&alone, StreamKind::Events)).collect();
     let mut first = Vec::new();
     for reader in &mut readers {
         first.push(next(reader).await);
@@ -77,7 +77,7 @@ async fn the_state_and_each_event_are_made_once_for_all_who_follow() {
     // What comes at once is put together once, too; not for who asked for less.
     let mut some = alone.streams.open(
         Asked {
-            sort: Sort::Events,
+            sort: StreamKind::Events,
             filter: Filter::parse(Some("switch"), None).unwrap(),
             since: None,
             ends: false,
@@ -142,7 +142,7 @@ fn a_reader_that_takes_nothing_of_what_it_was_given_for_a_minute_is_cut_off_and_
         let ends = cut.clone();
         let filter = Filter::parse(Some("session,switched"), None).unwrap();
         let entry = readers.enter(
-            Sort::Events,
+            StreamKind::Events,
             &filter,
             None,
             Box::new(move || ends.store(true, Ordering::SeqCst)),

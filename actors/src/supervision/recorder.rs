@@ -26,7 +26,7 @@ use crate::{
     lock::lock,
     settings::{RecordError, RecordSettings},
 };
-use file::Tape;
+use file::RecordingWriter;
 use parts::{put, put_after};
 use ring::Ring;
 
@@ -36,7 +36,7 @@ const MOST_IN_MEMORY: usize = 256;
 /// Where all machines are recorded.
 pub(crate) struct Recorder {
     ring: Mutex<Ring>,
-    file: Option<Tape>,
+    file: Option<RecordingWriter>,
     machines: AtomicUsize,
     numbers: AtomicU64,
 }
@@ -66,7 +66,7 @@ impl Recorder {
     /// When the file cannot be written.
     pub(crate) fn new(settings: Option<&RecordSettings>, epoch: Epoch) -> Result<Arc<Self>, RecordError> {
         let file = settings
-            .map(|settings| Tape::start(settings, epoch))
+            .map(|settings| RecordingWriter::start(settings, epoch))
             .transpose()?;
         Ok(Arc::new(Self {
             ring: Mutex::new(Ring::new(epoch)),
@@ -142,7 +142,7 @@ impl Recorder {
 
     /// Waits for what is on its way to the file, but not for ever; gives whether all is there.
     pub(crate) fn wait(&self) -> bool {
-        self.file.as_ref().is_none_or(Tape::wait)
+        self.file.as_ref().is_none_or(RecordingWriter::wait)
     }
 
     /// Whether anybody takes what is recorded.
@@ -154,7 +154,7 @@ impl Recorder {
         self.machines.load(Ordering::Relaxed) <= MOST_IN_MEMORY
     }
 
-    fn open_file(&self) -> Option<&Tape> {
+    fn open_file(&self) -> Option<&RecordingWriter> {
         self.file.as_ref().filter(|file| file.is_open())
     }
 

@@ -24,7 +24,7 @@ const CHUNK: usize = 16 * 1_024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the reader tells the session.
-pub(crate) enum Heard {
+pub(crate) enum ReaderEvent {
     /// Bytes; give the permit back once they are handled.
     Bytes(Vec<u8>),
     /// The end, and why.
@@ -88,7 +88,7 @@ impl Dialer for TcpDialer {
 
 impl Connection {
     /// Takes the stream over; `hear` puts what the peer says into the session's mailbox.
-    pub(crate) fn open(stream: Box<dyn Stream>, hear: impl Fn(Heard) + Send + 'static) -> Self {
+    pub(crate) fn open(stream: Box<dyn Stream>, hear: impl Fn(ReaderEvent) + Send + 'static) -> Self {
         let (read, write) = tokio::io::split(stream);
         let (writer, queue) = mpsc::channel(WRITE_QUEUE);
         let (done, closed) = oneshot::channel();
@@ -141,7 +141,7 @@ pub(crate) fn why(error: &io::Error) -> SessionDetail {
     SessionDetail::new(cause, error.to_string())
 }
 
-async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, hear: impl Fn(Heard)) {
+async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, hear: impl Fn(ReaderEvent)) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let Ok(permit) = handled.acquire().await else {
@@ -150,13 +150,13 @@ async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, 
         permit.forget();
         match read.read(&mut buffer).await {
             Ok(0) => {
-                return hear(Heard::End(SessionDetail::new(
+                return hear(ReaderEvent::End(SessionDetail::new(
                     SessionCause::BrokenOff,
                     "the peer closed the connection",
                 )));
             }
-            Ok(length) => hear(Heard::Bytes(buffer[..length].to_vec())),
-            Err(error) => return hear(Heard::End(why(&error))),
+            Ok(length) => hear(ReaderEvent::Bytes(buffer[..length].to_vec())),
+            Err(error) => return hear(ReaderEvent::End(why(&error))),
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
         let (heard, mut hears) = mpsc::unbounded_channel();
         let connection = Connection::open(stream, move |what| heard.send(what).unwrap_or_default());
         accepted.write_all(b"hello").await.unwrap();
-        let Some(Heard::Bytes(bytes)) = hears.recv().await else {
+        let Some(ReaderEvent::Bytes(bytes)) = hears.recv().await else {
             panic!("bytes come first")
         };
         assert_eq!(bytes, b"hello");
@@ -256,13 +256,13 @@ mod tests {
         let mut bytes = 0;
         while let Some(what) = hears.recv().await {
             match what {
-                Heard::Bytes(chunk) => {
+                ReaderEvent::Bytes(chunk) => {
                     chunks += 1;
                     bytes += chunk.len();
                     assert!(hears.len() <= READ_AHEAD, "no more than that is read ahead");
                     connection.handled();
                 }
-                Heard::End(_) => break,
+                ReaderEvent::End(_) => break,
             }
         }
         assert_eq!(bytes, 4 << 20);

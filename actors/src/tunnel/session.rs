@@ -16,7 +16,7 @@ use crate::{
     env::Env,
     supervision::{background::AbortOnDrop, driver::Driver, spec::ChildSpec, wakeup::waker},
     tunnel::{
-        connection::{Connection, Heard, Stream, why},
+        connection::{Connection, ReaderEvent, Stream, why},
         session_queue::SessionQueue,
     },
 };
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 pub(crate) enum SessionMessage {
     Start,
     Connected(ConnectionNumber, Result<Box<dyn Stream>, SessionDetail>),
-    Heard(ConnectionNumber, Heard),
+    ReaderEvent(ConnectionNumber, ReaderEvent),
     Advertise(Vec<ipnet::Ipv4Net>),
     /// The provisioner has taken so much that more may be read.
     ReadOn,
@@ -107,7 +107,7 @@ impl Actor for BgpSession {
             SessionMessage::Connected(number, Err(reason)) => {
                 state.driver.handle(bgp::Input::ConnectFailed(number, reason))
             }
-            SessionMessage::Heard(number, heard) => state.heard(number, heard),
+            SessionMessage::ReaderEvent(number, heard) => state.heard(number, heard),
             SessionMessage::Advertise(prefixes) => state
                 .driver
                 .handle(bgp::Input::Advertise(prefixes.into_iter().collect())),
@@ -192,21 +192,21 @@ impl State {
         }
         let myself = myself.clone();
         let hear = move |heard| {
-            let _gone = myself.cast(SessionMessage::Heard(number, heard));
+            let _gone = myself.cast(SessionMessage::ReaderEvent(number, heard));
         };
         self.link = Link::Open(number, Connection::open(stream, hear));
         self.owed = 0;
         self.driver.handle(bgp::Input::Connected(number))
     }
 
-    fn heard(&mut self, number: ConnectionNumber, heard: Heard) -> Vec<bgp::Output> {
+    fn heard(&mut self, number: ConnectionNumber, heard: ReaderEvent) -> Vec<bgp::Output> {
         match heard {
-            Heard::Bytes(bytes) => {
+            ReaderEvent::Bytes(bytes) => {
                 let outputs = self.driver.handle(bgp::Input::Received(number, (&bytes).into()));
                 self.owed += usize::from(matches!(&self.link, Link::Open(current, _) if *current == number));
                 outputs
             }
-            Heard::End(reason) => self.driver.handle(bgp::Input::Disconnected(number, reason)),
+            ReaderEvent::End(reason) => self.driver.handle(bgp::Input::Disconnected(number, reason)),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 use warren_actors::recorders::Output;
-use warren_metering::recorder::{TEMPLATE, What};
+use warren_metering::recorder::{TEMPLATE, EntryContent};
 
 use crate::source::Source;
 
@@ -36,7 +36,7 @@ fn expected(source: &Source) -> Vec<(u64, u64, u64)> {
         .expected()
         .into_iter()
         .filter_map(|entry| match entry.what {
-            What::UsageSample { total, .. } => Some([
+            EntryContent::UsageSample { total, .. } => Some([
                 (0, total.rx_bytes, total.rx_packets),
                 (1, total.tx_bytes, total.tx_packets),
             ]),

@@ -15,7 +15,7 @@ use warren_state::{
     journal::{JournalEntry, LocalPosition},
     lifecycle::{PhaseReason, RetireReason},
 };
-use warren_store::journal::{Journal, Limits, Most};
+use warren_store::journal::{Journal, Limits, ReadLimit};
 
 pub const NODE: NodeId = NodeId(7);
 
@@ -87,7 +87,7 @@ impl Source {
             LocalPosition::default().of(NODE),
         );
         loop {
-            let page = self.journal.read(position, Most::default()).unwrap();
+            let page = self.journal.read(position, ReadLimit::default()).unwrap();
             made.extend(page.entries.iter().flat_map(|entry| projection.take(entry)));
             if !page.more {
                 return made;

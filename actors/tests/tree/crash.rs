@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use warren_actors::{Handle, StopMode, start};
 use warren_dataplane::{
     Dataplane, Scope,
-    simulated::{Script, Simulated, Trouble},
+    simulated::{FaultScript, InjectedFault, Simulated},
 };
 use warren_state::Phase;
 
@@ -21,7 +21,9 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
     for operation in 1..=OPERATIONS {
         let world = World::client();
         world.ledger.add_user(0);
-        let crashes = Arc::new(Simulated::new(Script::default().at(operation, Trouble::Crash)));
+        let crashes = Arc::new(Simulated::new(
+            FaultScript::default().at(operation, InjectedFault::Crash),
+        ));
         let first = run(&world, crashes.clone()).await;
         first.set_enabled(true).await.unwrap();
         let crashed = timeout(PATIENCE, async {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use warren_actors::StopMode;
 use warren_state::{Phase, event::Event, journal::JournalEntry};
-use warren_store::journal::{Journal, Most, ReadError};
+use warren_store::journal::{Journal, ReadError, ReadLimit};
 
 use crate::world::{World, id};
 
@@ -12,7 +12,7 @@ use crate::world::{World, id};
 fn read(journal: &Arc<Journal>) -> Vec<JournalEntry> {
     let (mut entries, mut position) = (Vec::new(), journal.oldest());
     loop {
-        let page = journal.read(position, Most::default()).unwrap();
+        let page = journal.read(position, ReadLimit::default()).unwrap();
         entries.extend(page.entries);
         if !page.more {
             return entries;
@@ -155,7 +155,7 @@ async fn a_disk_that_refuses_costs_no_tunnel_and_no_entry() {
         "{kinds:?}"
     );
     assert!(matches!(
-        journal.read(warren_state::Position::default(), Most::default()),
+        journal.read(warren_state::Position::default(), ReadLimit::default()),
         Err(ReadError::Unknown(_))
     ));
 }

@@ -6,7 +6,7 @@ use warren_actors::{
     StopMode,
     recorders::{Captured, OnFailure, Output},
 };
-use warren_metering::recorder::{Entry, Reason, What};
+use warren_metering::recorder::{Entry, EntryContent, Reason};
 use warren_state::event::Event;
 
 use crate::{
@@ -30,8 +30,8 @@ fn world(recorders: &[(&str, &Captured)]) -> World {
 fn told(captured: &Captured) -> Vec<(&'static str, Option<Reason>)> {
     let entries = captured.entries();
     let what = |entry: &Entry| match entry.what {
-        What::TunnelStart { reason, .. } => Some(("tunnel.start", Some(reason))),
-        What::TunnelStop { reason, .. } => Some(("tunnel.stop", reason)),
+        EntryContent::TunnelStart { reason, .. } => Some(("tunnel.start", Some(reason))),
+        EntryContent::TunnelStop { reason, .. } => Some(("tunnel.stop", reason)),
         _ => None,
     };
     entries.iter().filter_map(what).collect()

@@ -140,7 +140,7 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
     let flow = GroupFlow {
         tunnel: id(0),
         group: address,
-        way: Direction::In,
+        direction: Direction::In,
     };
     let heard = |snapshot: &warren_actors::Snapshot| {
         let groups = snapshot.groups.get(&id(0))?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 use warren_actors::{
     StopMode,
-    streams::{Asked, Since, Sort, Stream},
+    streams::{Asked, Since, Stream, StreamKind},
 };
 use warren_state::{
     Position, Sequence,
@@ -25,7 +25,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn of(world: &World, sort: Sort, since: Option<Position>) -> Self {
+    fn of(world: &World, sort: StreamKind, since: Option<Position>) -> Self {
         let asked = Asked {
             sort,
             filter: Filter::default(),
@@ -112,8 +112,8 @@ fn phase(state: &Value) -> Option<&str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_and_of_the_end() {
     let mut world = World::client().enabled().await;
-    let mut events = Follower::of(&world, Sort::Events, None);
-    let mut open = Follower::of(&world, Sort::Connections, None);
+    let mut events = Follower::of(&world, StreamKind::Events, None);
+    let mut open = Follower::of(&world, StreamKind::Connections, None);
     // A stream begins with its first frame.
     open.frame_with("who is connected", |data| data["open"] == 0)
         .await;
@@ -160,7 +160,7 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
     );
     // The next start tells what it was not there to hear, from the journal, and then what is true.
     world.start().await;
-    let mut again = Follower::of(&world, Sort::Events, Some(at));
+    let mut again = Follower::of(&world, StreamKind::Events, Some(at));
     again
         .frame_with("what is true", |data| data["state"].is_object())
         .await;
@@ -175,7 +175,7 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
     };
     assert!(place(&stopping) < place(&started), "{:?}", again.seen);
     // What was open then is not kept: it is told anew.
-    let mut open = Follower::of(&world, Sort::Connections, Some(at));
+    let mut open = Follower::of(&world, StreamKind::Connections, Some(at));
     open.frame().await;
     open.frame().await;
     assert_eq!(open.seen, ["reset", "snapshot"]);
@@ -186,7 +186,7 @@ async fn what_a_reader_was_told_is_published_once_they_ask_however_rarely_that_i
     let mut world = World::client();
     world.settings.publish_interval = Duration::from_secs(3600);
     let world = world.enabled().await;
-    let mut events = Follower::of(&world, Sort::Events, None);
+    let mut events = Follower::of(&world, StreamKind::Events, None);
     events.frame().await.expect("the state");
     world.ledger.add_user(0);
     let mut was_older = false;
@@ -218,7 +218,7 @@ async fn what_a_reader_was_told_is_published_once_they_ask_however_rarely_that_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lives_of_tunnels_are_told_to_the_end() {
     let world = World::client().enabled().await;
-    let mut lives = Follower::of(&world, Sort::Status, None);
+    let mut lives = Follower::of(&world, StreamKind::Status, None);
     world.ledger.add_user(0);
     let mut phases: Vec<String> = Vec::new();
     let told = async {

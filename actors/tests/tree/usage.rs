@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use warren_actors::{StopMode, usage::TunnelUsage};
-use warren_metering::usage::figures::{By, Per, Question};
+use warren_metering::usage::figures::{GroupBy, Interval, Question};
 use warren_state::{Phase, Pubkey, Traffic, TunnelId, event::Event};
 
 use crate::{
@@ -52,7 +52,7 @@ async fn what_a_tunnel_carries_is_counted_and_told_with_its_rate() {
         .await;
     assert_eq!(snapshot.usage.problem, None);
     let question = Question {
-        per: Per::Owner,
+        per: GroupBy::Owner,
         ..Question::default()
     };
     let answer = world.handle().usage().ask(question).unwrap();
@@ -216,7 +216,7 @@ async fn a_disk_that_refuses_is_told_and_loses_nothing() {
     let usage = counted(&world, id(0), 1_000).await;
     assert_eq!(usage.gap_ms, 0);
     let by_hour = Question {
-        by: Some(By::Hour),
+        by: Some(Interval::Hour),
         ..Question::default()
     };
     let answer = world.handle().usage().ask(by_hour).unwrap();

@@ -7,7 +7,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::replica::Doubt;
+use crate::replica::ResyncReason;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const QUICK: Pace = Pace {
@@ -72,7 +72,7 @@ fn change(sequence: u64, after: u64, patch: serde_json::Value) -> String {
     format!("event: change\nid: {at}\ndata: {data}\n\n")
 }
 
-async fn heard(follower: &mut Follower) -> Heard {
+async fn heard(follower: &mut Follower) -> Received {
     timeout(PATIENCE, follower.next())
         .await
         .expect("in time")
@@ -81,8 +81,8 @@ async fn heard(follower: &mut Follower) -> Heard {
 
 async fn name(follower: &mut Follower) -> String {
     match heard(follower).await {
-        Heard::Frame(frame) => frame.name,
-        Heard::Lost { error, .. } => panic!("lost: {error}"),
+        Received::Frame(frame) => frame.name,
+        Received::Lost { error, .. } => panic!("lost: {error}"),
     }
 }
 
@@ -110,7 +110,7 @@ async fn what_was_applied_last_is_gone_on_from_and_not_what_was_given_last() {
     // Back for more: that one was applied. The connection ends behind it.
     drop(second);
     let lost = loop {
-        if let Heard::Lost { error, .. } = heard(&mut follower).await {
+        if let Received::Lost { error, .. } = heard(&mut follower).await {
             break error;
         }
     };
@@ -134,7 +134,7 @@ async fn a_heartbeat_moves_whoever_follows_a_part_and_hears_nothing_else() {
         assert_eq!(name(&mut follower).await, "heartbeat");
     });
     drop(first);
-    assert!(matches!(heard(&mut follower).await, Heard::Lost { .. }));
+    assert!(matches!(heard(&mut follower).await, Received::Lost { .. }));
     let (second, _) = tokio::join!(daemon.answer("200 OK", &beat), name(&mut follower));
     assert!(
         second.1.contains(&format!("last-event-id: {NODE}.1.77\r\n")),
@@ -152,11 +152,11 @@ async fn waits_grow_while_nobody_is_there_and_are_short_again_after_a_good_conne
     let mut waits = Vec::new();
     for _ in 0..12 {
         match follower.next().await.unwrap() {
-            Heard::Lost { wait, error } => {
+            Received::Lost { wait, error } => {
                 assert!(matches!(error, ClientError::Missing(_)), "{error}");
                 waits.push(wait);
             }
-            Heard::Frame(frame) => panic!("{frame:?}"),
+            Received::Frame(frame) => panic!("{frame:?}"),
         }
     }
     let longest = QUICK.waits.longest;
@@ -173,8 +173,8 @@ async fn waits_grow_while_nobody_is_there_and_are_short_again_after_a_good_conne
     tokio::time::sleep(QUICK.healthy).await;
     drop(connection);
     match heard(&mut follower).await {
-        Heard::Lost { wait, .. } => assert!(wait <= QUICK.waits.first * 3 / 2, "{wait:?}"),
-        Heard::Frame(frame) => panic!("{frame:?}"),
+        Received::Lost { wait, .. } => assert!(wait <= QUICK.waits.first * 3 / 2, "{wait:?}"),
+        Received::Frame(frame) => panic!("{frame:?}"),
     }
 }
 
@@ -187,8 +187,8 @@ async fn a_daemon_that_falls_silent_is_left_after_three_heartbeats() {
     });
     let begun = Instant::now();
     match follower.next().await.unwrap() {
-        Heard::Lost { error, .. } => assert!(error.to_string().contains("nothing came"), "{error}"),
-        Heard::Frame(frame) => panic!("{frame:?}"),
+        Received::Lost { error, .. } => assert!(error.to_string().contains("nothing came"), "{error}"),
+        Received::Frame(frame) => panic!("{frame:?}"),
     }
     assert!(begun.elapsed() >= QUICK.silence);
 }
@@ -218,7 +218,7 @@ async fn a_copy_from_which_a_frame_is_missing_is_made_right_by_connecting_again_
             timeout(PATIENCE, mirror.next()).await.expect("in time").unwrap();
         }
     });
-    assert_eq!(mirror.replica().doubt(), Some(&Doubt::Lost));
+    assert_eq!(mirror.replica().doubt(), Some(&ResyncReason::Lost));
     let resumed = format!("event: resumed\ndata: {{\"position\":\"{NODE}.1.2\",\"from\":\"memory\"}}\n\n");
     let rest = resumed + &change(3, 2, json!({"n": 3})) + &change(4, 3, json!({"n": 4}));
     let (second, ()) = tokio::join!(daemon.answer("200 OK", &rest), async {

@@ -3,9 +3,9 @@
 use warren_state::{SessionCause, SessionStatus};
 
 use crate::{
+    open_enum::OpenEnum,
     phrases,
     v3::{Status, Tunnel},
-    word::Word,
 };
 
 /// The session: how it is, since when, why, and what that means.
@@ -22,7 +22,7 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
     let why = tunnel
         .session_cause
         .as_ref()
-        .and_then(Word::known)
+        .and_then(OpenEnum::known)
         .and_then(cause)
         .or_else(|| without_cause(tunnel.session.known()?));
     let next = match tunnel.session.known() {

@@ -138,7 +138,7 @@ pub mod manual {
     pub fn remove() {}
 }
 
-/// Routes.
+/// The paths that list and resolve routes.
 pub mod routes {
     use crate::{compat, v3};
 
@@ -161,7 +161,7 @@ pub mod routes {
     pub fn resolve_route() {}
 }
 
-/// Devices.
+/// The paths that list devices.
 pub mod devices {
     use crate::{compat, v3};
 
@@ -171,7 +171,7 @@ pub mod devices {
     pub fn v3_devices() {}
 }
 
-/// The recording.
+/// The path that reads a recording.
 pub mod recording {
     use crate::compat;
 
@@ -184,7 +184,7 @@ pub mod recording {
     pub fn recording() {}
 }
 
-/// The journal.
+/// The path that reads the journal.
 pub mod journal {
     use crate::{compat, v3};
 
@@ -216,7 +216,7 @@ pub mod latency {
     pub fn v3_latency() {}
 }
 
-/// Streams.
+/// The paths that stream what happens.
 pub mod streams {
     use crate::{compat, v3};
 

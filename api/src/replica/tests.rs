@@ -305,7 +305,7 @@ fn a_frame_that_never_came_is_missed_when_the_next_one_comes() {
     assert_eq!(replica.apply(&change(AT[1], 10, false)), Applied::New);
     assert_eq!(replica.apply(&change(AT[1], 10, true)), Applied::Known);
     assert_eq!(replica.apply(&change(AT[3], 12, true)), Applied::Doubted);
-    assert_eq!(replica.doubt(), Some(&Doubt::Lost));
+    assert_eq!(replica.doubt(), Some(&ResyncReason::Lost));
     assert!(replica.must_connect_again() && !replica.is_right());
     assert_eq!(
         replica.position().map(|at| at.to_string()).as_deref(),
@@ -347,7 +347,7 @@ fn from_a_gap_to_the_state_that_follows_it_the_copy_is_known_to_be_behind() {
         assert_eq!(replica.apply(&frame("gap", None, gap)), Applied::Doubted);
         assert_eq!(
             (replica.is_right(), replica.doubt()),
-            (false, Some(&Doubt::Gap(3)))
+            (false, Some(&ResyncReason::Gap(3)))
         );
         assert!(!replica.must_connect_again(), "the state comes by itself");
         assert_eq!(replica.apply(&snapshot(AT[3], false)), Applied::New);

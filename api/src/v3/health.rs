@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use warren_state::health::{HealthCode, HealthVerdict, Purpose};
 
 use super::words;
-use crate::word::Word;
+use crate::open_enum::OpenEnum;
 
 /// What health is asked for.
 #[derive(Deserialize, IntoParams, Default)]
@@ -27,10 +27,10 @@ pub struct HealthReply {
     pub schema: u32,
     /// What it is judged for.
     #[schema(value_type = words::HealthPurpose)]
-    pub purpose: Word<Purpose>,
+    pub purpose: OpenEnum<Purpose>,
     /// What is said; `unknown` for a while after a start.
     #[schema(value_type = words::HealthVerdict)]
-    pub verdict: Word<HealthVerdict>,
+    pub verdict: OpenEnum<HealthVerdict>,
     /// Since when, in milliseconds since 1970.
     pub since_unix_ms: u64,
     /// What counts as wrong.
@@ -44,7 +44,7 @@ pub struct HealthReply {
 pub struct HealthCondition {
     /// What; the names stay.
     #[schema(value_type = words::HealthCode)]
-    pub code: Word<HealthCode>,
+    pub code: OpenEnum<HealthCode>,
     /// Whose tunnel's, or which user's.
     pub tunnel: Option<String>,
     /// The same in words for people.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use warren_state::Backend;
 
 use super::words;
-use crate::word::Word;
+use crate::open_enum::OpenEnum;
 
 /// What would be done now.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct LastApplied {
     pub managed: bool,
     /// What took them.
     #[schema(value_type = words::Backend)]
-    pub backend: Word<Backend>,
+    pub backend: OpenEnum<Backend>,
     /// What that can do.
     #[schema(value_type = Vec<String>)]
     pub features: serde_json::Value,

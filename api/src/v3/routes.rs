@@ -21,7 +21,7 @@ pub struct RouteState {
     pub source: Option<String>,
     /// The next hop: the session's peer.
     pub next_hop: String,
-    /// The interface.
+    /// The interface that the route leads over.
     pub interface: String,
     /// The account that asks for the tunnel.
     pub tunnel: String,

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warren_state::standing::BgpState;
 
-use crate::word::Word;
+use crate::open_enum::OpenEnum;
 
 /// A tunnel's BGP session. Totals are of this session: they begin anew with the next one.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct Bgp {
     /// `idle`, `connecting`, `open_sent`, `open_confirm` or `established`.
     #[schema(value_type = super::words::BgpState)]
-    pub state: Word<BgpState>,
+    pub state: OpenEnum<BgpState>,
     /// The hold time in force, once both sides have said theirs; 0 means that silence does not end the session.
     pub hold_time_seconds: Option<f64>,
     /// The device's router id, once it is known.

@@ -11,7 +11,7 @@ use super::{
     usage::Carried,
     words,
 };
-use crate::word::Word;
+use crate::open_enum::OpenEnum;
 
 /// A tunnel, in whatever phase of its life.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Tunnel {
     /// Who asks for it: `ledger`, or `manual` when it was provisioned through the API.
     #[serde(default)]
     #[schema(value_type = TunnelSource)]
-    pub source: Word<TunnelSource>,
+    pub source: OpenEnum<TunnelSource>,
     /// Who made its user on the ledger.
     #[serde(default)]
     pub made_by: Option<String>,
@@ -32,10 +32,10 @@ pub struct Tunnel {
     pub name: Option<String>,
     /// The service that the user's account asks for.
     #[schema(value_type = Option<words::ServiceKind>)]
-    pub user_type: Option<Word<ServiceKind>>,
+    pub user_type: Option<OpenEnum<ServiceKind>>,
     /// Where it is in its life.
     #[schema(value_type = words::Phase)]
-    pub phase: Word<Phase>,
+    pub phase: OpenEnum<Phase>,
     /// Since when: Unix time in milliseconds.
     pub since_unix_ms: u64,
     /// For how many seconds it has been in this phase.
@@ -53,14 +53,14 @@ pub struct Tunnel {
     pub doublezero_ip: Option<String>,
     /// The status of the BGP session, in the reference's words.
     #[schema(value_type = words::SessionStatus)]
-    pub session: Word<SessionStatus>,
+    pub session: OpenEnum<SessionStatus>,
     /// Why it has that status.
     pub session_detail: Option<String>,
     /// The same for machines, where it is known: `forbidden_here`, `no_way`, `refused`, `silence`, `broken_off`,
     /// `notification_received`, `our_asn_refused`, `notification_sent` or `other_asn`.
     #[serde(default)]
     #[schema(value_type = Option<words::SessionCause>)]
-    pub session_cause: Option<Word<SessionCause>>,
+    pub session_cause: Option<OpenEnum<SessionCause>>,
     /// When it changed last: Unix time in milliseconds.
     pub session_since_unix_ms: Option<u64>,
     /// What the session counted, refused and was told; none before the first one.
@@ -175,10 +175,10 @@ pub struct Postponed {
 pub struct Failure {
     /// The phase in which it failed.
     #[schema(value_type = words::Phase)]
-    pub phase: Word<Phase>,
+    pub phase: OpenEnum<Phase>,
     /// `transient`, `conflict`, `permanent`, `gone` or `unsupported`.
     #[schema(value_type = words::FaultClass)]
-    pub class: Word<FaultClass>,
+    pub class: OpenEnum<FaultClass>,
     /// What was being attempted when it failed.
     pub operation: String,
     /// What went wrong, in words for people.

@@ -11,7 +11,7 @@ use super::{
     companion::{self, PartStep},
     fault::fault,
     link,
-    remove::Which,
+    remove::LinkSelector,
     shaper,
 };
 
@@ -75,7 +75,9 @@ async fn about_link<M: LinkMaker>(
         LinkAction::Create { spec, incarnation } => link::create(core, step.tunnel, *incarnation, spec).await,
         LinkAction::Change { spec } => link::change(core, step.tunnel, spec).await,
         LinkAction::Delete => {
-            let gone = core.delete(step.tunnel, Which::Link(step.link.clone())).await?;
+            let gone = core
+                .delete(step.tunnel, LinkSelector::Link(step.link.clone()))
+                .await?;
             Ok(if gone.objects > 0 {
                 StepOutcome::Done
             } else {

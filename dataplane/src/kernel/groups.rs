@@ -93,12 +93,12 @@ impl Counted {
 impl Tap {
     /// What comes in is seen once, where the host takes it; what goes out is seen by those alone who ask for everything.
     fn open(flow: GroupFlow, link: u32) -> io::Result<Self> {
-        let protocol = match flow.way {
+        let protocol = match flow.direction {
             Direction::In => libc::ETH_P_IP,
             Direction::Out => libc::ETH_P_ALL,
         };
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
-        socket.attach_filter(&filter(flow.group, flow.way))?;
+        socket.attach_filter(&filter(flow.group, flow.direction))?;
         // The least that the kernel gives.
         socket.set_recv_buffer_size(0)?;
         socket.set_nonblocking(true)?;
@@ -131,8 +131,8 @@ const OUTGOING: u32 = 4;
 /// Of the destination, in an IPv4 header.
 const DESTINATION: u32 = OF_THE_NETWORK_HEADER + 16;
 
-fn filter(group: Ipv4Addr, way: Direction) -> Vec<SockFilter> {
-    let goes_out = match way {
+fn filter(group: Ipv4Addr, direction: Direction) -> Vec<SockFilter> {
+    let goes_out = match direction {
         Direction::In => vec![],
         Direction::Out => vec![
             SockFilter::new(LOAD_HALF, 0, 0, THE_PROTOCOL),

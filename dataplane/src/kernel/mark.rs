@@ -57,31 +57,31 @@ impl fmt::Display for Mark {
 /// The alias is not one of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a mark of ownership")]
-pub struct NotAMark;
+pub struct InvalidMark;
 
 impl FromStr for Mark {
-    type Err = NotAMark;
+    type Err = InvalidMark;
 
-    fn from_str(alias: &str) -> Result<Self, NotAMark> {
+    fn from_str(alias: &str) -> Result<Self, InvalidMark> {
         let mut words = alias.split(' ');
         let mut parts = words.next().unwrap_or_default().split(':');
         let (Some("warren"), Some(tunnel), Some(incarnation), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(NotAMark);
+            return Err(InvalidMark);
         };
         let endpoints = match (words.next(), words.next(), words.next(), words.next()) {
             (None, None, None, None) => None,
             (Some(local), Some(remote), Some(ttl), None) => Some(Endpoints {
-                local: local.parse().map_err(|_| NotAMark)?,
-                remote: remote.parse().map_err(|_| NotAMark)?,
-                ttl: ttl.parse().map_err(|_| NotAMark)?,
+                local: local.parse().map_err(|_| InvalidMark)?,
+                remote: remote.parse().map_err(|_| InvalidMark)?,
+                ttl: ttl.parse().map_err(|_| InvalidMark)?,
             }),
-            (Some(_) | None, _, _, _) => return Err(NotAMark),
+            (Some(_) | None, _, _, _) => return Err(InvalidMark),
         };
         Ok(Self {
-            tunnel: tunnel.parse().map_err(|_| NotAMark)?,
-            incarnation: Incarnation(incarnation.parse().map_err(|_| NotAMark)?),
+            tunnel: tunnel.parse().map_err(|_| InvalidMark)?,
+            incarnation: Incarnation(incarnation.parse().map_err(|_| InvalidMark)?),
             endpoints,
         })
     }
@@ -144,7 +144,7 @@ mod tests {
             format!("Warren:{id}:1"),
         ];
         for alias in near {
-            assert_eq!(alias.parse::<Mark>(), Err(NotAMark), "{alias:?}");
+            assert_eq!(alias.parse::<Mark>(), Err(InvalidMark), "{alias:?}");
         }
     }
 }

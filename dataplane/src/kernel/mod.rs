@@ -39,13 +39,13 @@ use warren_state::{
 
 pub(crate) use fault::{fault, refused};
 pub use maker::LinkMaker;
-pub use mark::{Endpoints, LINK_GROUP, Mark, NotAMark};
+pub use mark::{Endpoints, InvalidMark, LINK_GROUP, Mark};
 pub(crate) use observe::find;
 pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
 
 use crate::contract::{Dataplane, Notice, Outlet, Removal, Scope};
-use remove::{Gone, Which};
+use remove::{Deletions, LinkSelector};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
 pub struct KernelDataplane<M: LinkMaker> {
@@ -137,7 +137,7 @@ impl<M: LinkMaker> Core<M> {
     }
 
     /// Deletes links of the tunnel, and has the maker let go of them, also of those that were gone already.
-    async fn delete(&self, tunnel: TunnelId, which: Which) -> Result<Gone, Fault> {
+    async fn delete(&self, tunnel: TunnelId, which: LinkSelector) -> Result<Deletions, Fault> {
         let mut names: BTreeSet<_> = which.names().into_iter().collect();
         let gone = self
             .remover
@@ -155,7 +155,7 @@ impl<M: LinkMaker> Core<M> {
             Removal::Rules(rules) => self.remove_rules(rules).await,
             Removal::Tunnel { tunnel, rules } => {
                 let mut report = self.remove_rules(rules).await;
-                let all = Which::All(self.directory.of(tunnel));
+                let all = LinkSelector::All(self.directory.of(tunnel));
                 match self.delete(tunnel, all).await {
                     Ok(gone) => {
                         self.directory.forget(tunnel);

@@ -32,7 +32,7 @@ pub async fn observe(netlink: &mut Netlink, directory: &Directory, scope: &Scope
 }
 
 async fn observe_all(netlink: &mut Netlink, directory: &Directory) -> Result<Observed, KernelError> {
-    let everything = Everything::read(netlink).await?;
+    let everything = LinkDump::read(netlink).await?;
     directory.learn(&everything.links);
     let mut observed = Observed {
         rules: our_rules(netlink).await?,
@@ -137,13 +137,13 @@ pub async fn links_of(
 }
 
 /// All links, with the addresses and routes that may be ours by the number of their link.
-pub struct Everything {
+pub struct LinkDump {
     pub links: Vec<Link>,
     addresses: BTreeMap<u32, BTreeSet<Address>>,
     routes: BTreeMap<u32, BTreeSet<Route>>,
 }
 
-impl Everything {
+impl LinkDump {
     pub async fn read(netlink: &mut Netlink) -> Result<Self, KernelError> {
         let mut everything = Self {
             links: netlink.dump(requests::links(), Link::decode).await?,
@@ -415,7 +415,7 @@ mod tests {
 
     /// The protocol and the link that each question for routes names.
     fn asked(links: Vec<Link>) -> Vec<(u8, Option<u32>)> {
-        let everything = Everything {
+        let everything = LinkDump {
             links,
             addresses: BTreeMap::new(),
             routes: BTreeMap::new(),

@@ -18,7 +18,7 @@ use super::{
     link,
     mark::LINK_GROUP,
     objects::Link,
-    observe::{self, Everything},
+    observe::{self, LinkDump},
     pool::Pool,
     requests::{self, LinkSettings},
     shaper,
@@ -35,7 +35,7 @@ const ONE_OFF_GROUPS: u32 = LINK_GROUP << 16;
 
 /// What is to be deleted of a tunnel.
 #[derive(Clone)]
-pub enum Which {
+pub enum LinkSelector {
     /// The link of this name, which must be the tunnel's.
     Link(LinkName),
     /// Every link that carries its mark; these were seen to.
@@ -44,7 +44,7 @@ pub enum Which {
 
 /// What was deleted; nothing when all was gone already.
 #[derive(Default)]
-pub struct Gone {
+pub struct Deletions {
     /// Links, and what went with them.
     pub objects: u64,
     /// The links' names.
@@ -52,11 +52,11 @@ pub struct Gone {
 }
 
 /// What came of a job.
-pub type Removed = Result<Gone, Fault>;
+pub type Removed = Result<Deletions, Fault>;
 
 struct Job {
     tunnel: TunnelId,
-    which: Which,
+    which: LinkSelector,
     reply: oneshot::Sender<Removed>,
 }
 
@@ -67,7 +67,7 @@ pub struct Remover {
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Which {
+impl LinkSelector {
     /// The names that are known.
     pub fn names(&self) -> Vec<LinkName> {
         match self {
@@ -77,7 +77,7 @@ impl Which {
     }
 }
 
-impl Gone {
+impl Deletions {
     fn add(&mut self, link: &Link, companions: u64) {
         self.objects += 1 + companions;
         self.links.push(link.name.clone());
@@ -91,7 +91,7 @@ impl Remover {
         maker: &impl LinkMaker,
         pool: &Pool,
         tunnel: TunnelId,
-        which: Which,
+        which: LinkSelector,
     ) -> Removed {
         let (reply, answer) = oneshot::channel();
         let first = {
@@ -143,8 +143,8 @@ async fn delete_all(netlink: &mut Netlink, mut jobs: Vec<Job>) {
     }
     for Job { tunnel, which, reply } in jobs {
         let removed = match which {
-            Which::Link(name) => delete_named(netlink, tunnel, &name).await,
-            Which::All(seen) => delete_marked(netlink, tunnel, &seen).await,
+            LinkSelector::Link(name) => delete_named(netlink, tunnel, &name).await,
+            LinkSelector::All(seen) => delete_marked(netlink, tunnel, &seen).await,
         };
         let _ = reply.send(removed);
     }
@@ -152,7 +152,7 @@ async fn delete_all(netlink: &mut Netlink, mut jobs: Vec<Job>) {
 
 async fn delete_named(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) -> Removed {
     let operation = format!("delete link {name}");
-    let mut gone = Gone::default();
+    let mut gone = Deletions::default();
     if let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? {
         delete_one(netlink, &link, &operation, &mut gone).await?;
     }
@@ -169,7 +169,7 @@ async fn delete_marked(netlink: &mut Netlink, tunnel: TunnelId, seen: &BTreeMap<
         links = all.map_err(|refusal| refused(&operation, &refusal))?;
         links.retain(|link| link.is_of(tunnel));
     }
-    let mut gone = Gone::default();
+    let mut gone = Deletions::default();
     for link in &links {
         let operation = format!("delete link {}", link.name);
         delete_one(netlink, link, &operation, &mut gone).await?;
@@ -181,7 +181,7 @@ async fn delete_one(
     netlink: &mut Netlink,
     link: &Link,
     operation: &str,
-    gone: &mut Gone,
+    gone: &mut Deletions,
 ) -> Result<(), Fault> {
     let to_fault = |refusal: KernelError| refused(operation, &refusal);
     let addresses = observe::addresses_on(netlink, link.index)
@@ -205,7 +205,7 @@ async fn delete_one(
 
 /// Answers the jobs that it could do by group; gives back the others.
 async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
-    let Ok(everything) = Everything::read(netlink).await else {
+    let Ok(everything) = LinkDump::read(netlink).await else {
         return jobs;
     };
     let Some(group) = unused_group(&everything.links) else {
@@ -216,8 +216,8 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
     for job in jobs {
         let links: Vec<&Link> = marked.get(&job.tunnel).into_iter().flatten().copied().collect();
         let links: Vec<&Link> = match &job.which {
-            Which::Link(name) => with_device(&links, name),
-            Which::All(_) => links,
+            LinkSelector::Link(name) => with_device(&links, name),
+            LinkSelector::All(_) => links,
         };
         if links.is_empty() {
             left.push(job);
@@ -249,7 +249,7 @@ async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
     match netlink.change(requests::delete_link_group(group)).await {
         Ok(()) => {
             for (job, links) in moved {
-                let mut gone = Gone::default();
+                let mut gone = Deletions::default();
                 for link in links {
                     gone.add(link, everything.companions_of(link.index));
                 }

@@ -16,7 +16,7 @@ use warren_state::{
     PlannedStep, Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
 };
 
-pub use script::{Script, Trouble};
+pub use script::{FaultScript, InjectedFault};
 
 use crate::{
     contract::{Dataplane, Notice, Removal, Scope},
@@ -37,7 +37,7 @@ pub struct Simulated {
 #[derive(Debug)]
 struct World {
     model: Model,
-    script: Script,
+    script: FaultScript,
     operations: u64,
     life: u64,
     crashed: bool,
@@ -59,14 +59,14 @@ struct Subscriber {
 
 impl Default for Simulated {
     fn default() -> Self {
-        Self::new(Script::default())
+        Self::new(FaultScript::default())
     }
 }
 
 impl Simulated {
     /// An empty host that behaves as `script` says.
     #[must_use]
-    pub fn new(script: Script) -> Self {
+    pub fn new(script: FaultScript) -> Self {
         let world = World {
             model: Model::new(),
             script,
@@ -219,32 +219,38 @@ impl Simulated {
         world.operations += 1;
         let number = world.operations;
         let trouble = world.script.take(number);
-        if let Some(Trouble::Fail(fault)) = trouble {
+        if let Some(InjectedFault::Fail(fault)) = trouble {
             return Some(failed(fault));
         }
         let result = work(&mut world.model);
         match trouble {
-            Some(Trouble::LoseNotice) => {}
-            Some(Trouble::Fail(_) | Trouble::Crash | Trouble::Hang | Trouble::DeleteLink(_)) | None => {
+            Some(InjectedFault::LoseNotice) => {}
+            Some(
+                InjectedFault::Fail(_)
+                | InjectedFault::Crash
+                | InjectedFault::Hang
+                | InjectedFault::DeleteLink(_),
+            )
+            | None => {
                 world.tell(notice);
             }
         }
         match trouble {
-            Some(Trouble::Crash) => {
+            Some(InjectedFault::Crash) => {
                 world.crashed = true;
                 let detail = format!("the daemon crashed after operation {number}");
                 return Some(failed(fault(FaultClass::Transient, operation, detail)));
             }
-            Some(Trouble::Hang) => {
+            Some(InjectedFault::Hang) => {
                 world.hung = true;
                 return None;
             }
-            Some(Trouble::DeleteLink(name)) => {
+            Some(InjectedFault::DeleteLink(name)) => {
                 let whose = world.model.owner(&name).map_or(Notice::Elsewhere, Notice::Tunnel);
                 world.model.delete_link(&name);
                 world.tell(whose);
             }
-            Some(Trouble::Fail(_) | Trouble::LoseNotice) | None => {}
+            Some(InjectedFault::Fail(_) | InjectedFault::LoseNotice) | None => {}
         }
         Some(result)
     }

@@ -6,7 +6,7 @@ use warren_state::{Fault, LinkName};
 
 /// One thing that goes wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Trouble {
+pub enum InjectedFault {
     /// The operation fails and changes nothing.
     Fail(Fault),
     /// The operation is done, and the daemon crashes before it learns of it: every later call fails until
@@ -22,17 +22,17 @@ pub enum Trouble {
 
 /// Troubles by the number of the operation, counted from 1: each step that is taken, and each removal.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Script(BTreeMap<u64, Trouble>);
+pub struct FaultScript(BTreeMap<u64, InjectedFault>);
 
-impl Script {
+impl FaultScript {
     /// Lets this go wrong at the n-th operation.
     #[must_use]
-    pub fn at(mut self, operation: u64, trouble: Trouble) -> Self {
+    pub fn at(mut self, operation: u64, trouble: InjectedFault) -> Self {
         self.0.insert(operation, trouble);
         self
     }
 
-    pub(super) fn take(&mut self, operation: u64) -> Option<Trouble> {
+    pub(super) fn take(&mut self, operation: u64) -> Option<InjectedFault> {
         self.0.remove(&operation)
     }
 }

@@ -51,7 +51,7 @@ async fn is_there(simulated: &Simulated) -> bool {
 
 #[tokio::test]
 async fn a_failed_operation_changes_nothing_and_the_next_is_done() {
-    let simulated = Simulated::new(Script::default().at(1, Trouble::Fail(busy())));
+    let simulated = Simulated::new(FaultScript::default().at(1, InjectedFault::Fail(busy())));
     assert_eq!(
         simulated.apply(vec![create()]).await,
         vec![StepOutcome::Failed(busy())]
@@ -63,7 +63,7 @@ async fn a_failed_operation_changes_nothing_and_the_next_is_done() {
 
 #[tokio::test]
 async fn a_crash_leaves_what_was_done_and_a_restart_finds_it() {
-    let simulated = Simulated::new(Script::default().at(1, Trouble::Crash));
+    let simulated = Simulated::new(FaultScript::default().at(1, InjectedFault::Crash));
     let outcomes = simulated
         .apply(vec![create(), step(Action::Link(LinkAction::Delete))])
         .await;
@@ -82,7 +82,7 @@ async fn a_crash_leaves_what_was_done_and_a_restart_finds_it() {
 
 #[tokio::test]
 async fn a_hanging_call_never_returns_and_a_restart_goes_on() {
-    let simulated = Simulated::new(Script::default().at(1, Trouble::Hang));
+    let simulated = Simulated::new(FaultScript::default().at(1, InjectedFault::Hang));
     let mut call = simulated.apply(vec![create()]);
     assert!(matches!(
         call.as_mut().poll(&mut Context::from_waker(Waker::noop())),
@@ -95,7 +95,7 @@ async fn a_hanging_call_never_returns_and_a_restart_goes_on() {
 
 #[tokio::test]
 async fn a_lost_notice_is_not_told_and_the_next_is() {
-    let simulated = Simulated::new(Script::default().at(1, Trouble::LoseNotice));
+    let simulated = Simulated::new(FaultScript::default().at(1, InjectedFault::LoseNotice));
     let mut events = simulated.events().await.expect("alive");
     simulated.apply(vec![create()]).await;
     tokio::task::yield_now().await;
@@ -108,7 +108,7 @@ async fn a_lost_notice_is_not_told_and_the_next_is() {
 
 #[tokio::test]
 async fn a_link_can_go_right_after_it_was_made() {
-    let simulated = Simulated::new(Script::default().at(1, Trouble::DeleteLink(link())));
+    let simulated = Simulated::new(FaultScript::default().at(1, InjectedFault::DeleteLink(link())));
     assert_eq!(simulated.apply(vec![create()]).await, vec![StepOutcome::Done]);
     assert!(!is_there(&simulated).await);
 }

@@ -57,7 +57,7 @@ impl Bucket {
         self.limited.store(level.is_some(), Relaxed);
     }
 
-    /// The rate.
+    /// Octets a second that it lets through; none is any number.
     pub fn rate(&self) -> Option<u64> {
         self.level().as_ref().map(|level| level.rate)
     }

@@ -70,7 +70,7 @@ pub struct Client {
 
 /// Whether a forwarder is to be started when there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Absent {
+pub enum WithoutForwarder {
     /// Start a forwarder when there is none.
     Start,
     /// Then there are no tunnels, and nothing is to be done.
@@ -94,7 +94,11 @@ impl Client {
     ///
     /// # Errors
     /// The forwarder's refusal; `Transient` when it cannot be reached or started, or does not answer.
-    pub async fn ask(&self, request: &Request, absent: Absent) -> Result<Option<Response>, Rejection> {
+    pub async fn ask(
+        &self,
+        request: &Request,
+        absent: WithoutForwarder,
+    ) -> Result<Option<Response>, Rejection> {
         let mut kept = self.connection.lock().await;
         // Taken out while in use: a caller that gives up half-way leaves no connection with an answer under way.
         if let Some(mut connection) = kept.take() {
@@ -111,8 +115,8 @@ impl Client {
         }
         let mut connection = match (self.connect().await?, absent) {
             (Some(connection), _) => connection,
-            (None, Absent::Fine) => return Ok(None),
-            (None, Absent::Start) => self.start().await?,
+            (None, WithoutForwarder::Fine) => return Ok(None),
+            (None, WithoutForwarder::Start) => self.start().await?,
         };
         let response = connection
             .exchange(request)

@@ -7,7 +7,7 @@
 use std::io::IoSlice;
 
 use super::{
-    inet::{self, Ipv4, Sum},
+    inet::{self, Ipv4, PartialChecksum},
     offload::{self, HEADER_LEN, HEADERS_MAX, TcpLayout},
 };
 
@@ -272,9 +272,11 @@ fn emit_run<T>(tunnel: T, first: &[u8], run: &Run<'_>, write: &mut impl FnMut(T,
     if run.push {
         filled[ip + 13] |= PSH;
     }
-    let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| {
-        Sum::pseudo(fixed, inet::TCP, joined_total - ip as u16)
-    });
+    let pseudo = filled
+        .first_chunk()
+        .map_or_else(PartialChecksum::default, |fixed| {
+            PartialChecksum::pseudo(fixed, inet::TCP, joined_total - ip as u16)
+        });
     filled[ip + inet::TCP_CHECKSUM..][..2].copy_from_slice(&pseudo.fold());
 
     let mut parts = Vec::with_capacity(run.more.len() + 2);
@@ -304,7 +306,7 @@ fn verify(packet: &[u8], layout: TcpLayout) -> Checksum {
     let Some(fixed) = packet.first_chunk() else {
         return Checksum::Wrong;
     };
-    let pseudo = Sum::pseudo(fixed, inet::TCP, (layout.total - layout.ip) as u16);
+    let pseudo = PartialChecksum::pseudo(fixed, inet::TCP, (layout.total - layout.ip) as u16);
     if pseudo.add(&packet[layout.ip..]).fold() == [0xff, 0xff] {
         Checksum::Valid
     } else if packet[layout.ip + inet::TCP_CHECKSUM..][..2] == pseudo.fold() {
@@ -323,7 +325,7 @@ fn left_unfinished(packet: &[u8]) -> Option<(usize, usize)> {
         _ => return None,
     };
     let covered = packet.get(ip.header_len..ip.total_len)?;
-    let pseudo = Sum::pseudo(packet.first_chunk()?, ip.protocol, covered.len() as u16);
+    let pseudo = PartialChecksum::pseudo(packet.first_chunk()?, ip.protocol, covered.len() as u16);
     // The field is compared first: it takes the whole packet to be sure, but hardly any needs that.
     let is_unfinished =
         *covered.get(offset..offset + 2)? == pseudo.fold() && pseudo.add(covered).fold() != [0xff, 0xff];

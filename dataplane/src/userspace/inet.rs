@@ -78,9 +78,9 @@ pub fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// A one's complement sum that is not folded yet, in this machine's byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Sum(u64);
+pub struct PartialChecksum(u64);
 
-impl Sum {
+impl PartialChecksum {
     /// Adds bytes that start at an even offset of what is summed.
     #[must_use]
     pub fn add(self, bytes: &[u8]) -> Self {
@@ -137,7 +137,7 @@ impl Sum {
 /// Writes the checksum of an IPv4 header into it.
 pub fn seal_ipv4(header: &mut [u8]) {
     header[10..12].fill(0);
-    let checksum = Sum::default().add(header).checksum();
+    let checksum = PartialChecksum::default().add(header).checksum();
     header[10..12].copy_from_slice(&checksum);
 }
 
@@ -151,7 +151,7 @@ pub fn complete_checksum(packet: &mut [u8], start: usize, offset: usize) -> bool
     else {
         return false;
     };
-    let checksum = match Sum::default().add(covered).checksum() {
+    let checksum = match PartialChecksum::default().add(covered).checksum() {
         // Zero says "no checksum" in UDP, and means the same as its complement elsewhere.
         [0, 0] => [0xff, 0xff],
         checksum => checksum,
@@ -183,7 +183,7 @@ mod tests {
             while plain > 0xffff {
                 plain = (plain & 0xffff) + (plain >> 16);
             }
-            prop_assert_eq!(u16::from_be_bytes(Sum::default().add(&bytes).fold()), plain as u16);
+            prop_assert_eq!(u16::from_be_bytes(PartialChecksum::default().add(&bytes).fold()), plain as u16);
         }
 
         #[test]

@@ -9,7 +9,7 @@ use warren_state::{
 };
 
 use super::{
-    client::{Absent, Client, UserspaceSettings},
+    client::{Client, UserspaceSettings, WithoutForwarder},
     protocol::{CounterReport, Rejection, Request, Response},
     receive,
 };
@@ -46,7 +46,10 @@ impl UserspaceLinks {
     /// # Errors
     /// `Transient` when it does not answer.
     pub async fn list(&self) -> Result<Vec<LinkSpec>, Fault> {
-        match self.ask(&Request::List, Absent::Fine, "list tunnels").await? {
+        match self
+            .ask(&Request::List, WithoutForwarder::Fine, "list tunnels")
+            .await?
+        {
             Some(Response::Tunnels(tunnels)) => Ok(tunnels),
             None => Ok(Vec::new()),
             Some(other) => Err(unexpected("list tunnels", &other)),
@@ -59,7 +62,7 @@ impl UserspaceLinks {
     /// `Transient` when it does not answer.
     pub async fn forwarder_counters(&self) -> Result<CounterReport, Fault> {
         match self
-            .ask(&Request::Counters, Absent::Fine, "read counters")
+            .ask(&Request::Counters, WithoutForwarder::Fine, "read counters")
             .await?
         {
             Some(Response::Counters(report)) => Ok(report),
@@ -74,9 +77,13 @@ impl UserspaceLinks {
     /// `Transient` when the forwarder does not answer.
     pub async fn remove(&self, link: &LinkName) -> Result<(), Fault> {
         let operation = format!("remove link {link}");
-        self.ask(&Request::Remove { name: link.clone() }, Absent::Fine, &operation)
-            .await
-            .map(drop)
+        self.ask(
+            &Request::Remove { name: link.clone() },
+            WithoutForwarder::Fine,
+            &operation,
+        )
+        .await
+        .map(drop)
     }
 
     /// Ends the forwarder and all its tunnels, if there is one.
@@ -84,7 +91,7 @@ impl UserspaceLinks {
     /// # Errors
     /// `Transient` when it does not answer.
     pub async fn shutdown(&self) -> Result<(), Fault> {
-        self.ask(&Request::Shutdown, Absent::Fine, "end the forwarder")
+        self.ask(&Request::Shutdown, WithoutForwarder::Fine, "end the forwarder")
             .await
             .map(drop)
     }
@@ -92,7 +99,7 @@ impl UserspaceLinks {
     async fn ask(
         &self,
         request: &Request,
-        absent: Absent,
+        absent: WithoutForwarder,
         operation: &str,
     ) -> Result<Option<Response>, Fault> {
         self.client
@@ -124,7 +131,7 @@ impl LinkMaker for UserspaceLinks {
 
     async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let operation = format!("create link {}", spec.name);
-        self.ask(&Request::Add(spec.clone()), Absent::Start, &operation)
+        self.ask(&Request::Add(spec.clone()), WithoutForwarder::Start, &operation)
             .await
             .map(drop)
     }
@@ -132,7 +139,7 @@ impl LinkMaker for UserspaceLinks {
     async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let operation = format!("change link {}", spec.name);
         match self
-            .ask(&Request::Change(spec.clone()), Absent::Fine, &operation)
+            .ask(&Request::Change(spec.clone()), WithoutForwarder::Fine, &operation)
             .await?
         {
             Some(_) => Ok(()),
@@ -144,7 +151,12 @@ impl LinkMaker for UserspaceLinks {
         let request = Request::Flush {
             names: links.to_vec(),
         };
-        match timeout(FLUSH_TIMEOUT, self.ask(&request, Absent::Fine, "flush links")).await {
+        match timeout(
+            FLUSH_TIMEOUT,
+            self.ask(&request, WithoutForwarder::Fine, "flush links"),
+        )
+        .await
+        {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => tracing::debug!(%fault, "links not flushed"),
             Err(_late) => tracing::debug!("the forwarder does not confirm that the links are flushed"),
@@ -153,7 +165,7 @@ impl LinkMaker for UserspaceLinks {
 
     async fn release(&self, link: &LinkName) {
         let request = Request::Release { name: link.clone() };
-        if let Err(fault) = self.ask(&request, Absent::Fine, "release link").await {
+        if let Err(fault) = self.ask(&request, WithoutForwarder::Fine, "release link").await {
             // The forwarder notices by itself that a device was deleted.
             tracing::debug!(%link, %fault, "forwarder not told");
         }
@@ -172,7 +184,11 @@ impl LinkMaker for UserspaceLinks {
             rate,
         };
         let asked = self
-            .ask(&request, Absent::Fine, &format!("hold {link} to {rate}"))
+            .ask(
+                &request,
+                WithoutForwarder::Fine,
+                &format!("hold {link} to {rate}"),
+            )
             .await;
         Some(match asked {
             Ok(Some(_)) => Ok(StepOutcome::Done),
@@ -188,7 +204,10 @@ impl LinkMaker for UserspaceLinks {
     }
 
     async fn rates(&self) -> Result<BTreeMap<LinkName, Rate>, Fault> {
-        match self.ask(&Request::Rates, Absent::Fine, "read rates").await {
+        match self
+            .ask(&Request::Rates, WithoutForwarder::Fine, "read rates")
+            .await
+        {
             Ok(Some(Response::Rates(rates))) => Ok(rates),
             Ok(None) => Ok(BTreeMap::new()),
             Ok(Some(other)) => Err(unexpected("read rates", &other)),

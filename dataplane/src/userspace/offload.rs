@@ -1,7 +1,7 @@
 //! The virtio-net header before every packet of a TUN device, and what it asks the reader to do: finish checksums, and cut
 //! large TCP segments. The wire gets only whole packets that fit the MTU, so the peer needs no offload of its own.
 
-use super::inet::{self, Ipv4, Sum};
+use super::inet::{self, Ipv4, PartialChecksum};
 
 /// Bytes of the header (include/uapi/linux/virtio_net.h, `struct virtio_net_hdr`).
 pub const HEADER_LEN: usize = 10;
@@ -39,14 +39,14 @@ pub enum Instructions {
 
 /// The kernel handed out something that cannot be made sense of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Senseless;
+pub struct MalformedOffload;
 
 impl Instructions {
     /// Reads the header.
     ///
     /// # Errors
     /// When it asks for what we did not offer.
-    pub fn parse(header: [u8; HEADER_LEN]) -> Result<Self, Senseless> {
+    pub fn parse(header: [u8; HEADER_LEN]) -> Result<Self, MalformedOffload> {
         let field = |at: usize| usize::from(u16::from_ne_bytes([header[at], header[at + 1]]));
         match (header[1], header[0] & NEEDS_CHECKSUM) {
             (GSO_NONE, 0) => Ok(Self::Plain),
@@ -55,7 +55,7 @@ impl Instructions {
                 offset: field(8),
             }),
             (GSO_TCPV4, _) if field(4) > 0 => Ok(Self::Tcp4 { segment: field(4) }),
-            (_, _) => Err(Senseless),
+            (_, _) => Err(MalformedOffload),
         }
     }
 }
@@ -150,10 +150,12 @@ impl<'a> Splitter<'a> {
     ///
     /// # Errors
     /// When it is not a TCP packet over IPv4.
-    pub fn new(packet: &'a [u8], segment: usize) -> Result<Self, Senseless> {
-        let layout = TcpLayout::of(packet).filter(|_| segment > 0).ok_or(Senseless)?;
-        let id = inet::be16(packet, 4).ok_or(Senseless)?;
-        let sequence = inet::be32(packet, layout.ip + 4).ok_or(Senseless)?;
+    pub fn new(packet: &'a [u8], segment: usize) -> Result<Self, MalformedOffload> {
+        let layout = TcpLayout::of(packet)
+            .filter(|_| segment > 0)
+            .ok_or(MalformedOffload)?;
+        let id = inet::be16(packet, 4).ok_or(MalformedOffload)?;
+        let sequence = inet::be32(packet, layout.ip + 4).ok_or(MalformedOffload)?;
         Ok(Self {
             packet,
             layout,
@@ -181,9 +183,11 @@ impl<'a> Splitter<'a> {
             filled[ip + 13] &= !CWR;
         }
         filled[ip + inet::TCP_CHECKSUM..][..2].fill(0);
-        let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| {
-            Sum::pseudo(fixed, inet::TCP, total - ip as u16)
-        });
+        let pseudo = filled
+            .first_chunk()
+            .map_or_else(PartialChecksum::default, |fixed| {
+                PartialChecksum::pseudo(fixed, inet::TCP, total - ip as u16)
+            });
         let checksum = pseudo.add(&filled[ip..]).add(payload).checksum();
         filled[ip + inet::TCP_CHECKSUM..][..2].copy_from_slice(&checksum);
         Piece {

@@ -79,7 +79,9 @@ pub fn fragmentation_needed(packet: &[u8], mtu: usize) -> Option<Vec<u8>> {
     inet::seal_ipv4(&mut answer[..IPV4_MIN]);
     (answer[20], answer[21]) = (3, 4);
     answer[26..28].copy_from_slice(&(mtu.min(usize::from(u16::MAX)) as u16).to_be_bytes());
-    let checksum = inet::Sum::default().add(&answer[IPV4_MIN..]).checksum();
+    let checksum = inet::PartialChecksum::default()
+        .add(&answer[IPV4_MIN..])
+        .checksum();
     answer[22..24].copy_from_slice(&checksum);
     Some(answer)
 }
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(answer[28..], asked[..ANSWER_MAX - 28]);
         for part in [&answer[..20], &answer[20..]] {
             assert_eq!(
-                inet::Sum::default().add(part).fold(),
+                inet::PartialChecksum::default().add(part).fold(),
                 [0xff, 0xff],
                 "the checksum holds"
             );

@@ -47,7 +47,7 @@ pub enum Request {
     Shape {
         /// The one that it names.
         name: LinkName,
-        /// The rate.
+        /// What it is held to from now on.
         rate: Rate,
     },
     /// Asks for the rates of the tunnels that are held to one. A forwarder of an earlier release refuses it.
@@ -64,7 +64,7 @@ pub enum Request {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// To `Hello`.
+    /// Who the forwarder is: the answer to a greeting.
     Hello {
         /// The forwarder's [`VERSION`].
         version: u32,
@@ -77,9 +77,9 @@ pub enum Response {
     Done,
     /// To `List`: in the order of names.
     Tunnels(Vec<LinkSpec>),
-    /// To `Rates`.
+    /// What links are held to.
     Rates(BTreeMap<LinkName, Rate>),
-    /// To `Counters`.
+    /// What links carried, and what was dropped.
     Counters(CounterReport),
     /// It is not so, and why.
     Refused {

@@ -123,7 +123,6 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
 pub struct Epoll(OwnedFd);
 
 impl Epoll {
-    /// A new one.
     pub fn new() -> io::Result<Self> {
         // SAFETY: plain system call; the result is checked before it is owned.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;

@@ -71,11 +71,11 @@ pub async fn groups_of_a_tunnel_that_is_not_there_have_no_packets(world: Arc<Wor
     assert_eq!(ask(&world, &flows).await, BTreeMap::from([(flows[0], 0)]));
 }
 
-fn flow(n: u8, group: Ipv4Addr, way: Direction) -> GroupFlow {
+fn flow(n: u8, group: Ipv4Addr, direction: Direction) -> GroupFlow {
     GroupFlow {
         tunnel: tunnel(n),
         group,
-        way,
+        direction,
     }
 }
 
@@ -114,7 +114,7 @@ fn pass(world: &World, flow: GroupFlow, packets: u64) {
     }
     let n = flow.tunnel.0.0[0] - 1;
     for _ in 0..packets {
-        match flow.way {
+        match flow.direction {
             Direction::In => arrive(n, flow.group),
             Direction::Out => leave(n, flow.group),
         }

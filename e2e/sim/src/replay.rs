@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use warren_state::recording::{Outcome, Player};
+use warren_state::recording::{Outcome, Replayer};
 
 /// What came of it: all that was compared is the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Replayed> {
 }
 
 /// Gives whether the last line has no end.
-fn file(player: &mut Player, path: &Path) -> anyhow::Result<bool> {
+fn file(player: &mut Replayer, path: &Path) -> anyhow::Result<bool> {
     let mut lines = BufReader::new(File::open(path)?);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {

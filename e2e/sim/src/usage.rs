@@ -8,8 +8,8 @@ use std::{
 };
 
 use warren_metering::usage::{
-    Gap, Look, Payer, UsageBook,
-    figures::{Aggregation, By, Question},
+    CounterReading, Gap, Payer, UsageBook,
+    figures::{Aggregation, Interval, Question},
     lines::Batch,
 };
 use warren_state::{
@@ -93,7 +93,7 @@ impl Metering {
 
     fn take(&mut self, now: Monotonic, begun: Monotonic, of: Option<TunnelId>, mut readings: Vec<Reading>) {
         readings.sort_unstable();
-        let look = Look {
+        let look = CounterReading {
             begun,
             begun_ms: wall(begun),
             ended: now,
@@ -234,7 +234,7 @@ impl World {
         let Some(book) = &mut metering.book else { return };
         book.written(batch.sequence);
         let mut hours = Aggregation::new(Question {
-            by: Some(By::Hour),
+            by: Some(Interval::Hour),
             ..Question::default()
         });
         metering.hours.iter().for_each(|line| hours.hour(line));

@@ -22,7 +22,7 @@ pub enum PassType {
     Others {
         /// The type's name.
         type_name: String,
-        /// The key.
+        /// The account of that type, as text.
         key: String,
     },
     /// 4

@@ -43,7 +43,7 @@ pub(super) struct Servers {
 
 /// What a server says about a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Said {
+enum DnsReply {
     Addresses(Vec<IpAddr>),
     Truncated,
     NoSuchName,
@@ -133,19 +133,19 @@ async fn ask_one(routes: &Routes, server: SocketAddr, name: &str, kind: u16) -> 
     let mut said = timeout(PATIENCE, by_datagram(routes, server, &question))
         .await
         .map_err(late)??;
-    if matches!(said, Said::Truncated) {
+    if matches!(said, DnsReply::Truncated) {
         said = timeout(PATIENCE, by_stream(routes, server, &question))
             .await
             .map_err(late)??;
     }
     match said {
-        Said::Addresses(addresses) => Ok(addresses),
-        Said::NoSuchName => Ok(Vec::new()),
-        Said::Truncated => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        DnsReply::Addresses(addresses) => Ok(addresses),
+        DnsReply::NoSuchName => Ok(Vec::new()),
+        DnsReply::Truncated => Err(io::Error::from(io::ErrorKind::InvalidData)),
     }
 }
 
-async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<Said> {
+async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<DnsReply> {
     let any = if server.is_ipv4() {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
     } else {
@@ -165,7 +165,7 @@ async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io
     }
 }
 
-async fn by_stream(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<Said> {
+async fn by_stream(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<DnsReply> {
     let socket = if server.is_ipv4() {
         TcpSocket::new_v4()
     } else {
@@ -209,7 +209,7 @@ fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
 }
 
 /// What a message answers to a question; nothing when it does not answer it.
-fn read(question: &[u8], message: &[u8]) -> Option<io::Result<Said>> {
+fn read(question: &[u8], message: &[u8]) -> Option<io::Result<DnsReply>> {
     let is_ours = message.len() >= question.len()
         && message[..2] == question[..2]
         && message[2] & IS_ANSWER != 0
@@ -219,13 +219,13 @@ fn read(question: &[u8], message: &[u8]) -> Option<io::Result<Said>> {
         return None;
     }
     if message[2] & IS_TRUNCATED != 0 {
-        return Some(Ok(Said::Truncated));
+        return Some(Ok(DnsReply::Truncated));
     }
     Some(match message[3] & 0x0f {
         0 => addresses(question, message)
-            .map(Said::Addresses)
+            .map(DnsReply::Addresses)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)),
-        NO_SUCH_NAME => Ok(Said::NoSuchName),
+        NO_SUCH_NAME => Ok(DnsReply::NoSuchName),
         code => Err(io::Error::other(format!(
             "the name server answers with code {code}"
         ))),
@@ -292,7 +292,7 @@ mod tests {
             |message: &[u8]| read(&question, message).map(|said| said.map_err(|error| error.to_string()));
         assert_eq!(
             said(&right),
-            Some(Ok(Said::Addresses(vec![IpAddr::from([192, 0, 2, 53])])))
+            Some(Ok(DnsReply::Addresses(vec![IpAddr::from([192, 0, 2, 53])])))
         );
         let changed = |at: usize, to: u8| {
             let mut message = right.clone();
@@ -302,8 +302,8 @@ mod tests {
         assert_eq!(said(&changed(1, 8)), None, "another id");
         assert_eq!(said(&changed(2, 0x01)), None, "a question");
         assert_eq!(said(&changed(13, b'x')), None, "another name");
-        assert_eq!(said(&changed(2, 0x83)), Some(Ok(Said::Truncated)));
-        assert_eq!(said(&changed(3, 0x83)), Some(Ok(Said::NoSuchName)));
+        assert_eq!(said(&changed(2, 0x83)), Some(Ok(DnsReply::Truncated)));
+        assert_eq!(said(&changed(3, 0x83)), Some(Ok(DnsReply::NoSuchName)));
         assert!(said(&changed(3, 0x82)).unwrap().unwrap_err().contains("code 2"));
         for length in question.len()..right.len() {
             assert!(said(&right[..length]).unwrap().is_err(), "cut at {length}");

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 
 pub use http::{Http, HttpSettings};
 use names::Names;
-pub(crate) use socket::{Course, Duplex, Traffic};
+pub(crate) use socket::{ConnectionPath, Duplex, Traffic};
 pub use trust::{Trust, TrustError};
 
 /// A connection past a tunnel is made within this, or the usual way is tried.

@@ -37,11 +37,11 @@ pub(crate) struct Traffic {
 /// A stream of bytes to one server, with TLS where the URL asks for it.
 pub(crate) struct Socket {
     pub(crate) stream: Box<dyn Duplex>,
-    pub(crate) course: Course,
+    pub(crate) course: ConnectionPath,
 }
 
 /// Where a connection goes.
-pub(crate) struct Course {
+pub(crate) struct ConnectionPath {
     connector: Connector,
     peer: IpAddr,
     /// The link that led past a tunnel when it was made.
@@ -78,7 +78,7 @@ impl Connector {
         };
         Ok(Socket {
             stream,
-            course: Course {
+            course: ConnectionPath {
                 connector: self.clone(),
                 peer,
                 uplink,
@@ -127,7 +127,7 @@ impl Connector {
     }
 }
 
-impl Course {
+impl ConnectionPath {
     /// Whether a new connection would have to be bound to another link.
     pub(crate) async fn is_right(&self) -> Result<(), String> {
         match self.connector.inner.routes.outlet(self.peer).await {

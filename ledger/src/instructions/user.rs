@@ -241,7 +241,7 @@ pub struct DeleteUser {
     pub user: Pubkey,
     /// Its owner: gets the account's rent back.
     pub owner: Pubkey,
-    /// Its device.
+    /// The device that it is connected to.
     pub device: Pubkey,
     /// How many prefixes the device has: an allocator for each is named.
     pub dz_prefixes: DzPrefixCount,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Keypair, KeypairError, OpenToOthers};
-use crate::user_config::{Surroundings, UserConfig, non_empty};
+use crate::user_config::{ConfigSources, UserConfig, non_empty};
 
 /// Where a keypair is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,11 +79,11 @@ pub struct FoundKeypair {
 ///
 /// The list ends with the first place that somebody named; only standard input may turn out to hold none.
 #[must_use]
-pub fn places(surroundings: &Surroundings, config: &UserConfig) -> Vec<KeypairPlace> {
-    if let Some(path) = &surroundings.keypair_flag {
+pub fn places(sources: &ConfigSources, config: &UserConfig) -> Vec<KeypairPlace> {
+    if let Some(path) = &sources.keypair_flag {
         return vec![KeypairPlace::File(path.clone(), NamedBy::Flag)];
     }
-    for (name, value) in variables(surroundings) {
+    for (name, value) in variables(sources) {
         match value {
             Some(value) if is_text(value) => return vec![KeypairPlace::Variable(name)],
             value => {
@@ -94,27 +94,27 @@ pub fn places(surroundings: &Surroundings, config: &UserConfig) -> Vec<KeypairPl
         }
     }
     let mut places = vec![];
-    if surroundings.stdin_is_piped {
+    if sources.stdin_is_piped {
         places.push(KeypairPlace::Stdin);
     }
     let default = || {
         Some((
-            surroundings.home.as_ref()?.join(".config/doublezero/id.json"),
+            sources.home.as_ref()?.join(".config/doublezero/id.json"),
             NamedBy::Default,
         ))
     };
     let file = config
         .keypair_path
         .as_ref()
-        .map(|path| (at_home(path, surroundings), NamedBy::Config))
+        .map(|path| (at_home(path, sources), NamedBy::Config))
         .or_else(default);
     places.extend(file.map(|(path, by)| KeypairPlace::File(path, by)));
     places
 }
 
 /// A path that begins with `~/`, as shells have it.
-fn at_home(path: &Path, surroundings: &Surroundings) -> PathBuf {
-    let within = path.strip_prefix("~").ok().zip(surroundings.home.as_ref());
+fn at_home(path: &Path, sources: &ConfigSources) -> PathBuf {
+    let within = path.strip_prefix("~").ok().zip(sources.home.as_ref());
     within.map_or_else(|| path.to_owned(), |(within, home)| home.join(within))
 }
 
@@ -126,11 +126,11 @@ fn at_home(path: &Path, surroundings: &Surroundings) -> PathBuf {
 /// # Errors
 /// When the place that counts holds none, or there is no place at all.
 pub fn find(
-    surroundings: &Surroundings,
+    sources: &ConfigSources,
     config: &UserConfig,
     stdin: &mut dyn Read,
 ) -> Result<FoundKeypair, KeypairError> {
-    for place in places(surroundings, config) {
+    for place in places(sources, config) {
         match &place {
             KeypairPlace::File(path, _) => {
                 let (keypair, warning) = Keypair::read(path)?;
@@ -141,7 +141,7 @@ pub fn find(
                 });
             }
             KeypairPlace::Variable(name) => {
-                let value = variables(surroundings)
+                let value = variables(sources)
                     .into_iter()
                     .find(|(found, _)| found == name)
                     .and_then(|(_, value)| value);
@@ -173,10 +173,10 @@ pub fn find(
     Err(KeypairError::NoPlace)
 }
 
-fn variables(surroundings: &Surroundings) -> [(&'static str, Option<&OsString>); 2] {
+fn variables(sources: &ConfigSources) -> [(&'static str, Option<&OsString>); 2] {
     [
-        ("WARREN_KEYPAIR", surroundings.warren_keypair.as_ref()),
-        ("DOUBLEZERO_KEYPAIR", surroundings.doublezero_keypair.as_ref()),
+        ("WARREN_KEYPAIR", sources.warren_keypair.as_ref()),
+        ("DOUBLEZERO_KEYPAIR", sources.doublezero_keypair.as_ref()),
     ]
 }
 
@@ -189,17 +189,17 @@ fn is_text(value: &OsString) -> bool {
 mod tests {
     use super::*;
 
-    fn all() -> (Surroundings, UserConfig) {
-        let surroundings = Surroundings {
+    fn all() -> (ConfigSources, UserConfig) {
+        let sources = ConfigSources {
             keypair_flag: Some("/flag".into()),
             warren_keypair: Some("/warren".into()),
             doublezero_keypair: Some("/doublezero".into()),
             stdin_is_piped: true,
             home: Some("/home/bob".into()),
-            ..Surroundings::default()
+            ..ConfigSources::default()
         };
         (
-            surroundings,
+            sources,
             UserConfig {
                 keypair_path: Some("/config".into()),
                 ..UserConfig::default()

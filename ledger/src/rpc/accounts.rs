@@ -17,7 +17,7 @@ use solana_pubkey::Pubkey as Address;
 use warren_state::{Pubkey, Slot, view::SlotRange};
 
 use super::{
-    dialect::{Dialect, Words},
+    dialect::{Dialect, Features},
     failure::Failure,
     sender::failure_of,
 };
@@ -47,7 +47,7 @@ pub(super) struct Accounts<'a> {
 
 /// At which slot accounts are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum When {
+pub(super) enum SlotRequirement {
     /// Whenever.
     Any,
     /// At this slot or later; an earlier one rather than none.
@@ -87,13 +87,17 @@ impl Accounts<'_> {
         &self,
         filters: &[RpcFilterType],
         slice: Option<UiDataSliceConfig>,
-        when: When,
+        when: SlotRequirement,
     ) -> Result<Found, Failure> {
         self.at(&Asked::Program { filters, slice }, when).await
     }
 
     /// The accounts at these addresses, where there are any; in as many requests as the endpoint wants.
-    pub(super) async fn at_addresses(&self, mut pubkeys: &[Pubkey], when: When) -> Result<Found, Failure> {
+    pub(super) async fn at_addresses(
+        &self,
+        mut pubkeys: &[Pubkey],
+        when: SlotRequirement,
+    ) -> Result<Found, Failure> {
         let mut all = Found {
             slots: None,
             accounts: Vec::new(),
@@ -116,11 +120,11 @@ impl Accounts<'_> {
     }
 
     /// Asks until the endpoint has reached the slot. When it does not within a second, an earlier one may do.
-    async fn at(&self, asked: &Asked<'_>, when: When) -> Result<Found, Failure> {
+    async fn at(&self, asked: &Asked<'_>, when: SlotRequirement) -> Result<Found, Failure> {
         let (wanted, last_resort) = match when {
-            When::Any => return self.worded(self.client, asked, None).await,
-            When::Preferably(slot) => (slot, true),
-            When::NotBefore(slot) => (slot, false),
+            SlotRequirement::Any => return self.worded(self.client, asked, None).await,
+            SlotRequirement::Preferably(slot) => (slot, true),
+            SlotRequirement::NotBefore(slot) => (slot, false),
         };
         let mut retries = Retries::new(self.first_wait, self.first_wait * 4);
         let mut client = self.client;
@@ -184,7 +188,7 @@ impl Accounts<'_> {
         client: &RpcClient,
         asked: &Asked<'_>,
         at_least: Option<Slot>,
-        words: Words,
+        words: Features,
     ) -> Result<Found, Failure> {
         let at_least = at_least.filter(|_| words.min_slot);
         match asked {
@@ -271,7 +275,7 @@ impl Accounts<'_> {
         &self,
         data_slice: Option<UiDataSliceConfig>,
         at_least: Option<Slot>,
-        words: Words,
+        words: Features,
     ) -> RpcAccountInfoConfig {
         RpcAccountInfoConfig {
             encoding: Some(if words.zstd {

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     Query,
     accounts::{Device, User, UserType, encode, samples, samples::key},
-    testing::{CLIENT_IP, Oddities, PROGRAM, State, answer, config_key, device, user},
+    testing::{CLIENT_IP, PROGRAM, Quirks, State, answer, config_key, device, user},
 };
 
 const POLL: Duration = Duration::from_secs(10);
@@ -57,17 +57,17 @@ struct Course {
     lags: Vec<u64>,
     /// Which node answers which request; it starts over at its end.
     rotation: Vec<usize>,
-    odd: Oddities,
+    odd: Quirks,
 }
 
 fn course(longest_lag: u64) -> impl Strategy<Value = Course> {
     let slots = u64::try_from(SPAN.as_millis() / SLOT.as_millis()).unwrap();
     let user = (0..slots, proptest::option::of(1..slots))
         .prop_map(|(from, life)| (from, life.map(|life| from + life)));
-    let odd = (any::<bool>(), any::<bool>()).prop_map(|(no_min_slot, no_context)| Oddities {
+    let odd = (any::<bool>(), any::<bool>()).prop_map(|(no_min_slot, no_context)| Quirks {
         no_min_slot,
         no_context,
-        ..Oddities::default()
+        ..Quirks::default()
     });
     let nodes = proptest::collection::vec(0..=longest_lag, 1..5);
     let parts = (

@@ -15,7 +15,7 @@ use warren_state::{Pubkey, Slot};
 
 use super::{
     Commitment, RpcSettings, SetupError, Upstream, Upstreams,
-    accounts::{Raw, When},
+    accounts::{Raw, SlotRequirement},
     counters::LedgerCounters,
     failure::{Failure, Retry},
     read::type_filter,
@@ -55,7 +55,7 @@ pub enum LookupError {
 
 /// Accounts of one kind. Those that do not decode are set aside, each with its reason.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Listed {
+pub struct AccountListing {
     /// When they were read.
     pub slot: Slot,
     /// The accounts that decode.
@@ -106,10 +106,10 @@ impl LedgerClient {
         self.floor.fetch_max(slot.0, std::sync::atomic::Ordering::Relaxed);
     }
 
-    fn floor(&self) -> When {
+    fn floor(&self) -> SlotRequirement {
         match self.floor.load(std::sync::atomic::Ordering::Relaxed) {
-            0 => When::Any,
-            slot => When::NotBefore(Slot(slot)),
+            0 => SlotRequirement::Any,
+            slot => SlotRequirement::NotBefore(Slot(slot)),
         }
     }
 
@@ -224,7 +224,7 @@ impl LedgerClient {
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn list(&self, kind: AccountType, deadline: Instant) -> Result<Listed, LookupError> {
+    pub async fn list(&self, kind: AccountType, deadline: Instant) -> Result<AccountListing, LookupError> {
         self.list_filtered(kind, None, deadline).await
     }
 
@@ -232,7 +232,11 @@ impl LedgerClient {
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn users_at(&self, client_ip: Ipv4Addr, deadline: Instant) -> Result<Listed, LookupError> {
+    pub async fn users_at(
+        &self,
+        client_ip: Ipv4Addr,
+        deadline: Instant,
+    ) -> Result<AccountListing, LookupError> {
         self.list_filtered(
             AccountType::USER,
             Some((USER_CLIENT_IP_OFFSET, &client_ip.octets())),
@@ -246,7 +250,7 @@ impl LedgerClient {
         kind: AccountType,
         more: Option<(usize, &[u8])>,
         deadline: Instant,
-    ) -> Result<Listed, LookupError> {
+    ) -> Result<AccountListing, LookupError> {
         let mut filters = vec![type_filter(kind)];
         filters.extend(
             more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))),
@@ -259,9 +263,9 @@ impl LedgerClient {
         };
         let found = self.try_each(deadline, read).await?;
         let slot = found.slots.map(|slots| slots.lowest).unwrap_or_default();
-        let mut listed = Listed {
+        let mut listed = AccountListing {
             slot,
-            ..Listed::default()
+            ..AccountListing::default()
         };
         for raw in found.accounts {
             let pubkey = raw.pubkey;

@@ -17,7 +17,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Parts of the protocol that requests use, or do not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Words {
+pub(super) struct Features {
     /// `minContextSlot`.
     pub(super) min_slot: bool,
     /// `base64+zstd`, rather than plain base64.
@@ -29,7 +29,7 @@ pub(super) struct Words {
 pub(super) struct Dialect(Mutex<Known>);
 
 struct Known {
-    words: Words,
+    words: Features,
     /// Whether lists of program accounts say at which slot they were read.
     context: bool,
     at_once: usize,
@@ -42,7 +42,7 @@ struct Known {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            words: Words {
+            words: Features {
                 min_slot: true,
                 zstd: true,
             },
@@ -54,7 +54,7 @@ impl Default for Known {
     }
 }
 
-impl Words {
+impl Features {
     /// Plainer ways to ask the same, the one first that the refusal is about.
     pub(super) fn plainer(self, refusal: &Failure) -> Vec<Self> {
         let text = refusal.to_string().to_ascii_lowercase();
@@ -83,7 +83,7 @@ impl Words {
 }
 
 impl Dialect {
-    pub(super) fn words(&self) -> Words {
+    pub(super) fn words(&self) -> Features {
         self.known().words
     }
 
@@ -92,7 +92,7 @@ impl Dialect {
     }
 
     /// The endpoint takes requests in these words.
-    pub(super) fn takes(&self, words: Words) {
+    pub(super) fn takes(&self, words: Features) {
         self.learn(|known| known.words = words);
     }
 
@@ -174,18 +174,18 @@ mod tests {
 
     #[test]
     fn plainer_words_are_tried_one_by_one_and_the_one_first_that_the_refusal_names() {
-        let all = Words {
+        let all = Features {
             min_slot: true,
             zstd: true,
         };
         let (no_slot, no_zstd) = (
-            Words {
+            Features {
                 min_slot: false,
                 ..all
             },
-            Words { zstd: false, ..all },
+            Features { zstd: false, ..all },
         );
-        let neither = Words {
+        let neither = Features {
             min_slot: false,
             zstd: false,
         };

@@ -46,7 +46,7 @@ use crate::{
     subscription,
 };
 pub(crate) use accounts::unpack;
-pub use client::{EndpointStatus, EpochInfo, LedgerClient, Listed, LookupError};
+pub use client::{AccountListing, EndpointStatus, EpochInfo, LedgerClient, LookupError};
 use counters::LedgerCounters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};

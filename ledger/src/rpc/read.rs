@@ -17,7 +17,7 @@ use warren_state::{
 };
 
 use super::{
-    accounts::{Accounts, Found, When},
+    accounts::{Accounts, Found, SlotRequirement},
     assemble::Assembly,
     failure::Failure,
     prefixes,
@@ -94,9 +94,9 @@ impl Reading<'_> {
         }
         wanted.extend([config, CLOCK]);
         wanted.extend(&self.hints.exchanges);
-        let when = users
-            .slots
-            .map_or(When::Any, |slots| When::Preferably(slots.newest));
+        let when = users.slots.map_or(SlotRequirement::Any, |slots| {
+            SlotRequirement::Preferably(slots.newest)
+        });
         self.fetch(&mut assembly, wanted, when).await?;
         let late = assembly.exchanges_not_asked_for();
         self.fetch(&mut assembly, late, when).await?;
@@ -111,14 +111,14 @@ impl Reading<'_> {
     async fn users(&self, query: &Query) -> Result<Found, Failure> {
         let listed = self
             .accounts
-            .of_program(&user_filters(query), None, When::Any)
+            .of_program(&user_filters(query), None, SlotRequirement::Any)
             .await?;
         if listed.slots.is_some() {
             return Ok(listed);
         }
         let in_list: BTreeSet<Pubkey> = listed.accounts.iter().map(|raw| raw.pubkey).collect();
         let known: Vec<Pubkey> = in_list.union(&self.hints.users).copied().collect();
-        let mut found = self.accounts.at_addresses(&known, When::Any).await?;
+        let mut found = self.accounts.at_addresses(&known, SlotRequirement::Any).await?;
         // A closed account may be shown for a while without its owner.
         found
             .accounts
@@ -130,7 +130,7 @@ impl Reading<'_> {
         &self,
         assembly: &mut Assembly,
         wanted: BTreeSet<Pubkey>,
-        when: When,
+        when: SlotRequirement,
     ) -> Result<(), Failure> {
         let wanted: Vec<Pubkey> = wanted.into_iter().filter(|pubkey| !pubkey.is_zero()).collect();
         assembly.asked_for(&wanted);
@@ -147,7 +147,7 @@ impl Reading<'_> {
     }
 
     /// The prefixes of all devices. A slice of each account is enough, but for one with very many prefixes.
-    async fn all_prefixes(&self, assembly: &mut Assembly, when: When) -> Result<(), Failure> {
+    async fn all_prefixes(&self, assembly: &mut Assembly, when: SlotRequirement) -> Result<(), Failure> {
         let slice = UiDataSliceConfig {
             offset: prefixes::SLICE_AT,
             length: prefixes::SLICE_LEN,
@@ -191,7 +191,7 @@ impl Reading<'_> {
     pub(super) async fn devices(&self) -> Result<BTreeMap<Pubkey, Device>, Failure> {
         let found = self
             .accounts
-            .of_program(&[type_filter(AccountType::DEVICE)], None, When::Any)
+            .of_program(&[type_filter(AccountType::DEVICE)], None, SlotRequirement::Any)
             .await?;
         let ours = found
             .accounts

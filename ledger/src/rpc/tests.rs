@@ -8,7 +8,7 @@ use warren_state::{Pubkey, ServiceKind, Slot, View, view::SlotRange};
 use super::*;
 use crate::{
     accounts::{Device, MulticastGroup, Net, User, UserType, encode, samples, samples::key},
-    testing::{CLIENT_IP, FakeLedger, Fault, Oddities, PROGRAM, config, config_key, device, user},
+    testing::{CLIENT_IP, FakeLedger, Fault, PROGRAM, Quirks, config, config_key, device, user},
 };
 
 mod accounts;
@@ -286,38 +286,38 @@ async fn a_balancer_over_a_node_that_lags_costs_one_more_request_and_no_read() {
 
 #[tokio::test]
 async fn an_endpoint_that_leaves_parts_of_the_protocol_out_is_read_without_them_and_that_is_told() {
-    let odd = Oddities::default;
+    let odd = Quirks::default;
     let cases = [
         (
-            Oddities {
+            Quirks {
                 no_min_slot: true,
                 ..odd()
             },
             "minContextSlot",
         ),
         (
-            Oddities {
+            Quirks {
                 no_zstd: true,
                 ..odd()
             },
             "zstd",
         ),
         (
-            Oddities {
+            Quirks {
                 no_context: true,
                 ..odd()
             },
             "no slot with lists",
         ),
         (
-            Oddities {
+            Quirks {
                 at_most: Some(3),
                 ..odd()
             },
             "at most 3",
         ),
         (
-            Oddities {
+            Quirks {
                 no_min_slot: true,
                 no_zstd: true,
                 no_context: true,
@@ -327,7 +327,7 @@ async fn an_endpoint_that_leaves_parts_of_the_protocol_out_is_read_without_them_
             "at most 1",
         ),
         (
-            Oddities {
+            Quirks {
                 byte_order_mark: true,
                 ..odd()
             },

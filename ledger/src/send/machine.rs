@@ -17,8 +17,8 @@ use warren_state::{
 };
 
 use super::{
-    Blockhash, Confirmed, Fate, MessageError, Progress, Reply, Request, RetryAdvice, RpcFailure, SendError,
-    SendSettings, Signature, Signed, TransactionFailure,
+    Blockhash, Confirmed, MessageError, Progress, Reply, Request, RetryAdvice, RpcFailure, SendError,
+    SendSettings, Signature, Signed, TransactionFailure, TransactionOutcome,
 };
 
 /// Makes the signed transaction for a blockhash; the same bytes for the same blockhash.
@@ -272,7 +272,7 @@ impl<'a> Submission<'a> {
         &mut self,
         now: Duration,
         mut flight: Flight,
-        fate: Fate,
+        fate: TransactionOutcome,
         again: impl FnOnce(Flight) -> Phase,
     ) -> Phase {
         let signature = flight.signed.signature;

@@ -108,7 +108,7 @@ pub enum Reply {
         /// The slot of the node that answered.
         node_slot: Slot,
         /// `None` when it knows nothing of the transaction.
-        fate: Option<Fate>,
+        fate: Option<TransactionOutcome>,
     },
     /// The finalized chain's end.
     Height {
@@ -121,7 +121,7 @@ pub enum Reply {
 
 /// What became of a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fate {
+pub struct TransactionOutcome {
     /// Where it was carried out.
     pub slot: Slot,
     /// Whether that is as settled as the caller wants it.

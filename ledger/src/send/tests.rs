@@ -25,7 +25,7 @@ struct World {
     hashes: u8,
     /// Blockhashes by their number: the last height that may hold a transaction with it.
     valid_until: BTreeMap<u8, u64>,
-    landed: BTreeMap<[u8; 64], Fate>,
+    landed: BTreeMap<[u8; 64], TransactionOutcome>,
     /// The transactions that did something: more than one is the fault that must never be.
     executed: Vec<[u8; 64]>,
     /// Whether the network carries broadcasts to a leader.
@@ -115,7 +115,7 @@ impl World {
                     self.executed.push(signature);
                     self.landed.insert(
                         signature,
-                        Fate {
+                        TransactionOutcome {
                             slot: Slot(self.height),
                             settled: self.settled,
                             err: self.err.clone(),
@@ -133,7 +133,7 @@ impl World {
                     .cloned();
                 Reply::Status {
                     node_slot,
-                    fate: fate.map(|fate| Fate {
+                    fate: fate.map(|fate| TransactionOutcome {
                         settled: self.settled,
                         ..fate
                     }),

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 
 use super::Ended;
-use crate::connector::{Connector, Course, Duplex, Traffic};
+use crate::connector::{ConnectionPath, Connector, Duplex, Traffic};
 
 /// The largest message: an account of 10 MiB in base64.
 const LARGEST_MESSAGE: usize = 16 << 20;
@@ -32,7 +32,7 @@ const MOST_WAITING: usize = 4096;
 /// An open connection.
 pub(super) struct Wire {
     socket: WebSocketStream<Box<dyn Duplex>>,
-    course: Course,
+    course: ConnectionPath,
     silence: Duration,
     last_id: u64,
     heard: Instant,

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::entry::{Entry, EntryId, What};
+use super::entry::{Entry, EntryContent, EntryId};
 
 /// The media type of a batch (CloudEvents JSON format, section 4).
 pub const CONTENT_TYPE: &str = "application/cloudevents-batch+json; charset=UTF-8";
@@ -20,7 +20,7 @@ pub struct CloudEvent<'a> {
     subject: Option<String>,
     time: String,
     datacontenttype: &'static str,
-    data: &'a What,
+    data: &'a EntryContent,
 }
 
 /// What the answer to a batch means.
@@ -45,7 +45,7 @@ pub struct After {
 
 /// Who is billed for an entry: the owner, where one is known, else the tunnel.
 #[must_use]
-pub fn subject(what: &What) -> Option<String> {
+pub fn subject(what: &EntryContent) -> Option<String> {
     let (tunnel, owner) = what.about()?;
     Some(owner.map_or_else(|| tunnel.to_string(), |owner| owner.to_string()))
 }
@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn an_event_has_what_the_specification_asks_for_and_nothing_that_is_null_beside_its_data() {
-        let gap = What::Gap {
+        let gap = EntryContent::Gap {
             after: None,
             to: id(1, 9, 0).position(),
         };
         let mut entries = entries(1);
         entries.push(Entry::new(Some(id(1, 9, 0)), None, 0, gap));
-        entries.push(Entry::new(None, None, 0, What::Repair { torn_bytes: 1 }));
+        entries.push(Entry::new(None, None, 0, EntryContent::Repair { torn_bytes: 1 }));
         let all = batches(&entries, 100, 1 << 18);
         let [(ids, body)] = &all[..] else {
             panic!("{all:?}")

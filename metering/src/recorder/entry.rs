@@ -30,9 +30,9 @@ pub struct Entry {
     /// When it happened, in milliseconds since 1970; in JSON a time of RFC 3339.
     #[serde(with = "time")]
     pub at: u64,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
-    pub what: What,
+    pub what: EntryContent,
 }
 
 /// The journal entry that an entry was made of, and which of those made of it. Written as `NODE.EPOCH.SEQUENCE`, and with the number
@@ -50,15 +50,15 @@ pub struct EntryId {
 /// What an entry says. Starts and stops are pairs: a stop names its start.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind")]
-pub enum What {
+pub enum EntryContent {
     /// A tunnel carries from now on.
     #[serde(rename = "tunnel.start")]
     TunnelStart {
-        /// The tunnel.
+        /// Which tunnel.
         tunnel: TunnelId,
         /// The key that pays.
         owner: Option<Pubkey>,
-        /// Its incarnation.
+        /// Which making of the tunnel: a rebuilt one has another.
         incarnation: Incarnation,
         /// Why.
         reason: Reason,
@@ -66,11 +66,11 @@ pub enum What {
     /// It does no longer.
     #[serde(rename = "tunnel.stop")]
     TunnelStop {
-        /// The tunnel.
+        /// Which tunnel.
         tunnel: TunnelId,
         /// The key that pays.
         owner: Option<Pubkey>,
-        /// Its incarnation.
+        /// Which making of the tunnel: a rebuilt one has another.
         incarnation: Incarnation,
         /// Why; none where what happened was lost.
         reason: Option<Reason>,
@@ -86,7 +86,7 @@ pub enum What {
     /// A tunnel is held to a rate from now on.
     #[serde(rename = "throttle.start")]
     ThrottleStart {
-        /// The tunnel.
+        /// Which tunnel.
         tunnel: TunnelId,
         /// The key that pays.
         owner: Option<Pubkey>,
@@ -100,23 +100,23 @@ pub enum What {
     /// It is not any more.
     #[serde(rename = "throttle.stop")]
     ThrottleStop {
-        /// The tunnel.
+        /// Which tunnel.
         tunnel: TunnelId,
         /// The key that pays.
         owner: Option<Pubkey>,
         /// Why.
         reason: Reason,
-        /// Its start.
+        /// The entry that it is the end of; none where that is not known.
         start: Option<EntryId>,
     },
     /// What went through a tunnel so far, and since the sample before.
     #[serde(rename = "usage.sample")]
     UsageSample {
-        /// The tunnel.
+        /// Which tunnel.
         tunnel: TunnelId,
         /// The key that pays.
         owner: Option<Pubkey>,
-        /// Its incarnation.
+        /// Which making of the tunnel: a rebuilt one has another.
         incarnation: Incarnation,
         /// The sample before; none when this is the first.
         from: Option<EntryId>,
@@ -214,7 +214,7 @@ pub fn decode(line: &[u8]) -> Result<Entry, InvalidEntry> {
 impl Entry {
     /// An entry of this version.
     #[must_use]
-    pub fn new(id: Option<EntryId>, previous: Option<EntryId>, at: u64, what: What) -> Self {
+    pub fn new(id: Option<EntryId>, previous: Option<EntryId>, at: u64, what: EntryContent) -> Self {
         Self {
             v: VERSION,
             id,
@@ -225,7 +225,7 @@ impl Entry {
     }
 }
 
-impl What {
+impl EntryContent {
     /// The name of its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_another_version_is_refused() {
-        let entry = Entry::new(None, None, 0, What::Repair { torn_bytes: 3 });
+        let entry = Entry::new(None, None, 0, EntryContent::Repair { torn_bytes: 3 });
         let text = serde_json::to_string(&entry).unwrap();
         let error = decode(text.replace("\"v\":1", "\"v\":2").as_bytes()).unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");

@@ -1,14 +1,14 @@
 //! What is decided about a file of entries: what its end is like, whether it is still the one at its path, and when another one
 //! takes its place.
 
-use super::entry::{Entry, What, encode};
+use super::entry::{Entry, EntryContent, encode};
 
 /// Which file it is, whatever it is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// The device.
+    /// The device number of its file system.
     pub device: u64,
-    /// The inode.
+    /// Its number on that file system.
     pub inode: u64,
 }
 
@@ -54,7 +54,7 @@ pub fn torn(end: &[u8]) -> u64 {
 pub fn repair(torn_bytes: u64, unix_ms: u64) -> Vec<u8> {
     let mut text = vec![b'\n'];
     encode(
-        &Entry::new(None, None, unix_ms, What::Repair { torn_bytes }),
+        &Entry::new(None, None, unix_ms, EntryContent::Repair { torn_bytes }),
         &mut text,
     );
     text
@@ -89,7 +89,10 @@ mod tests {
         assert_eq!(torn(b"{\"v\""), 4);
         let repair = repair(4, 0);
         assert_eq!(repair.first(), Some(&b'\n'));
-        assert_eq!(decode(&repair[1..]).unwrap().what, What::Repair { torn_bytes: 4 });
+        assert_eq!(
+            decode(&repair[1..]).unwrap().what,
+            EntryContent::Repair { torn_bytes: 4 }
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use warren_state::NodeId;
 
-use super::entry::{Entry, What};
+use super::entry::{Entry, EntryContent};
 
 /// The number of the template.
 pub const TEMPLATE: u16 = 256;
@@ -107,7 +107,7 @@ fn template() -> Vec<u8> {
 }
 
 fn records(entry: &Entry) -> Vec<Vec<u8>> {
-    let What::UsageSample {
+    let EntryContent::UsageSample {
         tunnel,
         owner,
         incarnation,

@@ -10,7 +10,7 @@ use warren_state::{
     lifecycle::{PhaseReason, RetireReason},
 };
 
-use super::entry::{Entry, EntryId, Reason, Usage, What};
+use super::entry::{Entry, EntryContent, EntryId, Reason, Usage};
 
 /// What a recorder has to remember of the journal up to where it has read it. Read again from an earlier copy of itself, it makes
 /// the same entries of the same journal.
@@ -96,7 +96,7 @@ impl Projection {
             Some(id),
             self.previous.replace(id),
             unix_ms,
-            What::Gap { after, to },
+            EntryContent::Gap { after, to },
         )
     }
 
@@ -129,7 +129,7 @@ impl Projection {
 
     fn start(&mut self, tunnel: TunnelId, open: OpenTunnel, replaces: bool, page: &mut Page<'_>) {
         let known = self.tunnels.entry(tunnel).or_default();
-        let what = What::TunnelStart {
+        let what = EntryContent::TunnelStart {
             tunnel,
             owner: known.owner,
             incarnation: open.incarnation,
@@ -148,7 +148,7 @@ impl Projection {
         known.ended = reason.or(Some(Reason::Restart));
         known.uncertain = false;
         let owner = known.owner;
-        let what = What::TunnelStop {
+        let what = EntryContent::TunnelStop {
             tunnel,
             owner,
             incarnation: open.incarnation,
@@ -170,7 +170,7 @@ impl Projection {
         if before.is_some() || rate.is_none() {
             let start = before;
             self.put(
-                What::ThrottleStop {
+                EntryContent::ThrottleStop {
                     tunnel,
                     owner,
                     reason,
@@ -181,7 +181,7 @@ impl Projection {
         }
         let Some(Rate { up, down }) = rate else { return };
         let id = self.put(
-            What::ThrottleStart {
+            EntryContent::ThrottleStart {
                 tunnel,
                 owner,
                 reason,
@@ -205,7 +205,7 @@ impl Projection {
         let known = self.tunnels.entry(sample.tunnel).or_default();
         known.owner = sample.owner.or(known.owner);
         let before = known.sampled;
-        let what = What::UsageSample {
+        let what = EntryContent::UsageSample {
             tunnel: sample.tunnel,
             owner: known.owner,
             incarnation: sample.incarnation,
@@ -226,7 +226,7 @@ impl Projection {
         }
     }
 
-    fn put(&mut self, what: What, page: &mut Page<'_>) -> EntryId {
+    fn put(&mut self, what: EntryContent, page: &mut Page<'_>) -> EntryId {
         let id = EntryId {
             node: self.node,
             at: page.entry.place(),

@@ -4,7 +4,7 @@ use warren_state::{
     Epoch, Incarnation, NodeId, Position, Pubkey, Sequence, TunnelId, journal::LocalPosition,
 };
 
-use super::entry::{EntryId, Reason, Usage, What};
+use super::entry::{EntryContent, EntryId, Reason, Usage};
 
 pub(super) fn key(n: u8) -> Pubkey {
     Pubkey([n; 32])
@@ -40,8 +40,8 @@ pub(super) fn usage(rx: u64, tx: u64) -> Usage {
     }
 }
 
-pub(super) fn sample(of: u8, owner: Option<u8>, delta: Option<Usage>, total: Usage) -> What {
-    What::UsageSample {
+pub(super) fn sample(of: u8, owner: Option<u8>, delta: Option<Usage>, total: Usage) -> EntryContent {
+    EntryContent::UsageSample {
         tunnel: tunnel(of),
         owner: owner.map(key),
         incarnation: Incarnation(1),
@@ -53,8 +53,8 @@ pub(super) fn sample(of: u8, owner: Option<u8>, delta: Option<Usage>, total: Usa
     }
 }
 
-pub(super) fn start(of: u8) -> What {
-    What::TunnelStart {
+pub(super) fn start(of: u8) -> EntryContent {
+    EntryContent::TunnelStart {
         tunnel: tunnel(of),
         owner: Some(key(9)),
         incarnation: Incarnation(1),
@@ -62,8 +62,8 @@ pub(super) fn start(of: u8) -> What {
     }
 }
 
-pub(super) fn stop(of: u8, start: Option<EntryId>) -> What {
-    What::TunnelStop {
+pub(super) fn stop(of: u8, start: Option<EntryId>) -> EntryContent {
+    EntryContent::TunnelStop {
         tunnel: tunnel(of),
         owner: Some(key(9)),
         incarnation: Incarnation(1),
@@ -74,28 +74,28 @@ pub(super) fn stop(of: u8, start: Option<EntryId>) -> What {
     }
 }
 
-pub(super) fn every_kind() -> Vec<What> {
+pub(super) fn every_kind() -> Vec<EntryContent> {
     vec![
         start(1),
         stop(1, Some(id(1, 2, 0))),
-        What::ThrottleStart {
+        EntryContent::ThrottleStart {
             tunnel: tunnel(1),
             owner: None,
             reason: Reason::Cap,
             up: Some(640 << 10),
             down: None,
         },
-        What::ThrottleStop {
+        EntryContent::ThrottleStop {
             tunnel: tunnel(1),
             owner: None,
             reason: Reason::Cap,
             start: Some(id(1, 3, 0)),
         },
         sample(1, None, Some(usage(1, 2)), usage(3, 4)),
-        What::Gap {
+        EntryContent::Gap {
             after: Some(id(1, 3, 0).position()),
             to: id(1, 9, 0).position(),
         },
-        What::Repair { torn_bytes: 17 },
+        EntryContent::Repair { torn_bytes: 17 },
     ]
 }

@@ -8,7 +8,7 @@ use warren_state::{NodeId, Pubkey, TunnelId};
 
 use super::{
     cloud_events::subject,
-    entry::{Entry, EntryId, Usage, What, decode},
+    entry::{Entry, EntryContent, EntryId, Usage, decode},
 };
 
 mod intervals;
@@ -22,7 +22,7 @@ const NAMED: usize = 20;
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Report {
-    /// Lines.
+    /// Lines that were read.
     pub lines: u64,
     /// Entries, each counted once.
     pub entries: u64,
@@ -127,7 +127,7 @@ impl Verifier {
         let was_damaged = std::mem::take(&mut self.was_damaged);
         match (entry.id, &entry.what) {
             (Some(id), _) => self.arrived(id, entry, checksum(line)),
-            (None, What::Repair { torn_bytes }) => {
+            (None, EntryContent::Repair { torn_bytes }) => {
                 self.count(&entry);
                 self.cuts += u64::from(*torn_bytes == 0);
                 self.report.repaired += u64::from(was_damaged && *torn_bytes > 0);
@@ -204,7 +204,7 @@ impl Verifier {
     fn take(&mut self, id: EntryId, entry: &Entry, last: Option<EntryId>) {
         self.count(entry);
         self.report.entries += 1;
-        let declared = matches!(entry.what, What::Gap { .. });
+        let declared = matches!(entry.what, EntryContent::Gap { .. });
         if declared || last.is_some_and(|last| entry.previous != Some(last)) {
             self.report.gaps.push(Gap {
                 after: last,
@@ -216,8 +216,8 @@ impl Verifier {
         self.sample(id, &entry.what);
     }
 
-    fn sample(&mut self, id: EntryId, what: &What) {
-        let What::UsageSample {
+    fn sample(&mut self, id: EntryId, what: &EntryContent) {
+        let EntryContent::UsageSample {
             tunnel,
             owner,
             delta,

@@ -23,7 +23,7 @@ pub struct Payer {
 /// What one tunnel has carried on behalf of one payer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Account {
-    /// Its number.
+    /// Which part of the tunnel's use it is.
     pub number: Number,
     /// Whose traffic it is.
     pub tunnel: TunnelId,

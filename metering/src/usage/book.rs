@@ -13,7 +13,7 @@ const RATE_MS: u128 = 1000;
 
 /// One look at the dataplane's counters.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub struct CounterReading<'a> {
     /// When it began.
     pub begun: Monotonic,
     /// The same by the wall clock, in milliseconds since 1970.
@@ -90,7 +90,7 @@ impl UsageBook {
     }
 
     /// Takes what a look has shown. What it cannot know any more it gives as gaps.
-    pub fn take(&mut self, look: &Look<'_>, payer: impl Fn(TunnelId) -> Payer) -> Vec<Gap> {
+    pub fn take(&mut self, look: &CounterReading<'_>, payer: impl Fn(TunnelId) -> Payer) -> Vec<Gap> {
         if self.hour.0 == 0 {
             self.hour = (look.begun_ms / HOUR_MS, self.sequence + 1);
         }
@@ -277,7 +277,7 @@ impl UsageBook {
 
     fn see(
         &mut self,
-        look: &Look<'_>,
+        look: &CounterReading<'_>,
         tunnel: TunnelId,
         readings: &[Reading],
         payer: Payer,
@@ -324,7 +324,7 @@ impl UsageBook {
         }
     }
 
-    fn miss(&mut self, look: &Look<'_>, tunnel: TunnelId, gaps: &mut Vec<Gap>) {
+    fn miss(&mut self, look: &CounterReading<'_>, tunnel: TunnelId, gaps: &mut Vec<Gap>) {
         let (next, all_ms) = (self.sequence + 1, self.read_ms);
         let number = self.current.get(&tunnel).copied();
         let Some(account) = number.and_then(|number| self.accounts.get_mut(&number)) else {
@@ -350,7 +350,7 @@ impl UsageBook {
         (account.changed, account.rebuilt) = (next, next);
     }
 
-    fn saw_all(&mut self, look: &Look<'_>, gaps: &mut Vec<Gap>) {
+    fn saw_all(&mut self, look: &CounterReading<'_>, gaps: &mut Vec<Gap>) {
         if std::mem::take(&mut self.is_unsure) {
             let to_ms = look.begun_ms.max(self.read_ms);
             self.unseen_ms += to_ms - self.read_ms;
@@ -433,7 +433,7 @@ pub(super) fn day_of(hour: u64) -> u64 {
 }
 
 /// From when the account was read last until now.
-fn declare(account: &mut Account, all_ms: u64, look: &Look<'_>) -> Gap {
+fn declare(account: &mut Account, all_ms: u64, look: &CounterReading<'_>) -> Gap {
     let ended_ms = look.begun_ms + milliseconds(look.ended.since(look.begun));
     let lasted = match account.read_at {
         Some(at) => milliseconds(look.ended.since(at)),

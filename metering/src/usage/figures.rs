@@ -14,7 +14,7 @@ use super::{
 /// What is added up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Per {
+pub enum GroupBy {
     /// What one tunnel carried for one payer.
     #[default]
     Tunnel,
@@ -27,8 +27,8 @@ pub enum Per {
 /// Spans of time that figures are of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
-    /// Hours.
+pub enum Interval {
+    /// One sum for each hour.
     Hour,
     /// Days of universal time.
     Day,
@@ -48,25 +48,25 @@ pub struct Question {
     /// Only what was carried since the hour that this is in, in milliseconds since 1970.
     pub since_ms: Option<u64>,
     /// In spans of time.
-    pub by: Option<By>,
+    pub by: Option<Interval>,
     /// What is added up.
-    pub per: Per,
+    pub per: GroupBy,
     /// So many figures at most: there are more where there are so many.
     pub most: usize,
 }
 
 /// Whose a figure is; what was added up over is left out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Whose {
-    /// The tunnel.
+pub struct UsageKey {
+    /// None where tunnels are added up.
     pub tunnel: Option<TunnelId>,
     /// Who pays.
     pub owner: Option<Pubkey>,
-    /// The device.
+    /// None where devices are added up, or for a tunnel of no device.
     pub device: Option<Pubkey>,
 }
 
-/// A figure.
+/// Octets and packets, both ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Figure {
     /// What was carried.
@@ -78,13 +78,13 @@ pub struct Figure {
 }
 
 /// The answer: by where the span begins, in milliseconds since 1970 (0 where there is none), and by whose it is.
-pub type UsageFigures = BTreeMap<(u64, Whose), Figure>;
+pub type UsageFigures = BTreeMap<(u64, UsageKey), Figure>;
 
 /// Adds up what is asked for.
 #[derive(Debug)]
 pub struct Aggregation {
     question: Question,
-    names: BTreeMap<Number, Whose>,
+    names: BTreeMap<Number, UsageKey>,
     /// The last line, which the next one may replace.
     last: Option<HourLine>,
     figures: UsageFigures,
@@ -99,7 +99,7 @@ impl Default for Question {
             device: None,
             since_ms: None,
             by: None,
-            per: Per::default(),
+            per: GroupBy::default(),
             most: usize::MAX,
         }
     }
@@ -116,7 +116,7 @@ impl Question {
         }
     }
 
-    fn is_about(&self, whose: &Whose) -> bool {
+    fn is_about(&self, whose: &UsageKey) -> bool {
         let is = |asked: Option<Pubkey>, has: Option<Pubkey>| asked.is_none() || asked == has;
         let tunnel = whose.tunnel.map(|tunnel| tunnel.0);
         is(self.owner, whose.owner)
@@ -214,23 +214,23 @@ impl Aggregation {
         }
     }
 
-    fn add(&mut self, hour_ms: u64, whose: Whose, figure: Figure) {
+    fn add(&mut self, hour_ms: u64, whose: UsageKey, figure: Figure) {
         if !self.question.is_about(&whose) {
             return;
         }
         let from_ms = match self.question.by {
-            Some(By::Hour) => hour_ms,
-            Some(By::Day) => hour_ms - hour_ms % (24 * HOUR_MS),
+            Some(Interval::Hour) => hour_ms,
+            Some(Interval::Day) => hour_ms - hour_ms % (24 * HOUR_MS),
             None => 0,
         };
-        let nobody = Whose::default();
+        let nobody = UsageKey::default();
         let whose = match self.question.per {
-            Per::Tunnel => whose,
-            Per::Owner => Whose {
+            GroupBy::Tunnel => whose,
+            GroupBy::Owner => UsageKey {
                 owner: whose.owner,
                 ..nobody
             },
-            Per::Device => Whose {
+            GroupBy::Device => UsageKey {
                 device: whose.device,
                 ..nobody
             },
@@ -249,8 +249,8 @@ impl Aggregation {
     }
 }
 
-fn whose(tunnel: Option<TunnelId>, payer: Payer) -> Whose {
-    Whose {
+fn whose(tunnel: Option<TunnelId>, payer: Payer) -> UsageKey {
+    UsageKey {
         tunnel,
         owner: payer.owner,
         device: payer.device,

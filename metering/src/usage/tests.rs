@@ -9,8 +9,8 @@ use warren_state::{
 };
 
 use super::{
-    Gap, Look, Payer, UsageBook,
-    figures::{Aggregation, By, Per, Question},
+    CounterReading, Gap, Payer, UsageBook,
+    figures::{Aggregation, GroupBy, Interval, Question},
 };
 
 const HOUR: u64 = 3_600_000;
@@ -86,7 +86,7 @@ impl Host {
             .copied()
             .collect();
         let (begun, begun_ms, payer) = (self.now(), self.now_ms, self.payer);
-        let look = Look {
+        let look = CounterReading {
             begun,
             begun_ms,
             ended: begun,
@@ -219,7 +219,7 @@ fn an_earlier_look_that_arrives_later_changes_nothing() {
     host.pass(10);
     host.carry(7, 50);
     host.look(Some(id(1)));
-    let late = Look {
+    let late = CounterReading {
         begun,
         begun_ms: host.now_ms - 10,
         ended: host.now(),
@@ -227,7 +227,7 @@ fn an_earlier_look_that_arrives_later_changes_nothing() {
         readings: &before,
     };
     assert_eq!(host.book.take(&late, |_| Payer::default()), []);
-    let nothing = Look {
+    let nothing = CounterReading {
         readings: &[],
         ..late
     };
@@ -263,12 +263,12 @@ fn hours_are_told_apart_and_one_that_is_written_twice_counts_once() {
         files.iter().for_each(|line| adding.hour(line));
         adding.book(&host.book)
     };
-    let hours: Vec<u64> = ask(Some(By::Hour), None)
+    let hours: Vec<u64> = ask(Some(Interval::Hour), None)
         .values()
         .map(|figure| figure.carried.rx_bytes)
         .collect();
     assert_eq!(hours, (0..26).map(|hour| 100 + hour).collect::<Vec<_>>());
-    let days = ask(Some(By::Day), None);
+    let days = ask(Some(Interval::Day), None);
     assert_eq!(days.len(), 2, "{days:?}");
     let sum: u64 = days.values().map(|figure| figure.carried.rx_bytes).sum();
     assert_eq!(sum, host.total());
@@ -335,7 +335,7 @@ fn no_hour_begins_while_what_was_seen_is_not_on_disk() {
     host.write(false);
     host.crash();
     let mut adding = Aggregation::new(Question {
-        by: Some(By::Hour),
+        by: Some(Interval::Hour),
         ..Question::default()
     });
     adding.hour(&line);
@@ -352,7 +352,7 @@ enum Turn {
     Drop(u32),
     Reset(u32),
     Sample,
-    Look(u8),
+    CounterReading(u8),
     LookUnwritten,
     Everything,
     Crash,
@@ -365,7 +365,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => (0..4_u32).prop_map(Turn::Drop),
         1 => (0..4_u32).prop_map(Turn::Reset),
         3 => Just(Turn::Sample),
-        2 => (0..3_u8).prop_map(Turn::Look),
+        2 => (0..3_u8).prop_map(Turn::CounterReading),
         1 => Just(Turn::LookUnwritten),
         1 => Just(Turn::Everything),
         1 => Just(Turn::Crash),
@@ -408,7 +408,7 @@ proptest! {
                     }
                 }
                 Turn::Sample => host.sample(),
-                Turn::Look(tunnel) => host.look(Some(id(tunnel))),
+                Turn::CounterReading(tunnel) => host.look(Some(id(tunnel))),
                 Turn::LookUnwritten => host.look(None),
                 Turn::Everything => {
                     let all = host.book.everything(false);

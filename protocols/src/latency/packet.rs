@@ -25,7 +25,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// The request.
+    /// The echo request, as octets from the ICMP header on.
     #[must_use]
     pub fn request(&self) -> [u8; LENGTH] {
         self.message(ECHO_REQUEST)

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use clap::{Arg, Command, CommandFactory as _, ValueEnum as _};
 use clap_complete::Shell;
 
-use super::{Line, Names};
+use super::{Cli, Names};
 
 /// The completion script for a shell.
 #[must_use]
 pub fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Line::command(), "warren", &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), "warren", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     if shell == Shell::Bash {
         in_bash(&script).replace(" -o default warren\n", " -o default warren doublezero\n")
@@ -38,7 +38,7 @@ struct Asked {
 }
 
 fn asked() -> Vec<Asked> {
-    let mut grammar = Line::command();
+    let mut grammar = Cli::command();
     grammar.build();
     let mut found = Vec::new();
     collect(&grammar, &[], &mut found);

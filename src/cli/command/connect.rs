@@ -23,12 +23,12 @@ pub struct Connect {
     pub allocate_addr: bool,
     /// How and how long.
     #[command(flatten)]
-    pub how: How,
+    pub how: ConnectOptions,
 }
 
 /// Which device, and how long to wait.
 #[derive(clap::Args, Clone, Debug)]
-pub struct How {
+pub struct ConnectOptions {
     /// The device, by its code or account, instead of the nearest one that has room.
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<String>,
@@ -102,8 +102,8 @@ pub struct Move {
 impl Move {
     /// How it connects: to whichever device that is.
     #[must_use]
-    pub fn how(&self) -> How {
-        How {
+    pub fn how(&self) -> ConnectOptions {
+        ConnectOptions {
             device: None,
             ip_verifier_url: self.ip_verifier_url.clone(),
             client_ip: None,

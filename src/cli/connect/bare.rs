@@ -6,14 +6,14 @@ use serde_json::json;
 use warren_ledger::accounts::User;
 
 use super::{
-    establish::{Standing, establish},
+    establish::{RegisteredUser, establish},
     host_state::HostState,
     multicast,
-    proof::Prover,
+    proof::ProofSource,
     session::LedgerSession,
     unicast,
 };
-use crate::{command::How, failure::Failure, operator::soon};
+use crate::{command::ConnectOptions, failure::Failure, operator::soon};
 
 /// What became of a leg.
 enum Leg {
@@ -23,7 +23,6 @@ enum Leg {
     Nothing,
     /// It was not tried.
     Skipped(String),
-    /// It failed.
     Failed(Failure),
 }
 
@@ -34,9 +33,9 @@ enum Leg {
 pub async fn connect(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     asked: &unicast::Asked,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<(), Failure> {
     let ibrl = match skipped(session, host_state).await? {
         Some(leg) => leg,
@@ -66,7 +65,11 @@ pub async fn connect(
     )
 }
 
-async fn leg(session: &LedgerSession<'_>, found: Result<Option<Standing>, Failure>, how: &How) -> Leg {
+async fn leg(
+    session: &LedgerSession<'_>,
+    found: Result<Option<RegisteredUser>, Failure>,
+    how: &ConnectOptions,
+) -> Leg {
     let standing = match found {
         Ok(Some(standing)) => standing,
         Ok(None) => return Leg::Nothing,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::json;
 use warren_ledger::{
-    Forms,
+    InstructionForms,
     accounts::User,
     instructions::{BuildError, MOST_GROUPS_OF_ROLES, Permission, UpdateMulticastGroupRoles},
 };
@@ -30,7 +30,6 @@ pub struct Change<'a> {
     pub client_ip: Ipv4Addr,
     /// The user's account.
     pub key: &'a Pubkey,
-    /// Its pass.
     pub pass: &'a Pass,
     /// All multicast groups of the ledger, by account.
     pub groups: &'a Groups,
@@ -128,7 +127,7 @@ impl Change<'_> {
     /// Joins the groups again that came with a feed and whose subscription went with the change.
     async fn rejoin(&self, lost: &[Pubkey]) -> Result<u64, Failure> {
         let user = self.session.user(self.key).await?;
-        let swap = plan::Swap {
+        let swap = plan::FeedChanges {
             leaves: vec![],
             joins: plan::rejoin(&user, self.feeds, lost),
         };
@@ -174,7 +173,7 @@ struct Sent {
 }
 
 /// Programs up to 0.38 take no role beside a subscription that came with a feed: it is given up with the change then.
-fn as_sent(changes: &[(Pubkey, Roles)], now: &ByGroup, pass: &Pass, forms: Forms) -> Sent {
+fn as_sent(changes: &[(Pubkey, Roles)], now: &ByGroup, pass: &Pass, forms: InstructionForms) -> Sent {
     let mut lost = Vec::new();
     let by_feed = |group: &Pubkey| pass.has_seats() && !pass.allows.mgroup_sub_allowlist.contains(group);
     let roles = changes.iter().map(|(group, roles)| {
@@ -198,7 +197,7 @@ fn as_sent(changes: &[(Pubkey, Roles)], now: &ByGroup, pass: &Pass, forms: Forms
 }
 
 /// The roles that the program looks for on the pass's lists: all that are sent, for later ones those that are gained.
-fn asking(sent: &[(Pubkey, Roles)], now: &ByGroup, forms: Forms) -> ByGroup {
+fn asking(sent: &[(Pubkey, Roles)], now: &ByGroup, forms: InstructionForms) -> ByGroup {
     let held = |group: &Pubkey| now.get(group).copied().unwrap_or_default();
     let asked = |(group, roles): &(Pubkey, Roles)| {
         let roles = if forms.asks_for_gained_roles_only {
@@ -221,7 +220,7 @@ mod tests {
         publisher: true,
         subscriber: true,
     };
-    const LATER: Forms = Forms {
+    const LATER: InstructionForms = InstructionForms {
         folds_groups: true,
         asks_for_gained_roles_only: true,
         deletes_by_pass_type: true,
@@ -243,7 +242,7 @@ mod tests {
     fn to_publish_beside_a_feeds_group_gives_the_subscription_up_for_a_moment() {
         let now = ByGroup::from([(key(1), Roles::SUBSCRIBER)]);
         let changes = [(key(1), BOTH)];
-        let sent = as_sent(&changes, &now, &seats(&[]), Forms::default());
+        let sent = as_sent(&changes, &now, &seats(&[]), InstructionForms::default());
         assert_eq!(
             sent,
             Sent {
@@ -257,7 +256,7 @@ mod tests {
             &[(key(1), Roles::SUBSCRIBER)],
             &now,
             &seats(&[]),
-            Forms::default(),
+            InstructionForms::default(),
         );
         assert_eq!(
             sent,
@@ -277,7 +276,7 @@ mod tests {
             lost: vec![],
         };
         assert_eq!(
-            as_sent(&changes, &now, &seats(&[key(1)]), Forms::default()),
+            as_sent(&changes, &now, &seats(&[key(1)]), InstructionForms::default()),
             plain
         );
         assert_eq!(as_sent(&changes, &now, &seats(&[]), LATER), plain);
@@ -287,7 +286,10 @@ mod tests {
     fn later_programs_look_only_at_roles_that_are_gained() {
         let now = ByGroup::from([(key(1), Roles::SUBSCRIBER)]);
         let sent = [(key(1), BOTH), (key(2), Roles::SUBSCRIBER)];
-        assert_eq!(asking(&sent, &now, Forms::default()), ByGroup::from(sent));
+        assert_eq!(
+            asking(&sent, &now, InstructionForms::default()),
+            ByGroup::from(sent)
+        );
         assert_eq!(
             asking(&sent, &now, LATER),
             ByGroup::from([(key(1), Roles::PUBLISHER), (key(2), Roles::SUBSCRIBER)])

@@ -10,10 +10,10 @@ use warren_state::Pubkey;
 
 use super::{
     host_state::HostState,
-    select::{self, CapacityKind, Choice, Measured, NoDevice, Wish},
+    select::{self, CapacityKind, Choice, DeviceRequest, Measured, NoDevice},
     session::LedgerSession,
 };
-use crate::{command::How, failure::Failure};
+use crate::{command::ConnectOptions, failure::Failure};
 
 /// The daemon's first round of measurements is done within this.
 const MEASURED_WITHIN: Duration = Duration::from_secs(60);
@@ -37,20 +37,20 @@ pub async fn choose(
     host_state: &HostState,
     candidates: &Candidates<'_>,
     capacity: CapacityKind,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<Choice, Failure> {
     let measured = match (measurements(session, how.device.is_some()).await, &how.device) {
         (Ok(measured), _) => measured,
         (Err(_), Some(_)) => vec![],
         (Err(failure), None) => return Err(failure),
     };
-    let wish = Wish {
+    let request = DeviceRequest {
         capacity,
         named: how.device.as_deref(),
         taken: host_state.taken(candidates.all),
     };
     let among = candidates.only.as_ref().map_or(candidates.all, |(only, _)| only);
-    let choice = select::choose(among, &measured, &wish).map_err(|error| no_device(&error))?;
+    let choice = select::choose(among, &measured, &request).map_err(|error| no_device(&error))?;
     let code = code(candidates.all, &choice);
     let latency = choice.min_latency_ns.map_or_else(
         || "latency not measured".to_owned(),
@@ -61,9 +61,10 @@ pub async fn choose(
         &format!("{code}, {latency}, the tunnel will end at {}", choice.endpoint),
         json!({ "device": choice.device.to_string(), "code": code, "endpoint": choice.endpoint.to_string(), "min_latency_ns": choice.min_latency_ns }),
     );
-    if let (Some((_, why)), Ok(nearest)) =
-        (&candidates.only, select::choose(candidates.all, &measured, &wish))
-    {
+    if let (Some((_, why)), Ok(nearest)) = (
+        &candidates.only,
+        select::choose(candidates.all, &measured, &request),
+    ) {
         tell_nearer(session, candidates.all, &choice, &nearest, why);
     }
     Ok(choice)

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use serde_json::json;
 use warren_api::{
     client::{Client, ClientError},
+    open_enum::OpenEnum,
     v3::{Status, Tunnel, TunnelSource},
-    word::Word,
 };
 use warren_ledger::{
     ProgramError,
@@ -216,7 +216,7 @@ async fn leftovers(
 }
 
 fn is_multicast(tunnel: &Tunnel) -> bool {
-    let kind = tunnel.user_type.as_ref().and_then(Word::known);
+    let kind = tunnel.user_type.as_ref().and_then(OpenEnum::known);
     kind == Some(ServiceKind::Multicast)
 }
 

@@ -9,10 +9,10 @@ use super::{
     session::LedgerSession,
     wait::{self, Limit},
 };
-use crate::{command::How, failure::Failure};
+use crate::{command::ConnectOptions, failure::Failure};
 
 /// A user that stands on the ledger as it was asked for.
-pub struct Standing {
+pub struct RegisteredUser {
     /// Its account.
     pub key: Pubkey,
     /// The slot of the last change; 0 when there was none.
@@ -37,10 +37,10 @@ pub struct Outcome {
 /// When it does not come up in time.
 pub async fn establish(
     session: &LedgerSession<'_>,
-    standing: &Standing,
-    how: &How,
+    standing: &RegisteredUser,
+    how: &ConnectOptions,
 ) -> Result<Outcome, Failure> {
-    let Standing { key, slot, groups } = standing;
+    let RegisteredUser { key, slot, groups } = standing;
     enable(session).await?;
     let limit = Limit::of(how.wait.timeout);
     session.steps.set_outcome(format!(

@@ -11,7 +11,7 @@ use warren_state::Pubkey;
 
 use super::{passes::Pass, session::LedgerSession};
 use crate::failure::Failure;
-use plan::{ByKey, Join, Leave, Standing, Swap};
+use plan::{ByKey, FeedChanges, Join, Leave, SeatHolder};
 
 /// Feeds to join and to leave, by their codes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -37,7 +37,7 @@ pub struct Member<'a> {
 ///
 /// # Errors
 /// When there is no such feed there, or the program would refuse any of it.
-pub fn swap(standing: Standing<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<Swap, Failure> {
+pub fn swap(standing: SeatHolder<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<FeedChanges, Failure> {
     let all = |codes: &[String]| {
         codes
             .iter()
@@ -66,7 +66,7 @@ pub async fn send(
     session: &LedgerSession<'_>,
     member: Member<'_>,
     feeds: &ByKey,
-    swap: &Swap,
+    swap: &FeedChanges,
 ) -> Result<u64, Failure> {
     let (device, user, access_pass) = (member.user.device_pk, *member.key, member.pass.key);
     let mut slot = 0;
@@ -151,7 +151,7 @@ async fn one(
 }
 
 /// Feeds to leave are looked for among those that are held too: the device's metro may have lost one.
-fn leaving(standing: Standing<'_>, exchange: &Pubkey, codes: &[String]) -> Result<Vec<Pubkey>, Failure> {
+fn leaving(standing: SeatHolder<'_>, exchange: &Pubkey, codes: &[String]) -> Result<Vec<Pubkey>, Failure> {
     let held = |code: &String| {
         let held = &standing.user.feed_pks;
         held.iter()

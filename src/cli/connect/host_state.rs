@@ -16,7 +16,7 @@ use super::{
     pin, select,
     session::LedgerSession,
 };
-use crate::{command::How, failure::Failure};
+use crate::{command::ConnectOptions, failure::Failure};
 
 /// Where this host stands with the network.
 pub struct HostState {
@@ -24,7 +24,6 @@ pub struct HostState {
     pub client_ip: Ipv4Addr,
     /// The passes that may let it in: at least one.
     pub passes: Passes,
-    /// Its users.
     pub users: BTreeMap<Pubkey, User>,
 }
 
@@ -34,7 +33,7 @@ impl HostState {
     ///
     /// # Errors
     /// When the daemon or the ledger does not answer, the named address cannot be used here, or there is no pass.
-    pub async fn look(session: &LedgerSession<'_>, how: &How) -> Result<Self, Failure> {
+    pub async fn look(session: &LedgerSession<'_>, how: &ConnectOptions) -> Result<Self, Failure> {
         let status = host::daemon(session.daemon, &session.operator).await?;
         let client_ip = match how.client_ip {
             Some(named) => pin::settle(session, &status, named).await?,
@@ -77,7 +76,7 @@ impl HostState {
         session: &LedgerSession<'_>,
         key: &Pubkey,
         user: &User,
-        how: &How,
+        how: &ConnectOptions,
     ) -> Result<Pass, Failure> {
         session
             .pass_of(&self.passes, key, user, how.wait.access_pass()?)
@@ -116,7 +115,7 @@ pub async fn resumable(
     key: &Pubkey,
     user: &User,
     devices: &BTreeMap<Pubkey, Device>,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<(), Failure> {
     if user.owner != session.payer {
         return Err(made_by_another(session, key, user).await);

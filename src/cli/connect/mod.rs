@@ -33,15 +33,15 @@ use warren_api::{client::Client, v3};
 
 use super::{
     OK,
-    command::{Connect, Disconnect, How, LedgerFlags, Move, MulticastCommand, Service},
+    command::{Connect, ConnectOptions, Disconnect, LedgerFlags, Move, MulticastCommand, Service},
     environment,
     failure::Failure,
     progress,
 };
-use establish::{Outcome, Standing, establish};
+use establish::{Outcome, RegisteredUser, establish};
 use feeds::Feeds;
 use host_state::HostState;
-use proof::Prover;
+use proof::ProofSource;
 use session::LedgerSession;
 use steps::Steps;
 
@@ -63,7 +63,7 @@ pub async fn connect(
         let asked = Asked::of(command.service, command.tenant, command.allocate_addr)?;
         reachable(daemon).await?;
         let session = LedgerSession::open(flags, daemon, &steps).await?;
-        let prover = Prover::new(&session, &command.how)?;
+        let prover = ProofSource::new(&session, &command.how)?;
         let host_state = HostState::look(&session, &command.how).await?;
         asked.connect(&session, &host_state, &prover, &command.how).await
     };
@@ -124,8 +124,8 @@ impl Asked {
         &self,
         session: &LedgerSession<'_>,
         host_state: &HostState,
-        prover: &Prover<'_>,
-        how: &How,
+        prover: &ProofSource<'_>,
+        how: &ConnectOptions,
     ) -> Result<(), Failure> {
         let standing = match self {
             Self::Everything(asked) => return bare::connect(session, host_state, prover, asked, how).await,
@@ -137,7 +137,11 @@ impl Asked {
 }
 
 /// Waits for the tunnel, and tells the end.
-async fn finish(session: &LedgerSession<'_>, standing: Option<&Standing>, how: &How) -> Result<(), Failure> {
+async fn finish(
+    session: &LedgerSession<'_>,
+    standing: Option<&RegisteredUser>,
+    how: &ConnectOptions,
+) -> Result<(), Failure> {
     let Some(standing) = standing else {
         let text = "The access pass allows no groups: there is nothing to connect to";
         session.steps.finish(text, json!({ "user": null, "up": false }));

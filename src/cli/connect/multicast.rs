@@ -12,21 +12,21 @@ use super::{
     catalogue::{self, Groups},
     change::Change,
     device::{self, Candidates},
-    establish::{Standing, enable},
+    establish::{RegisteredUser, enable},
     feeds::{
         self, Feeds, Member,
         plan::{self, ByKey},
     },
     host_state::{HostState, resumable, tell_pass},
     passes::Pass,
-    proof::Prover,
+    proof::ProofSource,
     roles::{self, ByGroup, Roles},
     select::CapacityKind,
     session::LedgerSession,
     unicast,
 };
 use crate::{
-    command::{GroupRole, How},
+    command::{ConnectOptions, GroupRole},
     failure::Failure,
     name,
 };
@@ -93,10 +93,10 @@ struct Offer {
 pub async fn connect(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     asked: &Asked,
-    how: &How,
-) -> Result<Option<Standing>, Failure> {
+    how: &ConnectOptions,
+) -> Result<Option<RegisteredUser>, Failure> {
     let offer = Offer {
         groups: session.groups().await?,
         feeds: session.feeds().await?,
@@ -128,7 +128,7 @@ pub async fn connect(
     )
     .await?;
     let groups = catalogue::visible(&roles::of(&session.user(&key).await?), &offer.groups);
-    Ok(Some(Standing {
+    Ok(Some(RegisteredUser {
         key,
         slot: made.max(slot),
         groups: Some(groups),
@@ -193,7 +193,7 @@ async fn pass_for(
     key: &Pubkey,
     user: &User,
     asked: &Asked,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<Pass, Failure> {
     let pass = host_state.pass_of(session, key, user, how).await?;
     let joins = matches!(asked, Asked::Feeds(feeds) if !feeds.join.is_empty());
@@ -220,15 +220,15 @@ fn feeds_of(
     offer: &Offer,
     asked: &Asked,
     Member { key, user, pass }: Member<'_>,
-) -> Result<plan::Swap, Failure> {
-    let standing = plan::Standing {
+) -> Result<plan::FeedChanges, Failure> {
+    let standing = plan::SeatHolder {
         user,
         pass,
         passes: &host_state.passes.0,
         feeds: &offer.feeds,
     };
     if matches!(asked, Asked::Groups(_)) || (*asked == Asked::All && !pass.has_seats()) {
-        return Ok(plan::Swap::default());
+        return Ok(plan::FeedChanges::default());
     }
     let Some(device) = offer.devices.get(&user.device_pk) else {
         let what = format!(
@@ -315,10 +315,10 @@ type Made = (Pubkey, User, Pass, u64);
 async fn create(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     offer: &Offer,
     asked: &Asked,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<Option<Made>, Failure> {
     if let Asked::Feeds(Feeds { join, .. }) = asked
         && join.is_empty()

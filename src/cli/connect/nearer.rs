@@ -6,7 +6,7 @@ use warren_api::v3::{Round, TargetLatency, V3Latency};
 
 /// What is worth a move.
 #[derive(Clone, Copy, Debug)]
-pub struct Worth {
+pub struct MoveThreshold {
     /// Nearer by so much at least, in each round.
     pub by: Duration,
     /// For so long.
@@ -15,7 +15,7 @@ pub struct Worth {
 
 /// A device that is worth it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Nearer {
+pub struct NearerDevice {
     /// Its account.
     pub device: String,
     /// Its short name.
@@ -26,7 +26,7 @@ pub struct Nearer {
 
 /// Why the host stays where it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Stay {
+pub enum StayReason {
     /// The device in use is not measured.
     Unmeasured,
     /// The daemon keeps no more rounds than these, which are shorter than what is asked for.
@@ -43,10 +43,10 @@ pub fn find(
     latency: &V3Latency,
     current: &str,
     usable: &BTreeSet<String>,
-    worth: Worth,
+    worth: MoveThreshold,
     now_ms: u64,
-) -> Result<Nearer, Stay> {
-    let here = best(latency, current).ok_or(Stay::Unmeasured)?;
+) -> Result<NearerDevice, StayReason> {
+    let here = best(latency, current).ok_or(StayReason::Unmeasured)?;
     let start = now_ms.saturating_sub(milliseconds(worth.lasting));
     let slack = milliseconds(Duration::from_secs_f64(latency.interval_seconds.max(0.0))) * 3 / 2;
     let reaches_back = |target: &TargetLatency| {
@@ -60,7 +60,7 @@ pub fn find(
             .history
             .first()
             .map_or(0, |round| now_ms.saturating_sub(round.unix_ms));
-        return Err(Stay::NotKnown(Duration::from_millis(known)));
+        return Err(StayReason::NotKnown(Duration::from_millis(known)));
     }
     let others: BTreeSet<&str> = latency
         .targets
@@ -74,7 +74,7 @@ pub fn find(
         .filter_map(|device| {
             let there = best(latency, device).filter(|there| reaches_back(there))?;
             let least = least(there, here, start, worth.by)?;
-            Some(Nearer {
+            Some(NearerDevice {
                 device: device.to_owned(),
                 code: there.device_code.clone(),
                 least,
@@ -86,7 +86,7 @@ pub fn find(
                 std::cmp::Reverse(nearer.code.clone()),
             )
         })
-        .ok_or(Stay::NoneNearer)
+        .ok_or(StayReason::NoneNearer)
 }
 
 /// The address of a device that answers soonest.
@@ -134,7 +134,7 @@ fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4)
 }
 
-impl fmt::Display for Stay {
+impl fmt::Display for StayReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unmeasured => f.write_str("the device in use has not been measured"),
@@ -185,11 +185,15 @@ mod tests {
         }
     }
 
-    fn found(targets: Vec<TargetLatency>, usable: &[&str]) -> Result<Nearer, Stay> {
+    fn found(targets: Vec<TargetLatency>, usable: &[&str]) -> Result<NearerDevice, StayReason> {
         found_for(targets, usable, Duration::from_secs(3600))
     }
 
-    fn found_for(targets: Vec<TargetLatency>, usable: &[&str], lasting: Duration) -> Result<Nearer, Stay> {
+    fn found_for(
+        targets: Vec<TargetLatency>,
+        usable: &[&str],
+        lasting: Duration,
+    ) -> Result<NearerDevice, StayReason> {
         let latency = V3Latency {
             schema: 1,
             ready: true,
@@ -204,7 +208,7 @@ mod tests {
             targets,
         };
         let usable = usable.iter().map(|device| (*device).to_owned()).collect();
-        let worth = Worth {
+        let worth = MoveThreshold {
             by: Duration::from_millis(5),
             lasting,
         };
@@ -230,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             found(vec![steady("here", 20), steady("near", 16)], &["near"]),
-            Err(Stay::NoneNearer)
+            Err(StayReason::NoneNearer)
         );
     }
 
@@ -246,13 +250,13 @@ mod tests {
             })
         };
         let with = |near: TargetLatency| found(vec![steady("here", 20), near], &["near"]);
-        assert_eq!(with(but(30, round(30, 18, 3))), Err(Stay::NoneNearer));
+        assert_eq!(with(but(30, round(30, 18, 3))), Err(StayReason::NoneNearer));
         assert_eq!(
             with(but(30, round(30, 9, 2))),
-            Err(Stay::NoneNearer),
+            Err(StayReason::NoneNearer),
             "it lost more"
         );
-        assert_eq!(with(but(30, round(30, 0, 0))), Err(Stay::NoneNearer));
+        assert_eq!(with(but(30, round(30, 0, 0))), Err(StayReason::NoneNearer));
         assert!(with(but(70, round(70, 18, 3))).is_ok(), "before the time");
     }
 
@@ -264,7 +268,7 @@ mod tests {
             &["near"],
             Duration::from_secs(60),
         );
-        assert_eq!(latency, Err(Stay::NoneNearer));
+        assert_eq!(latency, Err(StayReason::NoneNearer));
     }
 
     #[test]
@@ -282,8 +286,11 @@ mod tests {
         young.history.retain(|round| round.unix_ms >= NOW - 20 * MINUTE);
         assert_eq!(
             found(vec![young, steady("near", 9)], &["near"]),
-            Err(Stay::NotKnown(Duration::from_secs(1200)))
+            Err(StayReason::NotKnown(Duration::from_secs(1200)))
         );
-        assert_eq!(found(vec![steady("near", 9)], &["near"]), Err(Stay::Unmeasured));
+        assert_eq!(
+            found(vec![steady("near", 9)], &["near"]),
+            Err(StayReason::Unmeasured)
+        );
     }
 }

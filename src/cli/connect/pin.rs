@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use serde_json::json;
-use warren_api::{v3, word::Word};
+use warren_api::{open_enum::OpenEnum, v3};
 use warren_state::address::is_public;
 
 use super::{host, passes::Passes, session::LedgerSession};
@@ -56,7 +56,7 @@ fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Resu
             advice,
         ))
     };
-    if status.client_ip_source.as_ref().and_then(Word::known) == Some(v3::AddressSource::Flag) {
+    if status.client_ip_source.as_ref().and_then(OpenEnum::known) == Some(v3::AddressSource::Flag) {
         let now = status.client_ip.as_deref().unwrap_or("another address");
         let why = format!("the daemon was started with -client-ip {now}, which takes precedence");
         return unusable(

@@ -22,7 +22,7 @@ use warren_state::Pubkey;
 use super::session::LedgerSession;
 use crate::{
     USAGE,
-    command::How,
+    command::ConnectOptions,
     failure::Failure,
     operator::{Operator, soon},
 };
@@ -39,29 +39,29 @@ const PATHS: &str = "The verification request and the tunnel would leave this ho
                      the address the tunnel must use, or point --ip-verifier-url at a verifier reachable over that path.";
 
 /// Gets proofs for one run of a verb: one for each kind of service, when it is needed.
-pub struct Prover<'a> {
+pub struct ProofSource<'a> {
     session: &'a LedgerSession<'a>,
     verifier: Option<Verifier>,
     /// `--client-ip`
     named: Option<Ipv4Addr>,
-    proven: Mutex<BTreeMap<UserType, Option<Proven>>>,
+    proven: Mutex<BTreeMap<UserType, Option<CheckedProof>>>,
 }
 
 /// A proof that the program takes.
 #[derive(Clone, Debug)]
-pub struct Proven {
+pub struct CheckedProof {
     /// For the arguments of the instruction that makes the user.
     pub proof: IpProof,
     /// Has the ledger check its signature; stands in the same transaction.
     pub check: Instruction,
 }
 
-impl<'a> Prover<'a> {
+impl<'a> ProofSource<'a> {
     /// Asks nobody yet.
     ///
     /// # Errors
     /// When the service's URL cannot be used.
-    pub fn new(session: &'a LedgerSession<'a>, how: &How) -> Result<Self, Failure> {
+    pub fn new(session: &'a LedgerSession<'a>, how: &ConnectOptions) -> Result<Self, Failure> {
         let operator = &session.operator;
         let endpoint = match named(how.ip_verifier_url.as_deref(), operator) {
             Some(Named { url, origin }) => endpoint(&url, &origin)?,
@@ -80,7 +80,11 @@ impl<'a> Prover<'a> {
     ///
     /// # Errors
     /// When the service saw this host at another address, or its proof is one that the program would refuse.
-    pub async fn proof(&self, client_ip: Ipv4Addr, user_type: UserType) -> Result<Option<Proven>, Failure> {
+    pub async fn proof(
+        &self,
+        client_ip: Ipv4Addr,
+        user_type: UserType,
+    ) -> Result<Option<CheckedProof>, Failure> {
         let known = self
             .proven
             .lock()
@@ -98,7 +102,11 @@ impl<'a> Prover<'a> {
         Ok(proven)
     }
 
-    async fn obtain(&self, client_ip: Ipv4Addr, user_type: UserType) -> Result<Option<Proven>, Failure> {
+    async fn obtain(
+        &self,
+        client_ip: Ipv4Addr,
+        user_type: UserType,
+    ) -> Result<Option<CheckedProof>, Failure> {
         let steps = self.session.steps;
         let Some(verifier) = &self.verifier else {
             steps.detail(
@@ -135,7 +143,7 @@ impl<'a> Prover<'a> {
         let fields =
             json!({ "client_ip": client_ip.to_string(), "verifier": verifier.shown(), "epoch": proof.epoch });
         steps.done(STEP, &format!("IP ownership verified for {client_ip}"), fields);
-        Ok(Some(Proven {
+        Ok(Some(CheckedProof {
             proof,
             check: proof.ed25519_instruction(&authority),
         }))

@@ -20,16 +20,16 @@ use warren_state::Pubkey;
 
 use super::{
     device::no_device,
-    establish::{Standing, enable},
+    establish::{RegisteredUser, enable},
     host_state::{HostState, made_by_another},
-    nearer::{self, Nearer, Worth},
-    proof::Prover,
-    select::{self, CapacityKind, Choice, Wish},
+    nearer::{self, MoveThreshold, NearerDevice},
+    proof::ProofSource,
+    select::{self, CapacityKind, Choice, DeviceRequest},
     session::LedgerSession,
     wait::{self, Limit},
 };
 use crate::{
-    command::{How, Move},
+    command::{ConnectOptions, Move},
     failure::Failure,
     operator::soon,
 };
@@ -38,8 +38,8 @@ use crate::{
 ///
 /// # Errors
 /// When the daemon or the ledger does not answer, the program refuses, or the tunnel does not arrive in time.
-pub async fn run(session: &LedgerSession<'_>, asked: &Move, how: &How) -> Result<(), Failure> {
-    let prover = Prover::new(session, how)?;
+pub async fn run(session: &LedgerSession<'_>, asked: &Move, how: &ConnectOptions) -> Result<(), Failure> {
+    let prover = ProofSource::new(session, how)?;
     let host_state = HostState::look(session, how).await?;
     let (key, user) = host_state.user(false).ok_or_else(|| {
         Failure::new(
@@ -51,7 +51,7 @@ pub async fn run(session: &LedgerSession<'_>, asked: &Move, how: &How) -> Result
         return Err(made_by_another(session, key, user).await);
     }
     let devices = session.devices().await?;
-    let worth = Worth {
+    let worth = MoveThreshold {
         by: asked.if_better_by,
         lasting: asked.lasting,
     };
@@ -86,7 +86,7 @@ pub async fn run(session: &LedgerSession<'_>, asked: &Move, how: &How) -> Result
     let slot = carry_out(session, &host_state, &prover, &devices, (key, user), &choice, how).await?;
     arrive(
         session,
-        &Standing {
+        &RegisteredUser {
             key: *key,
             slot,
             groups: None,
@@ -102,8 +102,8 @@ async fn look(
     host_state: &HostState,
     devices: &BTreeMap<Pubkey, Device>,
     user: &User,
-    worth: Worth,
-) -> Result<Result<Nearer, nearer::Stay>, Failure> {
+    worth: MoveThreshold,
+) -> Result<Result<NearerDevice, nearer::StayReason>, Failure> {
     let latency: V3Latency = session.daemon.read("/v3/latency").await?;
     let usable: BTreeSet<String> = devices
         .keys()
@@ -128,15 +128,15 @@ fn choose(
     devices: &BTreeMap<Pubkey, Device>,
     device: &str,
 ) -> Result<Choice, Failure> {
-    let wish = Wish {
+    let request = DeviceRequest {
         capacity: CapacityKind::Unicast,
         named: Some(device),
         taken: host_state.taken(devices),
     };
-    select::choose(devices, &[], &wish).map_err(|error| no_device(&error))
+    select::choose(devices, &[], &request).map_err(|error| no_device(&error))
 }
 
-fn told(devices: &BTreeMap<Pubkey, Device>, user: &User, nearer: &Nearer, lasting: Duration) -> String {
+fn told(devices: &BTreeMap<Pubkey, Device>, user: &User, nearer: &NearerDevice, lasting: Duration) -> String {
     let from = code(devices, &user.device_pk);
     let lasting = humantime::format_duration(lasting);
     match nearer.least {
@@ -156,11 +156,11 @@ fn told(devices: &BTreeMap<Pubkey, Device>, user: &User, nearer: &Nearer, lastin
 async fn carry_out(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     devices: &BTreeMap<Pubkey, Device>,
     (key, user): (&Pubkey, &User),
     choice: &Choice,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<u64, Failure> {
     let prefixes = |device: &Pubkey| {
         let device = devices.get(device).ok_or(ProgramError::InvalidDevicePubkey)?;
@@ -241,9 +241,9 @@ fn refused(failure: Failure, to: &str) -> Failure {
 
 async fn arrive(
     session: &LedgerSession<'_>,
-    standing: &Standing,
+    standing: &RegisteredUser,
     choice: &Choice,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<(), Failure> {
     let fields =
         json!({ "moved": true, "user": standing.key.to_string(), "endpoint": choice.endpoint.to_string() });

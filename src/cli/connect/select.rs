@@ -48,7 +48,7 @@ pub struct Measured {
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Wish<'a> {
+pub struct DeviceRequest<'a> {
     /// The service.
     pub capacity: CapacityKind,
     /// This device and no other, by code or account.
@@ -109,11 +109,11 @@ pub enum Unusable {
 pub fn choose(
     devices: &BTreeMap<Pubkey, Device>,
     measured: &[Measured],
-    wish: &Wish<'_>,
+    request: &DeviceRequest<'_>,
 ) -> Result<Choice, NoDevice> {
-    if let Some(name) = wish.named {
+    if let Some(name) = request.named {
         let (key, device) = find(devices, name).ok_or_else(|| NoDevice::Unknown(name.to_owned()))?;
-        return named(key, device, measured, wish).map_err(|reason| NoDevice::Unusable {
+        return named(key, device, measured, request).map_err(|reason| NoDevice::Unusable {
             code: device.code.clone(),
             reason,
         });
@@ -121,7 +121,7 @@ pub fn choose(
     let mut reasons = Vec::new();
     let mut candidates = Vec::new();
     for (key, device) in devices {
-        match nearest(key, device, measured, wish) {
+        match nearest(key, device, measured, request) {
             Ok((rank, choice)) => candidates.push((rank, device.code.as_str(), choice)),
             Err(reason) => reasons.push((device.code.clone(), reason)),
         }
@@ -160,11 +160,16 @@ pub fn endpoints(device: &Device) -> Vec<Ipv4Addr> {
     all
 }
 
-fn named(key: &Pubkey, device: &Device, measured: &[Measured], wish: &Wish<'_>) -> Result<Choice, Unusable> {
-    has_room(device, wish.capacity)?;
+fn named(
+    key: &Pubkey,
+    device: &Device,
+    measured: &[Measured],
+    request: &DeviceRequest<'_>,
+) -> Result<Choice, Unusable> {
+    has_room(device, request.capacity)?;
     let free: Vec<Ipv4Addr> = endpoints(device)
         .into_iter()
-        .filter(|ip| !wish.taken.contains(ip))
+        .filter(|ip| !request.taken.contains(ip))
         .collect();
     let best = answers(key, measured)
         .filter(|row| free.contains(&row.device_ip))
@@ -184,12 +189,12 @@ fn nearest(
     key: &Pubkey,
     device: &Device,
     measured: &[Measured],
-    wish: &Wish<'_>,
+    request: &DeviceRequest<'_>,
 ) -> Result<((i64, i64), Choice), Unusable> {
-    has_room(device, wish.capacity)?;
+    has_room(device, request.capacity)?;
     let free: Vec<Ipv4Addr> = endpoints(device)
         .into_iter()
-        .filter(|ip| !wish.taken.contains(ip))
+        .filter(|ip| !request.taken.contains(ip))
         .collect();
     if free.is_empty() {
         return Err(Unusable::Taken);

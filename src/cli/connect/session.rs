@@ -6,10 +6,10 @@ use serde_json::json;
 use tokio::time::Instant;
 use warren_api::client::Client;
 use warren_ledger::{
-    Account, Forms, Keypair,
+    Account, InstructionForms, Keypair,
     accounts::{AccountType, Device, Feed, MulticastGroup, User},
     instructions::{Caller, Instruction, Permission},
-    rpc::Listed,
+    rpc::AccountListing,
     send::{Confirmed, Progress, SendError, SendSettings, TransactionFailure, send},
 };
 use warren_state::Pubkey;
@@ -38,7 +38,7 @@ pub struct LedgerSession<'a> {
     /// The key that signs and pays, which owns the users that are made.
     pub payer: Pubkey,
     /// Which forms of transactions the program takes.
-    pub forms: Forms,
+    pub forms: InstructionForms,
     keypair: Keypair,
 }
 
@@ -56,7 +56,11 @@ impl<'a> LedgerSession<'a> {
             &format!("{payer} from {}", found.place),
             json!({ "payer": payer.to_string() }),
         );
-        let forms = operator.check_version().await?.map(Forms::of).unwrap_or_default();
+        let forms = operator
+            .check_version()
+            .await?
+            .map(InstructionForms::of)
+            .unwrap_or_default();
         let balance = operator.ledger.balance(&payer, soon()).await?;
         if balance.0 == 0 {
             let what = format!("the keypair {payer} has no balance on {}", operator.network());
@@ -140,7 +144,7 @@ impl<'a> LedgerSession<'a> {
     /// # Errors
     /// When the ledger does not answer, or one does not read: what it holds is not known then.
     pub async fn users(&self, client_ip: Ipv4Addr) -> Result<BTreeMap<Pubkey, User>, Failure> {
-        let Listed {
+        let AccountListing {
             accounts, unreadable, ..
         } = self.operator.ledger.users_at(client_ip, soon()).await?;
         if let Some((key, reason)) = unreadable.first_key_value() {

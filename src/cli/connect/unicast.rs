@@ -10,14 +10,14 @@ use warren_state::Pubkey;
 
 use super::{
     device::{self, Candidates},
-    establish::{Standing, enable},
+    establish::{RegisteredUser, enable},
     host,
     host_state::{HostState, resumable, tell_pass},
-    proof::Prover,
+    proof::ProofSource,
     select::CapacityKind,
     session::LedgerSession,
 };
-use crate::{command::How, failure::Failure, operator::soon};
+use crate::{command::ConnectOptions, failure::Failure, operator::soon};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +45,10 @@ impl Asked {
 pub async fn connect(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     asked: &Asked,
-    how: &How,
-) -> Result<Standing, Failure> {
+    how: &ConnectOptions,
+) -> Result<RegisteredUser, Failure> {
     match host_state.user(false) {
         Some((key, user)) => resume(session, host_state, key, user, asked, how).await,
         None => create(session, host_state, prover, asked, how).await,
@@ -58,10 +58,10 @@ pub async fn connect(
 async fn create(
     session: &LedgerSession<'_>,
     host_state: &HostState,
-    prover: &Prover<'_>,
+    prover: &ProofSource<'_>,
     asked: &Asked,
-    how: &How,
-) -> Result<Standing, Failure> {
+    how: &ConnectOptions,
+) -> Result<RegisteredUser, Failure> {
     let named = match asked
         .tenant
         .clone()
@@ -120,7 +120,7 @@ async fn create(
         .await?;
     let user = session.user(&key).await?;
     created(session, &key, &user, &confirmed.signature.to_string());
-    Ok(Standing {
+    Ok(RegisteredUser {
         key,
         slot: confirmed.slot.0,
         groups: None,
@@ -133,8 +133,8 @@ async fn resume(
     key: &Pubkey,
     user: &User,
     asked: &Asked,
-    how: &How,
-) -> Result<Standing, Failure> {
+    how: &ConnectOptions,
+) -> Result<RegisteredUser, Failure> {
     resumable(session, key, user, &session.devices().await?, how).await?;
     tell_pass(session, &host_state.pass_of(session, key, user, how).await?);
     if user.user_type != asked.user_type() {
@@ -158,7 +158,7 @@ async fn resume(
         ));
     }
     there_already(session, key);
-    Ok(Standing {
+    Ok(RegisteredUser {
         key: *key,
         slot: 0,
         groups: None,

@@ -5,8 +5,8 @@ use std::{future::Future, net::Ipv4Addr, time::Duration};
 use tokio::time::Instant;
 use warren_api::{
     client::Client,
+    open_enum::OpenEnum,
     v3::{Refused, Status, Tunnel},
-    word::Word,
 };
 use warren_state::{Phase, Position, Pubkey, SessionCause};
 
@@ -35,10 +35,12 @@ impl Limit {
 
 /// How far something is.
 enum State<T> {
-    /// There.
     There(T),
     /// Not yet: what it is waiting for, and what to do about that.
-    Hangs { on: String, advice: String },
+    Hangs {
+        on: String,
+        advice: String,
+    },
 }
 
 /// Waits until the user's tunnel carries traffic, and the daemon has read the ledger at this slot or later.
@@ -241,7 +243,7 @@ fn advice(tunnel: &Tunnel) -> String {
         .failure
         .as_ref()
         .map_or(&tunnel.phase, |failure| &failure.phase);
-    let cause = tunnel.session_cause.as_ref().and_then(Word::known);
+    let cause = tunnel.session_cause.as_ref().and_then(OpenEnum::known);
     match phase.known() {
         Some(Phase::Peering) if cause == Some(SessionCause::ForbiddenHere) => {
             "This host blocks the session: `warren doctor` looks for the firewall rule, and `warren firewall --print nft` \

@@ -75,7 +75,6 @@ pub fn judge(caller: &Caller) -> Check {
 
 /// What is at the socket's path.
 pub enum SocketFile {
-    /// It is there.
     There {
         /// Whether it is a socket.
         is_socket: bool,
@@ -131,7 +130,7 @@ fn closed(path: &Path) -> Option<(PathBuf, u32)> {
     })
 }
 
-/// Judges.
+/// Whether this caller gets to the socket, and may change things.
 pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
     let path = path.display();
     match file {

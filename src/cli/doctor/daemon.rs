@@ -2,8 +2,8 @@
 
 use warren_api::{
     client::ClientError,
+    open_enum::OpenEnum,
     v3::{AddressSource, Health, PlanReply, Status, Tunnel},
-    word::Word,
 };
 use warren_state::{Backend, FaultClass, ReadProblem, RoleKind, desired::Refusal};
 
@@ -174,7 +174,7 @@ fn ledger(status: &Status) -> Check {
 
 /// An endpoint that answers for another network than ours answers well.
 fn fix(status: &Status) -> &'static str {
-    match status.ledger.last_problem.as_ref().and_then(Word::known) {
+    match status.ledger.last_problem.as_ref().and_then(OpenEnum::known) {
         Some(ReadProblem::OtherProgram) => {
             "the endpoint and the environment do not match: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
                 /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`"
@@ -217,7 +217,7 @@ fn address(status: &Status) -> Check {
 }
 
 fn origin(status: &Status) -> &'static str {
-    match status.client_ip_source.as_ref().and_then(Word::known) {
+    match status.client_ip_source.as_ref().and_then(OpenEnum::known) {
         Some(AddressSource::Flag) => ", as set by -client-ip",
         Some(AddressSource::Pin) => ", which is pinned",
         Some(AddressSource::Hint) => ", as before the daemon's start",

@@ -11,7 +11,7 @@ use super::{
     net::Link,
     path::{Seen, Target},
 };
-use crate::firewall::{Fate, Packet, Protocol, RuleLocation, Ruleset};
+use crate::firewall::{Packet, PacketVerdict, Protocol, RuleLocation, Ruleset};
 
 const FIREWALL: &str = "firewall";
 /// A port that a connection to the device comes from.
@@ -86,11 +86,11 @@ impl Facts<'_> {
         self.packets()
             .into_iter()
             .find_map(|(what, packet)| match rules.fate(&packet) {
-                Fate::Stopped(place) => Some(Stop {
+                PacketVerdict::Stopped(place) => Some(Stop {
                     what,
                     place: Some(place),
                 }),
-                Fate::May(_) | Fate::Passes => None,
+                PacketVerdict::May(_) | PacketVerdict::Passes => None,
             })
     }
 
@@ -100,8 +100,8 @@ impl Facts<'_> {
         self.packets()
             .into_iter()
             .find_map(|(what, packet)| match rules.fate(&packet) {
-                Fate::May(place) => Some((what, place)),
-                Fate::Stopped(_) | Fate::Passes => None,
+                PacketVerdict::May(place) => Some((what, place)),
+                PacketVerdict::Stopped(_) | PacketVerdict::Passes => None,
             })
     }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{check::Check, path::Target};
-use crate::firewall::{Fate, Packet, Protocol, Ruleset};
+use crate::firewall::{Packet, PacketVerdict, Protocol, Ruleset};
 
 const GROUPS: &str = "multicast firewall";
 
@@ -34,13 +34,13 @@ pub fn judge(target: &Target, rules: &Result<Ruleset, String>) -> Option<Check> 
         destination: group,
         protocol: Protocol::UnaskedUdp,
     };
-    let fates: Vec<(Ipv4Addr, Fate)> = groups
+    let fates: Vec<(Ipv4Addr, PacketVerdict)> = groups
         .iter()
         .map(|group| (*group, rules.fate(&packet(*group))))
         .collect();
     let stopped = fates.iter().find_map(|(group, fate)| match fate {
-        Fate::Stopped(place) => Some((group, place)),
-        Fate::May(_) | Fate::Passes => None,
+        PacketVerdict::Stopped(place) => Some((group, place)),
+        PacketVerdict::May(_) | PacketVerdict::Passes => None,
     });
     if let Some((group, place)) = stopped {
         let name = tunnel.name.as_deref().unwrap_or(&target.name);
@@ -54,7 +54,9 @@ pub fn judge(target: &Target, rules: &Result<Ruleset, String>) -> Option<Check> 
             ),
         ));
     }
-    let may = fates.iter().any(|(_, fate)| matches!(fate, Fate::May(_)));
+    let may = fates
+        .iter()
+        .any(|(_, fate)| matches!(fate, PacketVerdict::May(_)));
     Some(Check::pass(
         GROUPS,
         if may {
@@ -123,11 +125,11 @@ mod tests {
 
     #[test]
     fn what_nobody_here_asked_for_is_dropped_by_a_firewall_that_only_lets_answers_in() {
-        let answers = (Field::State, Value::Word("established".into()));
+        let answers = (Field::State, Value::OpenEnum("established".into()));
         assert_eq!(outcome(&[answers.clone()]), Outcome::Fail);
         let groups = (Field::Destination, Value::Net("224.0.0.0/4".parse().unwrap()));
         assert_eq!(outcome(&[answers.clone(), groups]), Outcome::Pass);
-        let link = (Field::LinkIn, Value::Word("doublezero0".into()));
+        let link = (Field::LinkIn, Value::OpenEnum("doublezero0".into()));
         assert_eq!(outcome(&[link]), Outcome::Pass);
         // Which port a group has is not known here, nor who sends: those rules may let it in.
         assert_eq!(
@@ -139,7 +141,7 @@ mod tests {
             Outcome::Pass
         );
         assert_eq!(
-            outcome(&[(Field::Protocol, Value::Word("tcp".into()))]),
+            outcome(&[(Field::Protocol, Value::OpenEnum("tcp".into()))]),
             Outcome::Fail
         );
     }

@@ -277,7 +277,7 @@ async fn look_at_environment(client: &Client, overrides: &LedgerFlags) -> Vec<Ch
 
 /// What the operator's own verbs would ask.
 fn operators_url(flags: &LedgerFlags) -> Option<String> {
-    let config = operator::read_config(&operator::surroundings(flags)).ok()?.config;
+    let config = operator::read_config(&operator::sources(flags)).ok()?.config;
     let url = config.json_rpc_url.filter(|_| flags.url.is_none())?;
     operator::which::url_to_keep(&url, "json_rpc_url").ok()
 }

@@ -5,8 +5,8 @@ use std::{net::Ipv4Addr, time::Duration};
 use futures_util::future::join_all;
 use serde::Deserialize;
 use warren_api::{
+    open_enum::OpenEnum,
     v3::{Status, Tunnel, TunnelReply},
-    word::Word,
 };
 use warren_state::{SessionCause, SessionStatus};
 
@@ -152,11 +152,9 @@ pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &
         .collect()
 }
 
-/// This host.
 pub struct Host<'a> {
     /// Its interfaces before something was sent.
     pub links: &'a [Link],
-    /// And after.
     pub after: &'a [Link],
     /// The rules of its firewall.
     pub rules: &'a Result<Ruleset, String>,
@@ -402,7 +400,7 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
 /// Whether the device and this host do not agree on what each other is.
 fn refuses(tunnel: &Tunnel) -> bool {
     matches!(
-        tunnel.session_cause.as_ref().and_then(Word::known),
+        tunnel.session_cause.as_ref().and_then(OpenEnum::known),
         Some(SessionCause::OurAsnRefused | SessionCause::OtherAsn)
     )
 }

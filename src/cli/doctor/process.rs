@@ -48,7 +48,7 @@ pub fn capabilities_of(root: &Root, pid: Option<u32>, status: &Status) -> u64 {
         .unwrap_or(status.process.capabilities)
 }
 
-/// Judges.
+/// Whether the daemon has the capabilities that its dataplane needs.
 pub fn judge_capabilities(status: &Status, held: u64) -> Check {
     if status.dataplane.backend == Backend::Simulated {
         return Check::skip(CAPABILITIES, "a simulated dataplane needs none");

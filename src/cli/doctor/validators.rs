@@ -79,7 +79,7 @@ fn version(path: &str) -> Option<u32> {
     })
 }
 
-/// Judges.
+/// Whether validators on this host receive and send through the tunnels.
 pub fn judge(validators: &[Validator], status: &Status) -> Vec<Check> {
     if validators.is_empty() || status.tunnels.is_empty() {
         return Vec::new();

@@ -24,7 +24,7 @@ fn an_event_is_a_line_in_the_daemons_words_that_do_nothing_to_a_terminal() {
 
 #[test]
 fn what_is_too_much_to_be_told_at_once_is_asked_for_piece_by_piece() {
-    let mut teller = Teller::new(false, false);
+    let mut teller = FramePrinter::new(false, false);
     let event = json!({"position": AT, "kind": "switched", "text": "x", "unix_ms": 1});
     let reset = frame(
         "reset",
@@ -42,7 +42,7 @@ fn what_is_too_much_to_be_told_at_once_is_asked_for_piece_by_piece() {
 
 #[test]
 fn who_was_too_slow_asks_again_for_what_was_left_out() {
-    let mut teller = Teller::new(true, false);
+    let mut teller = FramePrinter::new(true, false);
     let gap = frame(
         "gap",
         json!({"from": AT, "to": "0000000000000000000000000000000a.1.20", "dropped": 4}),
@@ -53,13 +53,13 @@ fn who_was_too_slow_asks_again_for_what_was_left_out() {
 #[test]
 fn a_daemon_that_was_never_there_is_an_error_and_one_that_goes_is_waited_for() {
     let lost = || ClientError::Missing("/x".into());
-    let mut teller = Teller::new(true, false);
+    let mut teller = FramePrinter::new(true, false);
     assert!(teller.lost(lost()).is_err());
     teller
         .frame(&frame("snapshot", json!({"position": AT, "state": {}})))
         .unwrap();
     assert_eq!(teller.lost(lost()).unwrap(), Next::More);
-    let mut once = Teller::new(false, false);
+    let mut once = FramePrinter::new(false, false);
     once.frame(&frame("snapshot", json!({"position": AT, "state": {}})))
         .unwrap();
     assert!(

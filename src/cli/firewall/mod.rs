@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 pub use rules::{Action, Base, Chain, Field, Rule, Test, Value};
-pub use rules::{Fate, Packet, Protocol, RuleLocation, Ruleset};
+pub use rules::{Packet, PacketVerdict, Protocol, RuleLocation, Ruleset};
 
 use crate::programs;
 

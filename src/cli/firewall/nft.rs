@@ -214,7 +214,7 @@ fn states(words: Option<&str>) -> Option<Test> {
     let list = rest.split_whitespace().next()?;
     let values: Vec<Value> = list
         .split(',')
-        .map(|state| Value::Word(state.to_owned()))
+        .map(|state| Value::OpenEnum(state.to_owned()))
         .collect();
     (list != "!=").then_some(Test {
         field: Field::State,
@@ -245,7 +245,7 @@ fn matching(found: &Json, place: &(String, String), sets: &Sets) -> Vec<Test> {
     // A field of a protocol is asked of packets of that protocol only.
     let implied = protocol.map(|word| Test {
         field: Field::Protocol,
-        values: vec![Value::Word(word)],
+        values: vec![Value::OpenEnum(word)],
         negated: false,
     });
     implied
@@ -305,7 +305,7 @@ fn value(json: &Json) -> Value {
         let address = word
             .parse::<Ipv4Addr>()
             .map(|address| Value::Net(Ipv4Net::from(address)));
-        return address.unwrap_or_else(|_| Value::Word(word.replace("\\*", "*")));
+        return address.unwrap_or_else(|_| Value::OpenEnum(word.replace("\\*", "*")));
     }
     if let Some(prefix) = json.get("prefix") {
         let address = prefix["addr"].as_str().and_then(|address| address.parse().ok());
@@ -328,7 +328,7 @@ fn value(json: &Json) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::{Fate, Packet, Protocol};
+    use crate::firewall::{Packet, PacketVerdict, Protocol};
 
     /// `nft add table ip hunt`, and what iptables and ufw make of theirs, as nft 1.0.6 tells of them.
     const JSON: &str = r#"{"nftables": [
@@ -380,7 +380,7 @@ mod tests {
 
     fn stopped(rules: &Ruleset, packet: &Packet) -> String {
         match rules.fate(packet) {
-            Fate::Stopped(place) => place.to_string(),
+            PacketVerdict::Stopped(place) => place.to_string(),
             other => format!("{other:?}"),
         }
     }
@@ -398,12 +398,12 @@ mod tests {
         );
         assert_eq!(
             rules.fate(&packet(false, Protocol::Tcp(40_000, 443))),
-            Fate::Passes,
+            PacketVerdict::Passes,
             "chains of IPv6 do not count"
         );
         assert_eq!(
             rules.fate(&packet(true, Protocol::Tcp(179, 40_000))),
-            Fate::Passes,
+            PacketVerdict::Passes,
             "iptables' own match is read from its words"
         );
     }
@@ -412,7 +412,7 @@ mod tests {
     fn without_its_words_iptables_own_match_is_not_understood_and_nothing_is_certain() {
         let rules = parse(JSON, "").unwrap();
         assert!(
-            matches!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), Fate::May(place) if place.rule.is_none())
+            matches!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), PacketVerdict::May(place) if place.rule.is_none())
         );
         assert!(parse("nonsense", "").is_err() && parse("{}", "").is_err());
     }

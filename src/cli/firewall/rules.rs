@@ -70,9 +70,7 @@ pub enum Field {
     Destination,
     /// The protocol above IP.
     Protocol,
-    /// The source port.
     SourcePort,
-    /// The destination port.
     DestinationPort,
     /// The interface that it came in by.
     LinkIn,
@@ -92,7 +90,7 @@ pub enum Value {
     /// Numbers, both ends included.
     Range(u32, u32),
     /// A word; one with `*` at its end matches all that begin so.
-    Word(String),
+    OpenEnum(String),
     /// Something that is not understood here.
     Unknown,
 }
@@ -144,7 +142,7 @@ pub enum Protocol {
 
 /// What becomes of a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum PacketVerdict {
     /// Every chain on the way lets it pass.
     Passes,
     /// This may stop it: a condition is not understood here.
@@ -160,7 +158,6 @@ pub struct RuleLocation {
     pub family: String,
     /// The number of the routing table.
     pub table: String,
-    /// The chain.
     pub chain: String,
     /// The rule; the chain's policy otherwise.
     pub rule: Option<String>,
@@ -191,7 +188,7 @@ struct Doubt {
 impl Ruleset {
     /// What becomes of the packet: every base chain on its way must let it pass.
     #[must_use]
-    pub fn fate(&self, packet: &Packet) -> Fate {
+    pub fn fate(&self, packet: &Packet) -> PacketVerdict {
         let hooks = if packet.comes_in {
             ["prerouting", "input"]
         } else {
@@ -205,15 +202,15 @@ impl Ruleset {
                 .is_some_and(|base| hooks.contains(&base.hook.as_str()))
         }) {
             match self.through(chain, packet) {
-                Fate::Stopped(place) => return Fate::Stopped(place),
-                Fate::May(place) => may = may.or(Some(place)),
-                Fate::Passes => {}
+                PacketVerdict::Stopped(place) => return PacketVerdict::Stopped(place),
+                PacketVerdict::May(place) => may = may.or(Some(place)),
+                PacketVerdict::Passes => {}
             }
         }
-        may.map_or(Fate::Passes, Fate::May)
+        may.map_or(PacketVerdict::Passes, PacketVerdict::May)
     }
 
-    fn through(&self, chain: &Chain, packet: &Packet) -> Fate {
+    fn through(&self, chain: &Chain, packet: &Packet) -> PacketVerdict {
         let mut doubt = Doubt::default();
         let stopped = match self.walk(chain, packet, &mut doubt, DEPTH) {
             Step::Accepted => None,
@@ -225,9 +222,9 @@ impl Ruleset {
                 .then(|| chain.place(None)),
         };
         match (stopped, doubt.stopped) {
-            (Some(place), _) if !doubt.accepted => Fate::Stopped(place),
-            (_, Some(place)) | (Some(place), None) => Fate::May(place),
-            (None, None) => Fate::Passes,
+            (Some(place), _) if !doubt.accepted => PacketVerdict::Stopped(place),
+            (_, Some(place)) | (Some(place), None) => PacketVerdict::May(place),
+            (None, None) => PacketVerdict::Passes,
         }
     }
 
@@ -334,19 +331,19 @@ enum Part<'a> {
     Number(u32),
     /// The protocol's number and name.
     Named(u32, &'static str),
-    Word(&'a str),
+    OpenEnum(&'a str),
     Unknown,
 }
 
 impl Packet {
     fn part(&self, field: Field) -> Option<Part<'_>> {
-        let link = |here: bool| here.then(|| self.link.as_deref().map_or(Part::Unknown, Part::Word));
+        let link = |here: bool| here.then(|| self.link.as_deref().map_or(Part::Unknown, Part::OpenEnum));
         match (field, self.protocol) {
             (Field::Source | Field::SourcePort | Field::DestinationPort, Protocol::UnaskedUdp) => {
                 Some(Part::Unknown)
             }
             (Field::Protocol, Protocol::UnaskedUdp) => Some(Part::Named(17, "udp")),
-            (Field::State, Protocol::UnaskedUdp) => Some(Part::Word("new")),
+            (Field::State, Protocol::UnaskedUdp) => Some(Part::OpenEnum("new")),
             (Field::Source, _) => Some(Part::Address(self.source)),
             (Field::Destination, _) => Some(Part::Address(self.destination)),
             (Field::Protocol, Protocol::Gre) => Some(Part::Named(47, "gre")),
@@ -357,7 +354,7 @@ impl Packet {
             (Field::LinkIn, _) => link(self.comes_in),
             (Field::LinkOut, _) => link(!self.comes_in),
             // This host speaks first, and what comes in answers it.
-            (Field::State, _) => Some(Part::Word(if self.comes_in { "established" } else { "new" })),
+            (Field::State, _) => Some(Part::OpenEnum(if self.comes_in { "established" } else { "new" })),
             (Field::Unknown, _) => Some(Part::Unknown),
         }
     }
@@ -370,8 +367,8 @@ impl Part<'_> {
             (Self::Number(number) | Self::Named(number, _), Value::Range(low, high)) => {
                 (low..=high).contains(&number)
             }
-            (Self::Named(_, name), Value::Word(word)) => word == name,
-            (Self::Word(own), Value::Word(word)) => match word.strip_suffix('*') {
+            (Self::Named(_, name), Value::OpenEnum(word)) => word == name,
+            (Self::OpenEnum(own), Value::OpenEnum(word)) => match word.strip_suffix('*') {
                 Some(beginning) => own.starts_with(beginning),
                 None => own == word,
             },

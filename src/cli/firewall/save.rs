@@ -131,7 +131,7 @@ fn nets(word: &str) -> Vec<Value> {
 fn words_of(word: &str) -> Vec<Value> {
     let one = |word: &str| {
         word.parse().map_or_else(
-            |_| Value::Word(word.to_lowercase()),
+            |_| Value::OpenEnum(word.to_lowercase()),
             |number| Value::Range(number, number),
         )
     };
@@ -139,7 +139,7 @@ fn words_of(word: &str) -> Vec<Value> {
 }
 
 fn links(word: &str) -> Vec<Value> {
-    vec![Value::Word(word.strip_suffix('+').map_or_else(
+    vec![Value::OpenEnum(word.strip_suffix('+').map_or_else(
         || word.to_owned(),
         |beginning| format!("{beginning}*"),
     ))]
@@ -161,7 +161,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::firewall::{Fate, Packet, Protocol};
+    use crate::firewall::{Packet, PacketVerdict, Protocol};
 
     const SAVED: &str = "*filter
 :INPUT DROP [0:0]
@@ -188,7 +188,7 @@ COMMIT
             destination: if comes_in { here } else { there },
             protocol,
         };
-        let Fate::Stopped(place) = rules.fate(&packet(false, Protocol::Tcp(40_000, 179))) else {
+        let PacketVerdict::Stopped(place) = rules.fate(&packet(false, Protocol::Tcp(40_000, 179))) else {
             panic!("it passes")
         };
         assert_eq!(
@@ -197,17 +197,17 @@ COMMIT
         );
         assert!(place.rule.unwrap().contains("-d 169.254.0.0/16"));
         assert!(
-            matches!(rules.fate(&packet(false, Protocol::Gre)), Fate::May(_)),
+            matches!(rules.fate(&packet(false, Protocol::Gre)), PacketVerdict::May(_)),
             "a limit is not understood"
         );
         assert_eq!(
             rules.fate(&packet(true, Protocol::Tcp(179, 40_000))),
-            Fate::Passes,
+            PacketVerdict::Passes,
             "an answer"
         );
         assert_eq!(
             rules.fate(&packet(false, Protocol::Tcp(40_000, 443))),
-            Fate::Passes
+            PacketVerdict::Passes
         );
     }
 }

@@ -9,7 +9,8 @@ use warren_ledger::accounts::{
 use warren_state::Pubkey;
 
 use super::{
-    Column, Filter, Form, Kind, Known, ListOrGet, Name, Named as _, Operator, Row, Width, find, list, show,
+    Column, Filter, Kind, Known, ListOrGet, Name, Named as _, Operator, OutputFormat, Row, Width, find, list,
+    show,
     table::{self, Cell},
     words,
 };
@@ -55,7 +56,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: ListOrGet<DeviceFilter>,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
@@ -64,7 +65,7 @@ pub async fn run(
     }
 }
 
-async fn get(operator: &Operator, code: &str, form: Form) -> anyhow::Result<u8> {
+async fn get(operator: &Operator, code: &str, form: OutputFormat) -> anyhow::Result<u8> {
     let known = Known::read(operator, Device::TYPE, Device::REFERS, None).await?;
     let row = find::<Device>(&known, code)?;
     let table = table::table(Name::called(), Width::Wide, INTERFACES, &interfaces(&row));

@@ -5,7 +5,7 @@ use warren_api::client::Client;
 use warren_ledger::accounts::{AccountType, Exchange, Feed, MulticastGroup};
 
 use super::{
-    All, Column, Failure, Form, Kind, Known, Named as _, Operator, Row, list, missing, show, sorted,
+    All, Column, Failure, Kind, Known, Named as _, Operator, OutputFormat, Row, list, missing, show, sorted,
     table::Cell,
 };
 use crate::command::LedgerFlags;
@@ -34,7 +34,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: FeedCommand,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {

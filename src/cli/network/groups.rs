@@ -6,7 +6,7 @@ use warren_ledger::accounts::{AccessPass, AccountType, Device, MulticastGroup, T
 use warren_state::Pubkey;
 
 use super::{
-    All, Column, Form, Kind, Known, Name, Named as _, Operator, Row, Width,
+    All, Column, Kind, Known, Name, Named as _, Operator, OutputFormat, Row, Width,
     devices::location_name,
     find, list, show, sorted,
     table::{self, Cell},
@@ -35,7 +35,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: GroupCommand,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {

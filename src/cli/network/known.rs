@@ -9,7 +9,7 @@ use warren_ledger::{
         AccessPass, AccountType, Contributor, Device, Exchange, Feed, Link, Location, MulticastGroup, Tenant,
         Topology, User,
     },
-    rpc::Listed,
+    rpc::AccountListing,
 };
 use warren_state::Pubkey;
 
@@ -24,7 +24,6 @@ use crate::{
 pub(super) trait Named: Sized + 'static {
     /// What it is called on the command line.
     const WHAT: &'static str;
-    /// Its type.
     const TYPE: AccountType;
 
     /// The account, if it is of this kind.
@@ -101,7 +100,7 @@ impl Known {
     }
 
     /// What these lists hold.
-    pub(super) fn of(lists: impl IntoIterator<Item = Listed>) -> Self {
+    pub(super) fn of(lists: impl IntoIterator<Item = AccountListing>) -> Self {
         let mut known = Self::default();
         for listed in lists {
             known.accounts.extend(listed.accounts);

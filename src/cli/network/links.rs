@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use warren_api::client::Client;
 use warren_ledger::accounts::{AccountType, Contributor, Device, Link, LinkStatus, LinkType, Topology};
 
-use super::{Column, Filter, Form, Kind, Known, Operator, Row, list, table::Cell, words};
+use super::{Column, Filter, Kind, Known, Operator, OutputFormat, Row, list, table::Cell, words};
 use crate::{command::LedgerFlags, failure::Failure};
 
 /// Topologies leave a drained link out.
@@ -73,7 +73,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: LinkCommand,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let LinkCommand::List(filter) = command;
     list::<Link>(&Operator::new(flags, daemon).await?, &filter, form).await

@@ -27,7 +27,7 @@ use super::{
     failure::Failure,
     name::{self, Name},
     operator::Operator,
-    output::{self, Form},
+    output::{self, OutputFormat},
 };
 use known::{Known, Named};
 use table::{Column, Row, Width};
@@ -100,7 +100,11 @@ pub enum ListOrGet<F: Args> {
 ///
 /// # Errors
 /// When the ledger does not answer, or the filter names what is not there.
-async fn list<K: Kind>(operator: &Operator, filter: &impl Filter<K>, form: Form) -> anyhow::Result<u8> {
+async fn list<K: Kind>(
+    operator: &Operator,
+    filter: &impl Filter<K>,
+    form: OutputFormat,
+) -> anyhow::Result<u8> {
     let known = Known::read(operator, K::TYPE, K::REFERS, filter.only_host()).await?;
     filter.check(&known)?;
     let rows: Vec<Row<'_, K>> = sorted(&known)
@@ -129,7 +133,7 @@ fn show<K>(
     row: &Row<'_, K>,
     columns: &'static [Column<K>],
     parts: &[(&str, String)],
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let name = Name::called();
     let text = || {

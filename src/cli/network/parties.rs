@@ -4,14 +4,14 @@ use warren_api::client::Client;
 
 use warren_ledger::accounts::{AccountType, Contributor, Tenant, Topology};
 
-use super::{All, Column, Form, Kind, Operator, Row, list, table::Cell};
+use super::{All, Column, Kind, Operator, OutputFormat, Row, list, table::Cell};
 use crate::command::LedgerFlags;
 
 /// `warren tenant list`.
 ///
 /// # Errors
 /// When the ledger does not answer.
-pub async fn tenants(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyhow::Result<u8> {
+pub async fn tenants(flags: &LedgerFlags, daemon: &Client, form: OutputFormat) -> anyhow::Result<u8> {
     list::<Tenant>(&Operator::new(flags, daemon).await?, &All, form).await
 }
 
@@ -19,7 +19,7 @@ pub async fn tenants(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyhow
 ///
 /// # Errors
 /// When the ledger does not answer.
-pub async fn contributors(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyhow::Result<u8> {
+pub async fn contributors(flags: &LedgerFlags, daemon: &Client, form: OutputFormat) -> anyhow::Result<u8> {
     list::<Contributor>(&Operator::new(flags, daemon).await?, &All, form).await
 }
 

@@ -8,7 +8,7 @@ use warren_api::client::Client;
 use warren_ledger::accounts::{AccessPass, AccountType, Feed, MulticastGroup, PassType, Tenant};
 use warren_state::Pubkey;
 
-use super::{Column, Filter, Form, Kind, Known, Operator, Row, key, list, show, table::Cell};
+use super::{Column, Filter, Kind, Known, Operator, OutputFormat, Row, key, list, show, table::Cell};
 use crate::{command::LedgerFlags, connect::host, operator::soon};
 
 const DZF_LOCKED: u8 = 1;
@@ -82,7 +82,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: PassCommand,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {

@@ -5,14 +5,14 @@ use warren_api::client::Client;
 use warren_ledger::accounts::{AccountType, Device, Exchange, Location};
 use warren_state::Pubkey;
 
-use super::{All, Column, Form, Kind, Known, Operator, Row, list, table::Cell};
+use super::{All, Column, Kind, Known, Operator, OutputFormat, Row, list, table::Cell};
 use crate::command::LedgerFlags;
 
 /// `warren location list`.
 ///
 /// # Errors
 /// When the ledger does not answer.
-pub async fn locations(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyhow::Result<u8> {
+pub async fn locations(flags: &LedgerFlags, daemon: &Client, form: OutputFormat) -> anyhow::Result<u8> {
     list::<Location>(&Operator::new(flags, daemon).await?, &All, form).await
 }
 
@@ -20,7 +20,7 @@ pub async fn locations(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyh
 ///
 /// # Errors
 /// When the ledger does not answer.
-pub async fn exchanges(flags: &LedgerFlags, daemon: &Client, form: Form) -> anyhow::Result<u8> {
+pub async fn exchanges(flags: &LedgerFlags, daemon: &Client, form: OutputFormat) -> anyhow::Result<u8> {
     list::<Exchange>(&Operator::new(flags, daemon).await?, &All, form).await
 }
 

@@ -8,11 +8,11 @@ use warren_ledger::{
         Location, MulticastGroup, Net, PassStatus, PassType, Tenant, User,
         samples::{self, key},
     },
-    rpc::Listed,
+    rpc::AccountListing,
 };
 
 use super::{devices::DeviceFilter, links::LinkFilter, passes::PassFilter, users::UserFilter, *};
-use crate::command::Line;
+use crate::command::Cli;
 
 /// The samples, each at the address that the others know it by.
 fn known() -> Known {
@@ -54,9 +54,9 @@ fn known() -> Known {
 }
 
 fn holding(accounts: impl IntoIterator<Item = (Pubkey, Account)>) -> Known {
-    Known::of([Listed {
+    Known::of([AccountListing {
         accounts: accounts.into_iter().collect(),
-        ..Listed::default()
+        ..AccountListing::default()
     }])
 }
 
@@ -389,7 +389,7 @@ fn free_seats_are_what_the_program_would_still_let_in() {
 #[test]
 fn verbs_that_administer_the_network_are_answered_with_one_sentence() {
     let sentence = |words: &str| {
-        let grammar = stays_out::known_to(Line::command());
+        let grammar = stays_out::known_to(Cli::command());
         let line = grammar
             .try_get_matches_from(format!("warren {words}").split(' '))
             .unwrap_or_else(|error| panic!("{words}: {error}"));
@@ -421,7 +421,7 @@ fn verbs_that_administer_the_network_are_answered_with_one_sentence() {
     ] {
         assert_eq!(sentence(words), None, "{words}");
     }
-    let wrong = stays_out::known_to(Line::command())
+    let wrong = stays_out::known_to(Cli::command())
         .try_get_matches_from(["warren", "device", "paint"])
         .unwrap_err();
     assert_eq!(wrong.kind(), clap::error::ErrorKind::InvalidSubcommand);
@@ -444,16 +444,16 @@ fn documented_read_verbs_are_in_the_grammar() {
         "user list --all-tenants --narrow",
         "access-pass list --edge-seat",
     ] {
-        let parsed = Line::try_parse_from(format!("warren {words}").split(' '));
+        let parsed = Cli::try_parse_from(format!("warren {words}").split(' '));
         assert!(
             parsed.is_ok(),
             "{words}: {}",
             parsed.err().map(|error| error.to_string()).unwrap_or_default()
         );
     }
-    let help = Line::command()
+    let help = Cli::command()
         .try_get_matches_from(["warren", "help", "device"])
-        .and_then(|words| Line::from_arg_matches(&words));
+        .and_then(|words| Cli::from_arg_matches(&words));
     assert_eq!(
         help.err().map(|error| error.kind()),
         Some(clap::error::ErrorKind::DisplayHelp)

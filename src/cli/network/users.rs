@@ -11,8 +11,8 @@ use warren_ledger::accounts::{
 use warren_state::Pubkey;
 
 use super::{
-    Column, Failure, Filter, Form, Kind, Known, Operator, Row, devices::location_name, find, list, passes,
-    show, table::Cell, words,
+    Column, Failure, Filter, Kind, Known, Operator, OutputFormat, Row, devices::location_name, find, list,
+    passes, show, table::Cell, words,
 };
 use crate::{command::LedgerFlags, connect::host, output};
 
@@ -96,7 +96,7 @@ pub async fn run(
     flags: &LedgerFlags,
     daemon: &Client,
     command: UserCommand,
-    form: Form,
+    form: OutputFormat,
 ) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {

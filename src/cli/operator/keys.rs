@@ -10,7 +10,7 @@ use warren_ledger::{
     send::Lamports,
 };
 
-use super::{Operator, find_keypair, read_config, soon, surroundings};
+use super::{Operator, find_keypair, read_config, soon, sources};
 use crate::{
     command::LedgerFlags,
     failure::{Failure, cause},
@@ -25,8 +25,8 @@ const LAMPORTS: f64 = 1e9;
 /// # Errors
 /// When there is no keypair.
 pub fn address(flags: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
-    let surroundings = surroundings(flags);
-    let found = find_keypair(&surroundings, &read_config(&surroundings)?)?;
+    let sources = sources(flags);
+    let found = find_keypair(&sources, &read_config(&sources)?)?;
     let address = found.keypair.pubkey().to_string();
     if as_json {
         return output::json(
@@ -104,9 +104,9 @@ pub fn keygen(
 
 /// Where the keypair would be looked for.
 fn default_place(flags: &LedgerFlags) -> Result<PathBuf, Failure> {
-    let surroundings = surroundings(flags);
-    let config = read_config(&surroundings)?.config;
-    let file = places(&surroundings, &config)
+    let sources = sources(flags);
+    let config = read_config(&sources)?.config;
+    let file = places(&sources, &config)
         .into_iter()
         .find_map(KeypairPlace::into_file);
     file.ok_or_else(|| {

@@ -21,7 +21,7 @@ use warren_ledger::{
     instructions::Caller,
     keypair::{self, FoundKeypair, KeypairError, KeypairPlace, NamedBy},
     rpc::LookupError,
-    user_config::{Surroundings, UserConfig},
+    user_config::{ConfigSources, UserConfig},
 };
 use warren_state::Pubkey;
 use which::{Kept, named_program};
@@ -54,7 +54,7 @@ pub struct Operator {
     /// What the operator keeps in a file.
     pub config: UserConfig,
     kept: Kept,
-    surroundings: Surroundings,
+    sources: ConfigSources,
     quiet: bool,
 }
 
@@ -65,8 +65,8 @@ impl Operator {
     /// # Errors
     /// When a setting cannot be used, or program or endpoint are not known.
     pub async fn new(flags: &LedgerFlags, daemon: &Client) -> Result<Self, Failure> {
-        let surroundings = surroundings(flags);
-        let kept = read_config(&surroundings)?;
+        let sources = sources(flags);
+        let kept = read_config(&sources)?;
         let daemons = daemons_configuration(daemon).await;
         let program_id = match named_program(flags, &kept)? {
             Some(program_id) => program_id,
@@ -94,7 +94,7 @@ impl Operator {
             connector,
             config: kept.config.clone(),
             kept,
-            surroundings,
+            sources,
             quiet: flags.no_version_warning,
         })
     }
@@ -131,7 +131,7 @@ impl Operator {
     /// # Errors
     /// When there is none.
     pub fn keypair(&self) -> Result<FoundKeypair, Failure> {
-        find_keypair(&self.surroundings, &self.kept)
+        find_keypair(&self.sources, &self.kept)
     }
 
     /// The program's versions, where it tells them.
@@ -192,10 +192,10 @@ pub fn soon() -> Instant {
 }
 
 /// What decides where files are, from flags and environment.
-pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
+pub fn sources(flags: &LedgerFlags) -> ConfigSources {
     use std::io::IsTerminal as _;
     let variable = |name| std::env::var_os(name);
-    Surroundings {
+    ConfigSources {
         keypair_flag: flags.keypair.clone(),
         warren_keypair: variable("WARREN_KEYPAIR"),
         doublezero_keypair: variable("DOUBLEZERO_KEYPAIR"),
@@ -209,8 +209,8 @@ pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
 }
 
 /// The operator's configuration file; empty where there is none.
-pub fn read_config(surroundings: &Surroundings) -> Result<Kept, Failure> {
-    let Some(path) = surroundings.config_path() else {
+pub fn read_config(sources: &ConfigSources) -> Result<Kept, Failure> {
+    let Some(path) = sources.config_path() else {
         return Ok(Kept::default());
     };
     let config = UserConfig::read(&path)
@@ -222,10 +222,10 @@ pub fn read_config(surroundings: &Surroundings) -> Result<Kept, Failure> {
 }
 
 /// The keypair that the surroundings point to.
-pub fn find_keypair(surroundings: &Surroundings, kept: &Kept) -> Result<FoundKeypair, Failure> {
+pub fn find_keypair(sources: &ConfigSources, kept: &Kept) -> Result<FoundKeypair, Failure> {
     let mut stdin = PatientStdin(None);
-    let found = keypair::find(surroundings, &kept.config, &mut stdin).map_err(|error| {
-        let origin = match keypair::places(surroundings, &kept.config).pop() {
+    let found = keypair::find(sources, &kept.config, &mut stdin).map_err(|error| {
+        let origin = match keypair::places(sources, &kept.config).pop() {
             Some(KeypairPlace::File(path, NamedBy::Config)) if error.is_about(&path) => kept.key("keypair_path") + ": ",
             _ => String::new(),
         };

@@ -12,7 +12,7 @@ use warren_ledger::{
 };
 
 use super::{
-    Operator, read_config, surroundings,
+    Operator, read_config, sources,
     which::{Kept, named_program, url_to_keep},
 };
 use crate::{
@@ -59,13 +59,13 @@ pub async fn run(
 }
 
 async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Result<u8> {
-    let surroundings = surroundings(flags);
-    let config = read_config(&surroundings)?.config;
+    let sources = sources(flags);
+    let config = read_config(&sources)?.config;
     let operator = Operator::new(flags, daemon).await;
-    let file = surroundings
+    let file = sources
         .config_path()
         .map_or_else(|| "none".to_owned(), |path| path.display().to_string());
-    let keypair = places(&surroundings, &config)
+    let keypair = places(&sources, &config)
         .last()
         .map_or_else(|| "none".to_owned(), ToString::to_string);
     let (network, program, url) = match &operator {
@@ -81,7 +81,7 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
         ),
     };
     if name::is_reference() && !as_json {
-        let keypair = places(&surroundings, &config)
+        let keypair = places(&sources, &config)
             .into_iter()
             .next_back()
             .and_then(KeypairPlace::into_file);
@@ -154,17 +154,17 @@ fn as_the_reference(
 
 fn set(flags: &LedgerFlags, own: Own, as_json: bool) -> anyhow::Result<u8> {
     // The keypair that is set is no place to look for the configuration.
-    let surroundings = surroundings(&LedgerFlags {
+    let sources = sources(&LedgerFlags {
         keypair: None,
         ..flags.clone()
     });
-    let path = surroundings.config_path().ok_or_else(|| {
+    let path = sources.config_path().ok_or_else(|| {
         Failure::new(
             "there is no home directory to keep a configuration in",
             "Name the file in WARREN_CONFIG_FILE.",
         )
     })?;
-    let before = read_config(&surroundings)?.config;
+    let before = read_config(&sources)?.config;
     let after = changed(before.clone(), flags, own)?;
     if before == after && path.exists() {
         return told(&path, false, as_json);

@@ -104,7 +104,7 @@ impl Page {
         self.histograms.push(family);
     }
 
-    /// The text.
+    /// Renders all families in the text format of Prometheus.
     pub(super) fn text(self) -> Result<String, prometheus::Error> {
         let mut families = self.registry.gather();
         families.extend(self.histograms);

@@ -12,7 +12,7 @@ use tokio::{
 };
 use warren_actors::{
     Snapshot,
-    streams::{Alone, Pseudonyms},
+    streams::{Pseudonyms, StandaloneStreams},
 };
 use warren_state::{Sequence, event::Event, table::Change};
 
@@ -22,15 +22,15 @@ use crate::http::testing::{FakeDaemon, Served, api, gateway, serve, start};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon, what it tells, and where it is served.
-async fn daemon(prepare: impl FnOnce(&mut FakeDaemon)) -> (Served, Arc<OnceLock<Alone>>) {
+async fn daemon(prepare: impl FnOnce(&mut FakeDaemon)) -> (Served, Arc<OnceLock<StandaloneStreams>>) {
     let mut engine = FakeDaemon::new(Snapshot::default());
     prepare(&mut engine);
     let alone = Arc::clone(&engine.alone);
-    alone.get_or_init(|| Alone::start(start()));
+    alone.get_or_init(|| StandaloneStreams::start(start()));
     (serve(engine).await, alone)
 }
 
-fn switch(alone: &OnceLock<Alone>, enabled: bool) {
+fn switch(alone: &OnceLock<StandaloneStreams>, enabled: bool) {
     let alone = alone.get().unwrap();
     alone.append(
         vec![Event::Switched { enabled }],
@@ -415,7 +415,7 @@ async fn who_may_change_something_sees_addresses_and_others_see_pseudonyms_that_
     let engine = FakeDaemon::new(Snapshot::default());
     engine
         .alone
-        .get_or_init(|| Alone::start(start()))
+        .get_or_init(|| StandaloneStreams::start(start()))
         .append(vec![], vec![tunnel(7)]);
     let others = Arc::clone(&engine.alone);
     let api = api(Arc::new(engine));
@@ -423,7 +423,7 @@ async fn who_may_change_something_sees_addresses_and_others_see_pseudonyms_that_
     let answer = connections(
         State(api),
         ConnectInfo(nobody),
-        Some(Extension(Leash::of_a_test())),
+        Some(Extension(ConnectionControl::of_a_test())),
         HeaderMap::new(),
         Ok(Query(ConnectionsQuery::default())),
     )

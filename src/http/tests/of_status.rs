@@ -120,7 +120,7 @@ async fn what_tunnels_carry_is_in_status_and_in_metrics_and_goes_with_the_tunnel
     for (second, bytes) in [(1, 1_000), (3, 5_000)] {
         let at = Monotonic::from_elapsed(Duration::from_secs(second));
         let readings = [reading(bytes)];
-        let look = Look {
+        let look = CounterReading {
             begun: at,
             begun_ms: 1_760_000_000_000,
             ended: at,

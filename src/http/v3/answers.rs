@@ -9,12 +9,12 @@ use warren_actors::{
     streams::{ReaderStanding, StreamsStanding},
 };
 use warren_api::{
+    open_enum::OpenEnum,
     v3::{
         Answer, Conflict, Contest, DataplaneState, Failure, JournalState, LatencyState, Ledger,
         LedgerRestart, OwnerState, PlanReply, Postponed, Process, ReaderBehind, RecorderState, Refused,
         RouteExclusion, SCHEMA, Status, Step, StreamsState, Tunnel, TunnelReply, TunnelSource, ViewState,
     },
-    word::Word,
 };
 use warren_state::{
     Monotonic, Plan, Position, Pubkey, SessionCause, TunnelId,
@@ -281,7 +281,7 @@ pub(super) fn tunnel_state(api: &Api, snapshot: &Snapshot, report: &TunnelReport
         session_cause: report
             .session_cause
             .filter(|cause| *cause != SessionCause::Other)
-            .map(Word::from),
+            .map(OpenEnum::from),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
         bgp: snapshot
             .sessions
@@ -374,7 +374,7 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         reads_failed: health.reads_failed,
         retries: health.retries,
         last_error: health.last_error.clone(),
-        last_problem: health.last_problem.map(Word::Known),
+        last_problem: health.last_problem.map(OpenEnum::Known),
         websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
         over_tunnel: health.over_tunnel.clone(),
         lacks: health.lacks.clone(),

@@ -9,8 +9,8 @@ use axum::{
 };
 use warren_actors::Snapshot;
 use warren_api::{
+    open_enum::OpenEnum,
     v3::{DEFAULT_LIMIT, HIGHEST_LIMIT, SCHEMA, Tunnel, TunnelPage, TunnelQuery},
-    word::Word,
 };
 use warren_state::{Phase, TunnelId, lifecycle::TunnelReport};
 
@@ -50,7 +50,7 @@ pub(super) fn first(api: &Api, snapshot: &Snapshot) -> (Vec<Tunnel>, Option<Stri
 }
 
 /// How many tunnels are in each phase.
-pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<Word<Phase>, usize> {
+pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<OpenEnum<Phase>, usize> {
     let mut counts = BTreeMap::<Phase, usize>::new();
     snapshot
         .tunnels

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FoundBecause, KeptBecause, PinNews};
+use super::{FoundBecause, KeptBecause, PinChange};
 
 /// An address, and who sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub struct InPlace {
 
 /// What one look at the host found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Look {
+pub struct AddressObservation {
     /// What would be chosen if nothing were in force, or why nothing would.
     pub guess: Result<Chosen, String>,
     /// The host's addresses on links that are not ours.
@@ -89,7 +89,7 @@ pub struct Outcome {
     /// No other address would be chosen any more.
     pub hold_over: bool,
     /// The host lost the address that is pinned and in force, or has it again.
-    pub pin: Option<PinNews>,
+    pub pin: Option<PinChange>,
     /// The host is to be looked at again soon: a change must be seen twice.
     pub again: bool,
 }

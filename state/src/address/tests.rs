@@ -26,9 +26,9 @@ fn tunnel(local: Ipv4Addr, works: bool) -> InPlace {
 }
 
 /// The host has these addresses, and this one would be chosen.
-fn look(guess: Chosen, host: &[Ipv4Addr], tunnels: &[InPlace], users: Option<bool>) -> Look {
+fn look(guess: Chosen, host: &[Ipv4Addr], tunnels: &[InPlace], users: Option<bool>) -> AddressObservation {
     let host: BTreeSet<Ipv4Addr> = host.iter().copied().collect();
-    Look {
+    AddressObservation {
         guess: Ok(guess),
         up: host.clone(),
         host,
@@ -37,8 +37,8 @@ fn look(guess: Chosen, host: &[Ipv4Addr], tunnels: &[InPlace], users: Option<boo
     }
 }
 
-fn nothing() -> Look {
-    Look {
+fn nothing() -> AddressObservation {
+    AddressObservation {
         guess: Err("no route".to_owned()),
         host: BTreeSet::new(),
         up: BTreeSet::new(),
@@ -52,7 +52,7 @@ fn address(addresses: &Addresses) -> Option<Ipv4Addr> {
 }
 
 /// What is in force after several such looks, and what would be chosen instead.
-fn after(in_force: Chosen, look: &Look) -> (Ipv4Addr, Option<Ipv4Addr>) {
+fn after(in_force: Chosen, look: &AddressObservation) -> (Ipv4Addr, Option<Ipv4Addr>) {
     let mut addresses = Addresses::new(Some(in_force), None);
     for _ in 0..5 {
         addresses.look(look).unwrap();
@@ -169,7 +169,7 @@ fn another_guess_replaces_an_address_only_where_there_is_nothing_to_lose() {
 #[test]
 fn at_a_start_what_was_in_force_counts_before_tunnels_in_place_and_these_before_the_guess() {
     let both = [A, B];
-    let first = |remembered, look: Look| {
+    let first = |remembered, look: AddressObservation| {
         let mut addresses = Addresses::new(None, remembered);
         addresses
             .look(&look)
@@ -185,7 +185,7 @@ fn at_a_start_what_was_in_force_counts_before_tunnels_in_place_and_these_before_
         Ok((A, Some(B))),
         "a tunnel is in place"
     );
-    let adopted = Look {
+    let adopted = AddressObservation {
         guess: Err("no route".to_owned()),
         ..look(on_host(B), &both, &[tunnel(A, false)], None)
     };
@@ -339,7 +339,7 @@ fn a_pin_that_the_host_has_is_in_force_and_stays_whatever_is_preferred_and_whate
     }
     assert_eq!((addresses.take_dropped(), addresses.pin_away()), (None, Some(A)));
     told.extend(addresses.look(&look(on_host(A), &[A, B], &[], None)).unwrap().pin);
-    assert_eq!(told, [PinNews::Away, PinNews::Back], "once each");
+    assert_eq!(told, [PinChange::Away, PinChange::Back], "once each");
     addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap();
     assert_eq!(addresses.pin_away(), None);
 }
@@ -371,7 +371,7 @@ fn a_pin_that_two_looks_do_not_find_at_a_start_is_dropped_with_the_reason() {
         (Some(A), Source::Pin, Some(A)),
         "it came a moment later"
     );
-    let down = Look {
+    let down = AddressObservation {
         up: [B].into(),
         ..look(on_host(B), &[A, B], &[], None)
     };

@@ -55,7 +55,7 @@ pub enum KeptBecause {
 
 /// The host no longer has the address that is pinned on it, or has it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PinNews {
+pub enum PinChange {
     /// It no longer has it: the pin holds until the next start.
     Away,
     /// Again.

@@ -63,7 +63,7 @@ impl PeerState {
 
 /// Gathers what happens to hosts, to be told once in a while.
 #[derive(Debug, Default)]
-pub struct PeerNews {
+pub struct PeerChangeBatch {
     tunnels: BTreeMap<TunnelId, Gathered>,
 }
 
@@ -73,7 +73,7 @@ struct Gathered {
     more: usize,
 }
 
-impl PeerNews {
+impl PeerChangeBatch {
     /// Something happened to a host behind this tunnel.
     pub fn note(&mut self, tunnel: TunnelId, change: PeerChange) {
         let gathered = self.tunnels.entry(tunnel).or_default();
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_storm_of_hosts_is_one_event_of_each_tunnel_that_counts_all_of_them() {
         let tunnel = |number| TunnelId(Pubkey([number; 32]));
-        let mut news = PeerNews::default();
+        let mut news = PeerChangeBatch::default();
         for number in 0..200 {
             news.note(tunnel(1), change(number, PeerState::TimedOut));
         }

@@ -6,7 +6,7 @@ use super::LocalPosition;
 
 /// What is kept, at most and at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keep {
+pub struct Retention {
     /// What all named readers are past is kept so far, for whoever asks what happened.
     pub read: Bound,
     /// What one of them is not past is kept so far; then it is dropped nevertheless, and that reader is told.
@@ -24,7 +24,7 @@ pub struct Bound {
 
 /// Entries in one file, which go together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stretch {
+pub struct SegmentExtent {
     /// The last one in it.
     pub last: LocalPosition,
     /// When that was written.
@@ -53,7 +53,7 @@ pub struct Missed {
     pub to: LocalPosition,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         let days = |days: u64| Duration::from_secs(days * 86_400);
         Self {
@@ -72,9 +72,9 @@ impl Default for Keep {
 /// Which of these stretches, the oldest first, have to go; the newest one never does.
 #[must_use]
 pub fn trim(
-    stretches: &[Stretch],
+    stretches: &[SegmentExtent],
     cursors: &BTreeMap<String, LocalPosition>,
-    keep: Keep,
+    keep: Retention,
     unix_ms: u64,
 ) -> Trim {
     let mut bytes: u64 = stretches.iter().map(|stretch| stretch.bytes).sum();
@@ -120,8 +120,8 @@ mod tests {
     }
 
     /// Ten entries and a hundred bytes each, written at 1, 2, 3… s.
-    fn stretches(count: u64) -> Vec<Stretch> {
-        let stretch = |number| Stretch {
+    fn stretches(count: u64) -> Vec<SegmentExtent> {
+        let stretch = |number| SegmentExtent {
             last: place(10 * number),
             unix_ms: 1_000 * number,
             bytes: 100,
@@ -129,7 +129,7 @@ mod tests {
         (1..=count).map(stretch).collect()
     }
 
-    const KEEP: Keep = Keep {
+    const KEEP: Retention = Retention {
         read: Bound {
             bytes: 300,
             age: Duration::from_secs(10),

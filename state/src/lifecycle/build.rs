@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use super::{
     Assignment, Effect, RetireReason, SessionNumber,
     machine::{Context, Lifecycle, TunnelSession},
-    state::{Applying, Build, Look, Looking, Progress, Settled, Stage, Standing, State, Work},
+    state::{Applying, Build, BuildProgress, LookReason, Looking, Progress, Settled, Stage, State, Work},
 };
 use crate::{
     Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, Part, Phase, Plan,
@@ -30,7 +30,7 @@ impl Lifecycle {
         if self.todo.retire.is_some() {
             self.drain(cx)
         } else {
-            self.look(Look::Build, build, cx)
+            self.look(LookReason::Build, build, cx)
         }
     }
 
@@ -114,10 +114,10 @@ impl Lifecycle {
     pub(super) fn build_anew(&mut self, assignment: Assignment, cx: &mut Context<'_>) -> State {
         let mut build = Build::default();
         self.accept(assignment, &mut build, cx);
-        self.look(Look::Build, build, cx)
+        self.look(LookReason::Build, build, cx)
     }
 
-    pub(super) fn look(&mut self, why: Look, build: Build, cx: &mut Context<'_>) -> State {
+    pub(super) fn look(&mut self, why: LookReason, build: Build, cx: &mut Context<'_>) -> State {
         let Some(spec) = &self.spec else {
             return State::Pending;
         };
@@ -142,7 +142,7 @@ impl Lifecycle {
         }
         let rate_waits = self.rate_waits(cx.now);
         let look = if mem::take(&mut self.todo.rebuild) {
-            Look::Build
+            LookReason::Build
         } else {
             why
         };
@@ -229,9 +229,9 @@ impl Lifecycle {
         if steps.is_empty() {
             return self.apply_next(work, build, cx);
         }
-        let quiet = matches!(build.standing, Standing::Settled(_)) && steps.iter().all(in_passing);
+        let quiet = matches!(build.standing, BuildProgress::Settled(_)) && steps.iter().all(in_passing);
         if !quiet {
-            build.standing = Standing::Building(stage);
+            build.standing = BuildProgress::Building(stage);
         }
         let any = |of: fn(&Action) -> bool| steps.iter().any(|step| of(&step.action));
         let makes = any(|action| matches!(action, Action::Link(LinkAction::Create { .. })));
@@ -289,7 +289,7 @@ impl Lifecycle {
             return self.fail(phase, fault, build, cx);
         }
         if self.todo.rebuild {
-            self.look(Look::Build, build, cx)
+            self.look(LookReason::Build, build, cx)
         } else {
             self.apply_next(work, build, cx)
         }
@@ -306,19 +306,19 @@ impl Lifecycle {
     /// The kernel is as wanted: what else is there to do?
     pub(super) fn settle(&mut self, mut build: Build, cx: &mut Context<'_>) -> State {
         if self.todo.rebuild {
-            return self.look(Look::Build, build, cx);
+            return self.look(LookReason::Build, build, cx);
         }
         self.start_session(cx);
         let settled = self.settled();
-        build.standing = Standing::Settled(settled);
+        build.standing = BuildProgress::Settled(settled);
         if self.rate_due().is_some_and(|due| cx.now >= due) {
-            return self.look(Look::Build, build, cx);
+            return self.look(LookReason::Build, build, cx);
         }
         if self.todo.recheck && self.may_repair(cx.now) {
-            return self.look(Look::Check, build, cx);
+            return self.look(LookReason::Check, build, cx);
         }
         if self.rib.must_compare() {
-            return self.look(Look::Routes, build, cx);
+            return self.look(LookReason::Routes, build, cx);
         }
         let steps = self.changed_routes();
         if steps.is_empty() {
@@ -377,12 +377,12 @@ impl Lifecycle {
 
     /// The steps that put back what something else changed: none while building, no route that the session is just
     /// changing, and none that was never put.
-    fn drift(&self, look: Look, build: Build, plan: &Plan) -> Vec<PlannedStep> {
+    fn drift(&self, look: LookReason, build: Build, plan: &Plan) -> Vec<PlannedStep> {
         let expected = |step: &&PlannedStep| match (look, learned_route(step)) {
-            (Look::Build, _) => true,
-            (Look::Check, Some(route)) => self.rib.is_changing(route),
-            (Look::Routes, Some(_)) => true,
-            (Look::Check | Look::Routes, None) => false,
+            (LookReason::Build, _) => true,
+            (LookReason::Check, Some(route)) => self.rib.is_changing(route),
+            (LookReason::Routes, Some(_)) => true,
+            (LookReason::Check | LookReason::Routes, None) => false,
         };
         match build.progress {
             Progress::Unbuilt { .. } => Vec::new(),

@@ -11,7 +11,7 @@ use crate::{Monotonic, event::Event};
 
 /// What was told of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct ToldCounts {
+pub(super) struct ReportedCounts {
     counts: RouteCounts,
     at: Option<Monotonic>,
     /// When what differs from that is told.
@@ -33,7 +33,7 @@ impl Lifecycle {
             .map_or(settled, |at| settled.max(at + self.settings.routes_gap));
         let due = *self.told_counts.due.get_or_insert(rested);
         if cx.now >= due {
-            self.told_counts = ToldCounts {
+            self.told_counts = ReportedCounts {
                 counts,
                 at: Some(cx.now),
                 due: None,

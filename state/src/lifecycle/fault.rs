@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Effect, FailureReport, MoveFault,
     machine::{Context, Lifecycle},
-    state::{Build, Compensating, Look, Progress, Standing, State, Waiting},
+    state::{Build, BuildProgress, Compensating, LookReason, Progress, State, Waiting},
 };
 use crate::{Deadline, Fault, FaultClass, Monotonic, Phase};
 
@@ -50,9 +50,9 @@ impl Lifecycle {
             build.looked_again = true;
             self.record_failure(phase, &fault, Duration::ZERO, cx);
             let look = if build.progress.was_built() {
-                Look::Check
+                LookReason::Check
             } else {
-                Look::Build
+                LookReason::Build
             };
             return self.look(look, build, cx);
         }
@@ -60,7 +60,7 @@ impl Lifecycle {
         if self.move_failed(&fault, build) {
             self.go_back(MoveFault::Fault(fault.clone()), &mut build, cx);
             if !build.progress.was_made() {
-                return self.look(Look::Build, build, cx);
+                return self.look(LookReason::Build, build, cx);
             }
         }
         if !build.progress.was_made() {
@@ -85,7 +85,7 @@ impl Lifecycle {
             fault: fault.clone(),
             retry_at: cx.now + wait,
         }));
-        self.look(Look::Build, build, cx)
+        self.look(LookReason::Build, build, cx)
     }
 
     /// Whether the rate is left alone for now. When it is not, what was wrong with it is over or is told again.
@@ -110,7 +110,7 @@ impl Lifecycle {
         self.backoff.unwell(cx.now);
         (build.anew, build.looked_again) = (true, false);
         self.record_failure(phase, fault, Duration::ZERO, cx);
-        self.look(Look::Build, build, cx)
+        self.look(LookReason::Build, build, cx)
     }
 
     fn compensate(&mut self, phase: Phase, fault: Fault, build: Build, cx: &mut Context<'_>) -> State {
@@ -140,7 +140,7 @@ impl Lifecycle {
             self.drain(cx)
         } else if self.todo.rebuild {
             self.record_failure(phase, &fault, Duration::ZERO, cx);
-            self.look(Look::Build, build, cx)
+            self.look(LookReason::Build, build, cx)
         } else {
             self.wait(phase, fault, build, cx)
         }
@@ -155,7 +155,7 @@ impl Lifecycle {
             build,
         } = &mut state;
         match failure.fault.class {
-            FaultClass::Conflict if cx.now >= *earliest => return self.look(Look::Build, *build, cx),
+            FaultClass::Conflict if cx.now >= *earliest => return self.look(LookReason::Build, *build, cx),
             FaultClass::Conflict => failure.retry_at = failure.retry_at.min(*earliest),
             FaultClass::Transient | FaultClass::Permanent | FaultClass::Gone | FaultClass::Unsupported => {}
         }
@@ -203,7 +203,7 @@ impl Lifecycle {
     fn wait(&mut self, phase: Phase, fault: Fault, mut build: Build, cx: &mut Context<'_>) -> State {
         let wait = self.back_off(&fault, cx);
         self.record_failure(phase, &fault, wait, cx);
-        build.standing = Standing::Failed(phase);
+        build.standing = BuildProgress::Failed(phase);
         State::Waiting(Waiting {
             failure: FailureReport {
                 phase,

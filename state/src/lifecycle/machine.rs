@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assignment, Contest, Effect, FailureReport, Input, LifecycleSettings, PhaseReason, SessionNumber,
-    counts::ToldCounts,
+    counts::ReportedCounts,
     moving::Move,
     services::Services,
     state::{Retirement, State},
@@ -64,7 +64,7 @@ pub struct Lifecycle {
     pub(super) services: Services,
     /// The endpoints change.
     pub(super) moving: Option<Box<Move>>,
-    pub(super) todo: Todo,
+    pub(super) todo: Deferred,
     pub(super) backoff: Backoff,
     /// Why the tunnel cannot be held to its rate; until it is tried again, its rate is left alone.
     #[serde(default)]
@@ -73,12 +73,12 @@ pub struct Lifecycle {
     /// The last of them, in a row.
     pub(super) contest: Option<Box<Contest>>,
     /// How many learned routes there were when they were told last.
-    pub(super) told_counts: ToldCounts,
+    pub(super) told_counts: ReportedCounts,
 }
 
 /// What arrived while an operation was under way, to be done with the answer.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Todo {
+pub(super) struct Deferred {
     pub(super) recheck: bool,
     pub(super) rebuild: bool,
     pub(super) retire: Option<Box<Retirement>>,
@@ -135,13 +135,13 @@ impl Lifecycle {
             rib: Rib::default(),
             services: Services::default(),
             moving: None,
-            todo: Todo::default(),
+            todo: Deferred::default(),
             backoff: Backoff::new(settings.retries(), settings.healthy_after),
             settings,
             rate_failure: None,
             repairs: 0,
             contest: None,
-            told_counts: ToldCounts::default(),
+            told_counts: ReportedCounts::default(),
         }
     }
 

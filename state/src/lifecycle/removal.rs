@@ -4,7 +4,7 @@ use std::{mem, time::Duration};
 
 use super::{
     Effect, FailureReport, RetireReason,
-    machine::{Context, Lifecycle, Todo},
+    machine::{Context, Deferred, Lifecycle},
     state::{DrainWaiting, Draining, Ended, Removal, Retirement, State},
 };
 use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, event::Event, rib::Rib};
@@ -92,11 +92,11 @@ impl Lifecycle {
         self.spec = None;
         self.rib = Rib::default();
         match mem::take(&mut self.todo) {
-            Todo {
+            Deferred {
                 assign: Some(assignment),
                 ..
             } => self.build_anew(assignment, cx),
-            Todo { assign: None, .. } => self.end(Ended::Removed, cx),
+            Deferred { assign: None, .. } => self.end(Ended::Removed, cx),
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     Effect, MulticastRun, Usability, WatchedRoute,
     machine::{Context, Lifecycle},
 };
-use crate::{Incarnation, InstallSpec, LinkName, LivenessMode, rib::Touched};
+use crate::{Incarnation, InstallSpec, LinkName, LivenessMode, rib::Affected};
 
 /// How the hosts behind learned routes are probed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -86,9 +86,9 @@ impl Lifecycle {
             self.rib.touch_all();
         }
         let (added, removed) = match self.rib.take_touched() {
-            Touched::All => self.watch_all_anew(),
-            Touched::Some(touched) if touched.is_empty() => return,
-            Touched::Some(touched) => self.watch_touched(touched),
+            Affected::All => self.watch_all_anew(),
+            Affected::Some(touched) if touched.is_empty() => return,
+            Affected::Some(touched) => self.watch_touched(touched),
         };
         let Some(probe) = self.services.probe.as_ref().filter(|_| !added.is_empty()) else {
             if !removed.is_empty() {

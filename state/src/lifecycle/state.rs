@@ -33,7 +33,7 @@ pub(super) enum State {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Looking {
-    pub(super) why: Look,
+    pub(super) why: LookReason,
     pub(super) build: Build,
     /// When the operation is reported as overdue.
     pub(super) overdue_at: Monotonic,
@@ -92,7 +92,7 @@ pub(super) enum Ended {
 
 /// Why the machine looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) enum Look {
+pub(super) enum LookReason {
     /// To build or go on building.
     Build,
     /// Something else may have changed the tunnel.
@@ -104,7 +104,7 @@ pub(super) enum Look {
 /// How far the tunnel has come. It goes from look to work and back, and ends with the tunnel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Build {
-    pub(super) standing: Standing,
+    pub(super) standing: BuildProgress,
     pub(super) progress: Progress,
     /// The dataplane cannot move the link: it is deleted and made anew.
     pub(super) anew: bool,
@@ -114,7 +114,7 @@ pub(super) struct Build {
 
 /// How the tunnel stands until the operation that is under way says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(super) enum Standing {
+pub(super) enum BuildProgress {
     /// Nothing was done yet.
     #[default]
     New,
@@ -257,18 +257,18 @@ impl State {
 impl Build {
     pub(super) fn phase(&self) -> Phase {
         match self.standing {
-            Standing::New => Phase::Pending,
-            Standing::Building(stage) => stage.phase(),
-            Standing::Settled(settled) => settled.phase(),
-            Standing::Failed(_) => Phase::Failed,
+            BuildProgress::New => Phase::Pending,
+            BuildProgress::Building(stage) => stage.phase(),
+            BuildProgress::Settled(settled) => settled.phase(),
+            BuildProgress::Failed(_) => Phase::Failed,
         }
     }
 
     /// How far the tunnel had come when it was last seen: a look that fails takes nothing away from it.
     pub(super) fn known_phase(&self) -> Phase {
         let last = match self.standing {
-            Standing::Failed(phase) => phase,
-            Standing::New | Standing::Building(_) | Standing::Settled(_) => self.phase(),
+            BuildProgress::Failed(phase) => phase,
+            BuildProgress::New | BuildProgress::Building(_) | BuildProgress::Settled(_) => self.phase(),
         };
         match last {
             Phase::Peering | Phase::Active => last,
@@ -351,7 +351,7 @@ impl Settled {
 
     pub(super) fn build(self) -> Build {
         Build {
-            standing: Standing::Settled(self),
+            standing: BuildProgress::Settled(self),
             progress: Progress::Built,
             anew: false,
             looked_again: false,

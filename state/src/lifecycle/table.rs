@@ -6,7 +6,8 @@ use super::{
     Input,
     machine::{Context, Lifecycle},
     state::{
-        Applying, Build, Compensating, DrainWaiting, Draining, Ended, Look, Looking, Settled, State, Waiting,
+        Applying, Build, Compensating, DrainWaiting, Draining, Ended, LookReason, Looking, Settled, State,
+        Waiting,
     },
 };
 use crate::Phase;
@@ -123,7 +124,7 @@ impl Lifecycle {
                 self.pass_time(cx);
                 self.pass_move(&mut state.build, cx);
                 if self.todo.rebuild || cx.now >= state.failure.retry_at {
-                    return self.look(Look::Build, state.build, cx);
+                    return self.look(LookReason::Build, state.build, cx);
                 }
             }
             Input::Observed(_) | Input::Applied(_) | Input::Removed(_) => {}

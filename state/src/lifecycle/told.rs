@@ -4,7 +4,7 @@ use super::{
     machine::{Context, Lifecycle},
     state::State,
 };
-use crate::{TunnelSpec, event::Event, rib::Captures, spec::SpecPart};
+use crate::{TunnelSpec, event::Event, rib::CapturingRoutes, spec::SpecPart};
 
 impl Lifecycle {
     /// The tunnel is to be this from now on.
@@ -42,8 +42,8 @@ impl Lifecycle {
     }
 
     /// Routes newly stay out because they lead to the far end of a tunnel.
-    pub(super) fn tell_captures(&self, captures: Option<Captures>, cx: &mut Context<'_>) {
-        if let Some(Captures {
+    pub(super) fn tell_captures(&self, captures: Option<CapturingRoutes>, cx: &mut Context<'_>) {
+        if let Some(CapturingRoutes {
             count,
             first,
             far_end,

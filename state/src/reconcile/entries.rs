@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::few::Few;
+use super::sorted_set::SortedSet;
 use crate::{LinkName, Monotonic, Phase, TunnelId, TunnelSpec, lifecycle::TunnelReport};
 
 /// All of them, by tunnel.
@@ -37,8 +37,8 @@ pub(super) struct TunnelEntry {
     pub(super) report: Option<Arc<TunnelReport>>,
     pub(super) recheck: Recheck,
     /// What no other tunnel gets before this provisioner ended.
-    pub(super) names: Few<LinkName>,
-    pub(super) endpoints: Few<(Ipv4Addr, Ipv4Addr)>,
+    pub(super) names: SortedSet<LinkName>,
+    pub(super) endpoints: SortedSet<(Ipv4Addr, Ipv4Addr)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -193,8 +193,8 @@ impl TunnelEntry {
             stage,
             report: None,
             recheck: Recheck::default(),
-            names: Few::default(),
-            endpoints: Few::default(),
+            names: SortedSet::default(),
+            endpoints: SortedSet::default(),
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) trait Replayed {
     /// Does it again.
     fn input(&mut self, at: Monotonic, input: Value) -> Result<(), serde_json::Error>;
     /// What the last input led to, once.
-    fn effects(&mut self) -> Led;
+    fn effects(&mut self) -> InputResult;
     /// The next events that its effects put into the table.
     fn told(&mut self, count: usize) -> Vec<Event>;
     /// What it makes of changes that are told in its name.
@@ -93,20 +93,20 @@ pub(super) trait Replayed {
 
 /// What an input led to.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Led {
+pub(super) enum InputResult {
     Nothing,
     Effects(Vec<u8>),
     Panic,
 }
 
 /// Makes a machine of one kind.
-pub(super) type Make = fn(Value, SplitMix64, Track) -> Result<Box<dyn Replayed>, serde_json::Error>;
+pub(super) type Constructor = fn(Value, SplitMix64, Track) -> Result<Box<dyn Replayed>, serde_json::Error>;
 
 struct Running<C> {
     core: C,
     random: SplitMix64,
     track: Track,
-    led: Led,
+    led: InputResult,
     told: VecDeque<Event>,
     /// A machine that has panicked is in no state to go on.
     is_broken: bool,
@@ -122,7 +122,7 @@ pub(super) fn make<C: Core + 'static>(
         core,
         random,
         track,
-        led: Led::Nothing,
+        led: InputResult::Nothing,
         told: VecDeque::new(),
         is_broken: false,
     }))
@@ -145,16 +145,16 @@ impl<C: Core> Replayed for Running<C> {
                     .extend(effects.iter().filter_map(|effect| C::told(effect)).cloned());
                 self.track
                     .effects::<C>(&effects)
-                    .map_or(Led::Nothing, Led::Effects)
+                    .map_or(InputResult::Nothing, InputResult::Effects)
             }
-            Err(_panic) => Led::Panic,
+            Err(_panic) => InputResult::Panic,
         };
-        self.is_broken = self.led == Led::Panic;
+        self.is_broken = self.led == InputResult::Panic;
         Ok(())
     }
 
-    fn effects(&mut self) -> Led {
-        std::mem::replace(&mut self.led, Led::Nothing)
+    fn effects(&mut self) -> InputResult {
+        std::mem::replace(&mut self.led, InputResult::Nothing)
     }
 
     fn told(&mut self, count: usize) -> Vec<Event> {

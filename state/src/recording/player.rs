@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     FORMAT, MachineNumber, Record,
-    machine::{Led, Make, Replayed, Track, make},
+    machine::{Constructor, InputResult, Replayed, Track, make},
 };
 use crate::{
     Core, Epoch, Monotonic, NodeId, Sequence,
@@ -22,8 +22,8 @@ use crate::{
 /// Does again what a recording tells, line by line, and holds it against what the recording says of it.
 ///
 /// What happens between machines is in the recording: they need not be in step with each other, only with their own lines.
-pub struct Player {
-    makers: BTreeMap<&'static str, Make>,
+pub struct Replayer {
+    makers: BTreeMap<&'static str, Constructor>,
     machines: BTreeMap<MachineNumber, Playing>,
     /// Where the recording has all of it from the start of the daemon.
     table: Option<Table>,
@@ -88,13 +88,13 @@ pub enum Failure {
     },
 }
 
-impl Default for Player {
+impl Default for Replayer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Player {
+impl Replayer {
     /// Knows the machines of this crate.
     #[must_use]
     pub fn new() -> Self {
@@ -260,9 +260,9 @@ impl Player {
         };
         let (led, whose) = (machine.effects(), whose.clone());
         match led {
-            Led::Effects(again) => self.compare(&whose, line, &again),
-            Led::Nothing => Err(self.differs(&whose, line, "nothing")),
-            Led::Panic => Err(self.differs(&whose, line, "a panic")),
+            InputResult::Effects(again) => self.compare(&whose, line, &again),
+            InputResult::Nothing => Err(self.differs(&whose, line, "nothing")),
+            InputResult::Panic => Err(self.differs(&whose, line, "a panic")),
         }
     }
 
@@ -272,12 +272,12 @@ impl Player {
             return Ok(());
         };
         match machine.effects() {
-            Led::Nothing => Ok(()),
-            Led::Panic => {
+            InputResult::Nothing => Ok(()),
+            InputResult::Panic => {
                 self.outcome.panics.push(self.outcome.lines);
                 Ok(())
             }
-            Led::Effects(again) => {
+            InputResult::Effects(again) => {
                 let whose = format!("{whose}: the input before had no effect");
                 Err(self.differs(&whose, line, &text(&again)))
             }
@@ -351,7 +351,7 @@ impl Player {
     }
 }
 
-impl fmt::Debug for Player {
+impl fmt::Debug for Replayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Player")
             .field("outcome", &self.outcome)

@@ -63,7 +63,7 @@ impl Daemon {
 }
 
 fn play(lines: &[Vec<u8>]) -> Result<Outcome, Failure> {
-    let mut player = Player::new();
+    let mut player = Replayer::new();
     lines
         .iter()
         .try_for_each(|line| player.play(line.strip_suffix(b"\n").unwrap()))?;

@@ -115,7 +115,7 @@ fn routes_that_are_not_installed_are_not_learned() {
     spec.bgp.as_mut().unwrap().install = None;
     let mut rib = heard(&spec, &[A]);
     assert_eq!(*rib.learned(), LearnedRoutes::Unknown);
-    assert_eq!(rib.take_touched(), Touched::default());
+    assert_eq!(rib.take_touched(), Affected::default());
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn what_is_kept_out_is_sorted_anew_with_what_keeps_it_out() {
     spec.exclude = crate::Exclusion::of([A]).unwrap();
     spec.far_ends.insert(Ipv4Addr::new(198, 18, 1, 7));
     let mut rib = Rib::default();
-    let captures = Captures {
+    let captures = CapturingRoutes {
         count: 1,
         first: net(B),
         far_end: Ipv4Addr::new(198, 18, 1, 7),
@@ -235,7 +235,7 @@ fn what_is_kept_out_is_sorted_anew_with_what_keeps_it_out() {
 
     let open = plain();
     assert_eq!(rib.sort_anew(&open), None);
-    assert_eq!((rib.counts().learned, rib.take_touched()), (3, Touched::All));
+    assert_eq!((rib.counts().learned, rib.take_touched()), (3, Affected::All));
     assert_eq!(rib.sort_anew(&spec), Some(captures));
     assert_eq!(rib.counts(), counts);
 }
@@ -319,12 +319,12 @@ fn what_was_touched_is_taken_once() {
     rib.hear(&spec, vec![], nets(&[B]));
     assert_eq!(
         rib.take_touched(),
-        Touched::Some(nets(&[A, B]).into_iter().collect())
+        Affected::Some(nets(&[A, B]).into_iter().collect())
     );
-    assert_eq!(rib.take_touched(), Touched::default());
+    assert_eq!(rib.take_touched(), Affected::default());
     rib.touch_all();
     rib.hear(&spec, nets(&[C]), vec![]);
-    assert_eq!(rib.take_touched(), Touched::All);
+    assert_eq!(rib.take_touched(), Affected::All);
     assert_eq!(rib.destinations().collect::<Vec<_>>(), nets(&[A, C]));
 }
 
@@ -340,7 +340,7 @@ fn the_next_session_begins_without_what_the_last_one_taught() {
     );
     assert_eq!(
         (rib.counts(), rib.take_touched()),
-        (RouteCounts::default(), Touched::All)
+        (RouteCounts::default(), Affected::All)
     );
     assert!(changes(&mut rib, &spec).is_empty());
 }

@@ -31,7 +31,7 @@ pub struct Connection {
     /// Of which of its links.
     pub incarnation: Incarnation,
     /// What it is.
-    pub sort: Sort,
+    pub sort: ConnectionKind,
     /// The other end.
     pub source: SocketAddrV4,
     /// Since when: Unix time in milliseconds.
@@ -41,7 +41,7 @@ pub struct Connection {
 /// What a connection is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sort {
+pub enum ConnectionKind {
     /// A tunnel; its port is 0.
     Tunnel,
     /// A tunnel's BGP session.
@@ -51,7 +51,7 @@ pub enum Sort {
 /// What is open, and of which incarnations it is not told any more.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Connections {
-    open: BTreeMap<(TunnelId, Sort), Connection>,
+    open: BTreeMap<(TunnelId, ConnectionKind), Connection>,
     shield: BTreeMap<TunnelId, Incarnation>,
 }
 
@@ -152,7 +152,7 @@ impl Connections {
     }
 
     fn become_of(&mut self, id: TunnelId, is: Vec<Connection>, unix_ms: u64, told: &mut Vec<Told>) {
-        for sort in [Sort::Bgp, Sort::Tunnel] {
+        for sort in [ConnectionKind::Bgp, ConnectionKind::Tunnel] {
             let stays = |was: &Connection| is.iter().any(|one| one.is(was));
             if let Some(was) = self.open.get(&(id, sort)).filter(|was| !stays(was)).cloned() {
                 self.open.remove(&(id, sort));
@@ -193,7 +193,7 @@ impl Connections {
         let stands = matches!(report.phase, Phase::Peering | Phase::Active);
         let itself = stands.then(|| {
             one(
-                Sort::Tunnel,
+                ConnectionKind::Tunnel,
                 SocketAddrV4::new(spec.link.remote, 0),
                 unix(report.since),
             )
@@ -201,7 +201,11 @@ impl Connections {
         let peer = spec.bgp.as_ref().filter(|_| report.session == SessionStatus::Up);
         let session = peer.map(|bgp| {
             let since = report.session_since.unwrap_or(report.since);
-            one(Sort::Bgp, SocketAddrV4::new(bgp.peer_address, BGP), unix(since))
+            one(
+                ConnectionKind::Bgp,
+                SocketAddrV4::new(bgp.peer_address, BGP),
+                unix(since),
+            )
         });
         itself.into_iter().chain(session).collect()
     }
@@ -220,7 +224,7 @@ impl Connection {
             timestamp: u64,
             tunnel: TunnelId,
             incarnation: Incarnation,
-            sort: Sort,
+            sort: ConnectionKind,
         }
         let Self {
             tunnel,

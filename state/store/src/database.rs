@@ -18,7 +18,7 @@ use super::{
     SetAside, StoreError, database_error,
     files::{sync_directory, sync_tree},
     io_error,
-    record::Said,
+    record::SwitchRecord,
 };
 use warren_state::{Pubkey, Switch};
 
@@ -55,7 +55,7 @@ pub(super) struct Handle(Option<sled::Db>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Stored {
     /// What the operator said last, if it has the switch.
-    pub(super) said: Option<Said>,
+    pub(super) said: Option<SwitchRecord>,
     /// The last start that was counted.
     pub(super) epoch: Option<u64>,
 }
@@ -121,7 +121,7 @@ pub(super) fn open(
 
 impl Database {
     /// All of it or nothing. When this returns, it survives a power cut.
-    pub(super) fn put_said(&self, said: Said) -> Result<(), StoreError> {
+    pub(super) fn put_said(&self, said: SwitchRecord) -> Result<(), StoreError> {
         let mut switch = vec![match said.switch {
             Switch::On => 1,
             Switch::Off | Switch::Unknown => 0,
@@ -258,7 +258,7 @@ fn is_damage(error: &io::Error) -> bool {
         )
 }
 
-fn said(tree: &sled::Db) -> sled::Result<Option<Said>> {
+fn said(tree: &sled::Db) -> sled::Result<Option<SwitchRecord>> {
     let Some((switch, sequence)) = tree.get(ENABLED)?.as_deref().and_then(switch) else {
         return Ok(None);
     };
@@ -271,7 +271,7 @@ fn said(tree: &sled::Db) -> sled::Result<Option<Said>> {
         .and_then(|value| <[u8; 32]>::try_from(&*value).ok())
         .map(Pubkey);
     let own_users_only = tree.get(OWN_USERS_ONLY)?.is_some();
-    Ok(Some(Said {
+    Ok(Some(SwitchRecord {
         switch,
         sequence,
         pin,

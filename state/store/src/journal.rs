@@ -25,7 +25,7 @@ use std::{
 
 use warren_state::{
     Epoch, NodeId, Position,
-    journal::{JournalEntry, Keep, LocalPosition, Lost, Missed, OpenIntervals, Stretch, trim},
+    journal::{JournalEntry, LocalPosition, Lost, Missed, OpenIntervals, Retention, SegmentExtent, trim},
 };
 
 use crate::{StoreError, files, io_error};
@@ -35,13 +35,13 @@ use small::Cursors;
 
 pub use open::Recovered;
 pub(crate) use open::find_node;
-pub use read::{Most, Page, ReadError};
+pub use read::{Page, ReadError, ReadLimit};
 
 /// The journal's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// What is kept.
-    pub keep: Keep,
+    pub keep: Retention,
     /// A file takes so many octets of entries, about. It takes more where what is open at its head takes much.
     pub file: u64,
 }
@@ -98,7 +98,7 @@ struct Writer {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            keep: Keep::default(),
+            keep: Retention::default(),
             file: 1 << 20,
         }
     }
@@ -148,7 +148,7 @@ impl Journal {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn read(&self, after: Position, most: Most) -> Result<Page, ReadError> {
+    pub fn read(&self, after: Position, most: ReadLimit) -> Result<Page, ReadError> {
         loop {
             let published = self.published();
             if after.node != self.node {
@@ -361,14 +361,14 @@ impl Writer {
     }
 
     /// Drops what need not be kept. What cannot be removed is tried again with the next entries.
-    fn trim(&mut self, keep: Keep, unix_ms: u64, directory: &Path) -> Vec<Missed> {
+    fn trim(&mut self, keep: Retention, unix_ms: u64, directory: &Path) -> Vec<Missed> {
         let ends = self
             .segments
             .iter()
             .skip(1)
             .map(|next| (next.after, next.unix_ms));
         let ends = ends.chain([(self.last, self.last_unix_ms)]);
-        let stretches: Vec<Stretch> = self.segments.iter().zip(ends).map(stretch).collect();
+        let stretches: Vec<SegmentExtent> = self.segments.iter().zip(ends).map(stretch).collect();
         let going = trim(&stretches, &self.cursors, keep, unix_ms);
         let gone = self.segments.iter().take(going.stretches).take_while(|segment| {
             let removed = fs::remove_file(segment.path(directory));
@@ -383,8 +383,8 @@ impl Writer {
     }
 }
 
-fn stretch((segment, (last, unix_ms)): (&Segment, (LocalPosition, u64))) -> Stretch {
-    Stretch {
+fn stretch((segment, (last, unix_ms)): (&Segment, (LocalPosition, u64))) -> SegmentExtent {
+    SegmentExtent {
         last,
         unix_ms,
         bytes: segment.bytes,

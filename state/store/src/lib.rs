@@ -30,18 +30,18 @@ mod database;
 mod error;
 mod files;
 pub mod journal;
+pub mod key_value;
 mod migrate;
 mod node;
 mod opening;
 mod record;
 mod secret;
-pub mod shelf;
 pub mod usage;
 
 use database::{Database, Stored};
 use error::{chain, database_error, io_error};
 use journal::{Journal, Recovered};
-use record::{Facts, Said};
+use record::{Facts, SwitchRecord};
 
 pub use error::StoreError;
 pub use migrate::Origin;
@@ -172,7 +172,7 @@ impl Store {
         }
         let reason = match tunnels {
             Ok(false) => {
-                return self.write(|said| Said {
+                return self.write(|said| SwitchRecord {
                     switch: Switch::Off,
                     own_users_only,
                     ..said
@@ -212,7 +212,7 @@ impl Store {
     /// # Errors
     /// When it may not be on disk; the old or the new values are. The old ones stay in force.
     pub fn set(&self, change: Change) -> Result<(), StoreError> {
-        self.write(|said| Said {
+        self.write(|said| SwitchRecord {
             switch: change.enabled.into(),
             pin: change.pin.or(said.pin),
             owner: change.owner.or(said.owner),
@@ -233,16 +233,16 @@ impl Store {
         let written = if said.switch.is_unknown() {
             Ok(())
         } else {
-            self.write(|said| Said { pin: None, ..said })
+            self.write(|said| SwitchRecord { pin: None, ..said })
         };
         self.state().facts.said.pin = None;
         written
     }
 
-    fn write(&self, change: impl FnOnce(Said) -> Said) -> Result<(), StoreError> {
+    fn write(&self, change: impl FnOnce(SwitchRecord) -> SwitchRecord) -> Result<(), StoreError> {
         let mut state = self.state();
         let before = state.facts.said;
-        let next = Said {
+        let next = SwitchRecord {
             sequence: before.sequence + 1,
             ..change(before)
         };
@@ -256,7 +256,7 @@ impl Store {
         state.put_said(next);
         if let Err(error) = prepared.commit() {
             if !before.switch.is_unknown() {
-                state.put_said(Said {
+                state.put_said(SwitchRecord {
                     sequence: next.sequence + 1,
                     ..before
                 });
@@ -328,10 +328,10 @@ impl Store {
         if known && stored.said != Some(facts.said) {
             state.put_said(facts.said);
         }
-        let unknown = Said {
+        let unknown = SwitchRecord {
             switch: Switch::Unknown,
             sequence: facts.said.sequence,
-            ..Said::default()
+            ..SwitchRecord::default()
         };
         let written = if known {
             facts
@@ -374,7 +374,7 @@ impl Store {
 
 impl State {
     /// A database that fails once is not trusted again in this run; the record goes on without it, and has the newer number.
-    fn put_said(&mut self, said: Said) {
+    fn put_said(&mut self, said: SwitchRecord) {
         let Some(Err(error)) = self.database.as_ref().map(|database| database.put_said(said)) else {
             return;
         };

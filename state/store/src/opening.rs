@@ -16,7 +16,7 @@ use crate::{
     journal::{Journal, Limits},
     migrate::{self, Legacy},
     node,
-    record::{self, Facts, Said},
+    record::{self, Facts, SwitchRecord},
     seconds,
     usage::UsageFiles,
 };
@@ -95,10 +95,10 @@ impl Store {
             ),
             None => match migrate::legacy_state(directory) {
                 Legacy::Says { switch, pin, origin } => (
-                    Ok(Said {
+                    Ok(SwitchRecord {
                         switch,
                         pin,
-                        ..Said::default()
+                        ..SwitchRecord::default()
                     }),
                     origin,
                 ),
@@ -110,9 +110,9 @@ impl Store {
             || if had_state { seconds() } else { 0 },
             |(said, _)| said.sequence,
         );
-        let said = Said {
+        let said = SwitchRecord {
             sequence,
-            ..*decided.as_ref().unwrap_or(&Said::default())
+            ..*decided.as_ref().unwrap_or(&SwitchRecord::default())
         };
         let facts = Facts { said, epoch };
         let first_start = origin == Origin::Fresh;
@@ -149,7 +149,7 @@ impl Store {
 }
 
 /// What was written last, as far as it can be read. The database wins unless it lost a write that the record has.
-fn newer(stored: Stored, record: Option<Facts>) -> Option<(Said, Origin)> {
+fn newer(stored: Stored, record: Option<Facts>) -> Option<(SwitchRecord, Origin)> {
     let recorded = record
         .map(|facts| facts.said)
         .filter(|said| !said.switch.is_unknown());

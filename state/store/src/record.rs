@@ -24,14 +24,14 @@ const LONGEST: usize = 4096;
 /// The facts that are kept twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Facts {
-    pub(super) said: Said,
+    pub(super) said: SwitchRecord,
     /// The last start that was counted.
     pub(super) epoch: u64,
 }
 
 /// What the operator said last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct SwitchRecord {
     pub(super) switch: Switch,
     /// The number of the write: of two records the higher one is newer.
     pub(super) sequence: u64,
@@ -114,7 +114,7 @@ impl Prepared {
 fn format(facts: Facts) -> String {
     let Facts {
         said:
-            Said {
+            SwitchRecord {
                 switch,
                 sequence,
                 pin,
@@ -153,7 +153,7 @@ fn parse(bytes: &[u8]) -> Option<Facts> {
         own_users_only,
     } = line;
     (version == VERSION).then_some(Facts {
-        said: Said {
+        said: SwitchRecord {
             switch,
             sequence,
             pin,
@@ -168,7 +168,7 @@ fn parse(bytes: &[u8]) -> Option<Facts> {
 mod tests {
     use super::*;
 
-    const SAID: Said = Said {
+    const SAID: SwitchRecord = SwitchRecord {
         switch: Switch::On,
         sequence: 7,
         pin: None,
@@ -202,7 +202,7 @@ mod tests {
     fn what_was_said_beside_the_switch_is_in_the_record_only_when_it_was() {
         let pin = Some(Ipv4Addr::new(192, 0, 2, 1));
         let facts = Facts {
-            said: Said {
+            said: SwitchRecord {
                 pin,
                 owner: Some(Pubkey([7; 32])),
                 own_users_only: true,
@@ -236,7 +236,7 @@ mod tests {
         let next = prepare(
             dir.path(),
             Facts {
-                said: Said {
+                said: SwitchRecord {
                     switch: Switch::Off,
                     sequence: 8,
                     ..SAID
@@ -250,7 +250,7 @@ mod tests {
         assert!(matches!(
             read(dir.path()),
             Found::Whole(Facts {
-                said: Said {
+                said: SwitchRecord {
                     switch: Switch::Off,
                     sequence: 8,
                     ..

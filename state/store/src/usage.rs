@@ -36,7 +36,7 @@ pub struct KeepHours {
     pub bytes: u64,
 }
 
-/// The files.
+/// The files of samples and of hourly sums in the state directory.
 #[derive(Debug)]
 pub struct UsageFiles {
     directory: PathBuf,

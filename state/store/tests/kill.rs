@@ -19,9 +19,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use warren_state::{
     Epoch, NodeId, Sequence,
     event::Event,
-    journal::{Bound, JournalEntry, Keep, LocalPosition},
+    journal::{Bound, JournalEntry, Retention, LocalPosition},
 };
-use warren_store::journal::{Journal, Limits, Most, ReadError};
+use warren_store::journal::{Journal, Limits, ReadLimit, ReadError};
 
 const CALLS: [&str; 9] = [
     "openat",
@@ -74,7 +74,7 @@ fn limits() -> Limits {
         age: Duration::MAX,
     };
     Limits {
-        keep: Keep {
+        keep: Retention {
             read: bound(2_500),
             unread: bound(100_000),
         },
@@ -222,7 +222,7 @@ fn check(directory: &Path, run: &Run) -> Result<(), String> {
         ));
     }
     loop {
-        let page = match journal.read(position, Most::default()) {
+        let page = match journal.read(position, ReadLimit::default()) {
             Ok(page) => page,
             Err(error @ (ReadError::Gap { .. } | ReadError::Unknown(_) | ReadError::Store(_))) => {
                 return Err(error.to_string());

@@ -7,7 +7,7 @@ use warren_dataplane::Scope;
 use warren_ledger::{Connector, connector::HttpSettings};
 use warren_state::{
     Fault, Observed, SessionStatus,
-    address::{Chosen, InPlace, Look as Seeing, Seen, is_public},
+    address::{AddressObservation as Seeing, Chosen, InPlace, Seen, is_public},
     table::Tables,
 };
 

@@ -33,7 +33,7 @@ const AT_LAST: Duration = Duration::from_millis(500);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A recording that is being written.
-pub(super) struct Tape {
+pub(super) struct RecordingWriter {
     queue: Mutex<Queue>,
     state: Arc<State>,
     ended: Mutex<Receiver<()>>,
@@ -78,7 +78,7 @@ struct Writer {
     state: Arc<State>,
 }
 
-impl Tape {
+impl RecordingWriter {
     pub(super) fn start(settings: &RecordSettings, epoch: Epoch) -> Result<Self, RecordError> {
         let unwritable = |source| RecordError {
             file: settings.file.clone(),
@@ -123,7 +123,7 @@ impl Tape {
         lock(&self.queue)
     }
 
-    /// Ends it.
+    /// Ends the recording and says in it why; what comes later is not recorded.
     pub(super) fn end(&self, reason: &str) {
         self.queue().end(reason);
     }

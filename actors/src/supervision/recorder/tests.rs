@@ -2,7 +2,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use warren_state::{
     polling::{Input, PollSettings, Polling},
-    recording::{Outcome, Player},
+    recording::{Outcome, Replayer},
 };
 
 use super::*;
@@ -49,7 +49,7 @@ fn wait(recorder: &Recorder) {
 }
 
 fn play(recording: &[u8]) -> Outcome {
-    let mut player = Player::new();
+    let mut player = Replayer::new();
     for line in recording
         .strip_suffix(b"\n")
         .unwrap()

@@ -89,7 +89,7 @@ fn flows_that_arrive_interleaved_are_joined_each_for_itself() {
 fn elsewhere(mut packet: Vec<u8>) -> Vec<u8> {
     packet[20] ^= 0xff;
     packet[36..38].fill(0);
-    let pseudo = Sum::pseudo(
+    let pseudo = PartialChecksum::pseudo(
         packet.first_chunk().unwrap(),
         inet::TCP,
         (packet.len() - 20) as u16,
@@ -203,7 +203,7 @@ fn datagram() -> Vec<u8> {
     packet[9] = inet::UDP;
     inet::seal_ipv4(&mut packet[..20]);
     packet[24..26].copy_from_slice(&28u16.to_be_bytes());
-    let pseudo = Sum::pseudo(packet.first_chunk().unwrap(), inet::UDP, 28).fold();
+    let pseudo = PartialChecksum::pseudo(packet.first_chunk().unwrap(), inet::UDP, 28).fold();
     packet[26..28].copy_from_slice(&pseudo);
     packet
 }

@@ -22,7 +22,7 @@ pub fn tcp_packet(options: usize, payload: &[u8], sequence: u32, flags: u8) -> V
     packet[33] = flags;
     packet[34..36].copy_from_slice(&501u16.to_be_bytes());
     packet[40..].fill(1);
-    let pseudo = Sum::pseudo(packet.first_chunk().unwrap(), inet::TCP, total - 20).fold();
+    let pseudo = PartialChecksum::pseudo(packet.first_chunk().unwrap(), inet::TCP, total - 20).fold();
     packet[36..38].copy_from_slice(&pseudo);
     packet.extend_from_slice(payload);
     packet
@@ -95,7 +95,7 @@ proptest! {
             Ok(Instructions::Tcp4 { segment }) => if let Ok(pieces) = Splitter::new(&packet, segment) {
                 prop_assert!(pieces.count() <= packet.len());
             },
-            Ok(Instructions::Plain) | Err(Senseless) => {}
+            Ok(Instructions::Plain) | Err(MalformedOffload) => {}
         }
     }
 }
@@ -113,7 +113,7 @@ fn instructions_that_were_not_offered_are_refused() {
     for (kind, size) in [(4, 1), (5, 1), (3, 1), (0x81, 1), (1, 0)] {
         assert_eq!(
             Instructions::parse(of_type(kind, size)),
-            Err(Senseless),
+            Err(MalformedOffload),
             "type {kind}, size {size}"
         );
     }

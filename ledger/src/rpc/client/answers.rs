@@ -6,7 +6,7 @@ use warren_state::{Pubkey, Slot};
 use super::EpochInfo;
 use crate::{
     rpc::{Commitment, failure::Failure},
-    send::{Blockhash, Fate, Lamports, Reply},
+    send::{Blockhash, Lamports, Reply, TransactionOutcome},
 };
 
 fn garbled(what: &str) -> Failure {
@@ -54,7 +54,7 @@ pub(super) fn status(answer: &Value, wanted: Commitment) -> Result<Reply, Failur
     let err = Some(&status["err"]).filter(|err| !err.is_null()).cloned();
     Ok(Reply::Status {
         node_slot,
-        fate: Some(Fate {
+        fate: Some(TransactionOutcome {
             slot,
             settled: is_settled(status, wanted)?,
             err,

@@ -8,7 +8,7 @@ use crate::{
     accounts::{Account, ProgramConfig, decode},
     pda::Pda,
     rpc::{
-        accounts::{Raw, When},
+        accounts::{Raw, SlotRequirement},
         read::{CLOCK, unix_seconds},
     },
 };
@@ -37,7 +37,7 @@ impl LedgerClient {
         let ask = async |upstream: &Upstream| {
             upstream
                 .accounts(&self.settings)
-                .at_addresses(&wanted, When::Any)
+                .at_addresses(&wanted, SlotRequirement::Any)
                 .await
         };
         let found = self.try_each(deadline, ask).await?;

@@ -116,7 +116,7 @@ async fn lists_hold_what_was_asked_for_even_from_a_ledger_that_ignores_filters_a
     ledger.put_raw(samples::key(51), PROGRAM, vec![AccountType::DEVICE.0, 1, 2]);
     for ignore_filters in [false, true] {
         ledger.state().ignore_filters = ignore_filters;
-        let keys = |listed: &Listed| listed.accounts.keys().copied().collect::<Vec<_>>();
+        let keys = |listed: &AccountListing| listed.accounts.keys().copied().collect::<Vec<_>>();
         let at = client.users_at(CLIENT_IP, soon()).await.unwrap();
         assert_eq!(keys(&at), [samples::key(10)], "{ignore_filters}");
         let devices = client.list(AccountType::DEVICE, soon()).await.unwrap();

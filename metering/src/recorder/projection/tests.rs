@@ -69,9 +69,9 @@ fn link() -> LinkName {
 
 /// Kinds and reasons of what a journal makes.
 fn told(journal: &[JournalEntry]) -> Vec<(&'static str, Option<Reason>)> {
-    let reason = |what: &What| match what {
-        What::TunnelStart { reason, .. } => Some(*reason),
-        What::TunnelStop { reason, .. } => *reason,
+    let reason = |what: &EntryContent| match what {
+        EntryContent::TunnelStart { reason, .. } => Some(*reason),
+        EntryContent::TunnelStop { reason, .. } => *reason,
         _ => None,
     };
     let entries = made(&mut Projection::new(NodeId(7)), journal);
@@ -160,14 +160,14 @@ fn a_tunnel_that_is_held_is_an_interval_by_its_cap_and_another_rate_is_another_o
     );
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     let of = |entry: &Entry| match entry.what {
-        What::ThrottleStart {
+        EntryContent::ThrottleStart {
             owner,
             reason,
             up,
             down,
             ..
         } => (owner, reason, None, up, down),
-        What::ThrottleStop {
+        EntryContent::ThrottleStop {
             owner, reason, start, ..
         } => (owner, reason, start, None, None),
         _ => panic!("{entry:?}"),
@@ -224,14 +224,14 @@ fn a_crash_stops_at_the_last_sign_of_life_and_what_comes_back_is_a_restart() {
         at(2, 9, phase(1, 2, Phase::Peering, None)),
     ];
     let entries = made(&mut Projection::new(NodeId(7)), &journal);
-    let What::TunnelStop {
+    let EntryContent::TunnelStop {
         reason, start, until, ..
     } = entries[1].what
     else {
         panic!()
     };
     assert_eq!((reason, start, until), (Some(Reason::Crash), entries[0].id, 77));
-    let What::TunnelStart { reason, .. } = entries[2].what else {
+    let EntryContent::TunnelStart { reason, .. } = entries[2].what else {
         panic!()
     };
     assert_eq!(reason, Reason::Restart);
@@ -249,7 +249,7 @@ fn what_was_used_is_a_difference_that_names_the_sample_before() {
     let deltas: Vec<_> = entries
         .iter()
         .map(|entry| match entry.what {
-            What::UsageSample { from, delta, .. } => (from, delta.map(|delta| delta.rx_bytes)),
+            EntryContent::UsageSample { from, delta, .. } => (from, delta.map(|delta| delta.rx_bytes)),
             _ => panic!(),
         })
         .collect();
@@ -265,9 +265,9 @@ fn what_was_used_is_a_difference_that_names_the_sample_before() {
 fn a_recorder_that_comes_late_says_so_and_does_not_guess() {
     let mut projection = Projection::new(NodeId(7));
     let gap = projection.gap(None, at(1, 4, adopted(1, 1)).place().of(NodeId(7)), 5);
-    assert!(matches!(gap.what, What::Gap { after: None, .. }));
+    assert!(matches!(gap.what, EntryContent::Gap { after: None, .. }));
     let entries = projection.take(&at(1, 5, sampled(1, 10, false)));
-    let What::UsageSample { delta, total, .. } = entries[0].what else {
+    let EntryContent::UsageSample { delta, total, .. } = entries[0].what else {
         panic!()
     };
     assert_eq!((delta, total), (None, usage(10, 0)));
@@ -283,7 +283,7 @@ fn what_happened_in_a_gap_is_not_made_up() {
         5,
     );
     let entries = projection.take(&at(2, 10, phase(1, 2, Phase::Active, None)));
-    let What::TunnelStop { reason, .. } = entries[0].what else {
+    let EntryContent::TunnelStop { reason, .. } = entries[0].what else {
         panic!()
     };
     assert_eq!(reason, None);

@@ -3,28 +3,28 @@
 use warren_state::TunnelId;
 
 use super::Verifier;
-use crate::recorder::entry::{EntryId, What};
+use crate::recorder::entry::{EntryContent, EntryId};
 
 impl Verifier {
-    pub(super) fn interval(&mut self, id: EntryId, what: &What) {
+    pub(super) fn interval(&mut self, id: EntryId, what: &EntryContent) {
         match what {
-            What::TunnelStart { tunnel, .. } => {
+            EntryContent::TunnelStart { tunnel, .. } => {
                 let open = self.open.insert(*tunnel, id);
                 self.starts(id, "starts", *tunnel, open);
             }
-            What::TunnelStop { tunnel, start, .. } => {
+            EntryContent::TunnelStop { tunnel, start, .. } => {
                 let open = self.open.remove(tunnel);
                 self.stops(id, "stops", *tunnel, open, *start);
             }
-            What::ThrottleStart { tunnel, .. } => {
+            EntryContent::ThrottleStart { tunnel, .. } => {
                 let open = self.held.insert(*tunnel, id);
                 self.starts(id, "holds", *tunnel, open);
             }
-            What::ThrottleStop { tunnel, start, .. } => {
+            EntryContent::ThrottleStop { tunnel, start, .. } => {
                 let open = self.held.remove(tunnel);
                 self.stops(id, "lets go", *tunnel, open, *start);
             }
-            What::UsageSample { .. } | What::Gap { .. } | What::Repair { .. } => {}
+            EntryContent::UsageSample { .. } | EntryContent::Gap { .. } | EntryContent::Repair { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
 };
 
 /// A ledger of entries, each after the one before.
-fn ledger(all: Vec<What>) -> Vec<Entry> {
+fn ledger(all: Vec<EntryContent>) -> Vec<Entry> {
     let mut previous = None;
     let numbered = all.into_iter().zip(1..);
     numbered
@@ -94,7 +94,7 @@ fn starts_and_stops_that_are_no_pairs_are_named() {
 #[test]
 fn a_difference_that_is_none_of_two_totals_is_named() {
     let mut entries = life();
-    let What::UsageSample { from, delta, .. } = &mut entries[3].what else {
+    let EntryContent::UsageSample { from, delta, .. } = &mut entries[3].what else {
         panic!()
     };
     (*from, *delta) = (Some(id(1, 2, 0)), Some(usage(6, 1)));
@@ -109,7 +109,7 @@ fn damage_is_accounted_for_only_by_a_repair_right_behind_it() {
             text
         })
     };
-    let repair = Entry::new(None, None, 0, What::Repair { torn_bytes: 4 });
+    let repair = Entry::new(None, None, 0, EntryContent::Repair { torn_bytes: 4 });
     let (told, untold) = (
         [
             lines(&life()[..2]),
@@ -148,7 +148,7 @@ fn what_was_written_again_behind_what_came_since_is_in_its_order() {
 
 #[test]
 fn a_copy_that_ends_within_a_line_is_accounted_for_once_by_a_word_of_the_cut() {
-    let cut = Entry::new(None, None, 0, What::Repair { torn_bytes: 0 });
+    let cut = Entry::new(None, None, 0, EntryContent::Repair { torn_bytes: 0 });
     let mut text = Vec::new();
     life()[..2].iter().for_each(|entry| encode(entry, &mut text));
     text.extend(b"{\"v\"\n");
@@ -170,7 +170,7 @@ fn a_copy_that_ends_within_a_line_is_accounted_for_once_by_a_word_of_the_cut() {
 
 #[test]
 fn a_gap_that_the_recorder_declares_is_one() {
-    let gap = What::Gap {
+    let gap = EntryContent::Gap {
         after: None,
         to: id(1, 1, 0).position(),
     };

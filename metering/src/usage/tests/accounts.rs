@@ -14,7 +14,7 @@ fn what_another_payer_uses_is_another_account() {
     host.sample();
     host.crash();
     let question = Question {
-        per: Per::Owner,
+        per: GroupBy::Owner,
         ..Question::default()
     };
     let figures = Aggregation::new(question).book(&host.book);
@@ -101,7 +101,7 @@ fn accounts_of_tunnels_that_are_long_gone_are_closed_and_the_owners_total_stays(
     host.disk = host.book.everything(false).lines;
     host.crash();
     let question = Question {
-        per: Per::Owner,
+        per: GroupBy::Owner,
         ..Question::default()
     };
     let figures = Aggregation::new(question).book(&host.book);

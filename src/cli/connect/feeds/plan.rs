@@ -25,7 +25,7 @@ const FRAME: usize = 6;
 
 /// Where a user stands.
 #[derive(Clone, Copy)]
-pub struct Standing<'a> {
+pub struct SeatHolder<'a> {
     /// The account of the user that it is about.
     pub user: &'a User,
     /// The pass that its seats are taken with.
@@ -38,7 +38,7 @@ pub struct Standing<'a> {
 
 /// What is to be sent, in this order: what is left, then what is joined.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Swap {
+pub struct FeedChanges {
     /// Each an instruction.
     pub leaves: Vec<Leave>,
     /// Each an instruction.
@@ -48,7 +48,6 @@ pub struct Swap {
 /// Feeds to leave at once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Leave {
-    /// The feeds.
     pub feeds: Vec<Pubkey>,
     /// Those that the user keeps, as far as the pass covers them; the program takes the rest away.
     pub retained: Vec<Pubkey>,
@@ -59,7 +58,6 @@ pub struct Leave {
 /// Feeds to join at once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Join {
-    /// The feeds.
     pub feeds: Vec<Pubkey>,
     /// Exactly the groups that this adds.
     pub groups: Vec<Pubkey>,
@@ -69,14 +67,14 @@ pub struct Join {
 ///
 /// # Errors
 /// When the program would refuse any of it.
-pub fn swap(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result<Swap, Failure> {
+pub fn swap(standing: SeatHolder<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result<FeedChanges, Failure> {
     can_leave(standing, leave)?;
     let wanted = lacking(standing, join);
     can_join(standing, &wanted, leave)?;
     let mut user = standing.user.clone();
     let leaves = leaves(standing, &mut user, leave);
     let joins = joins(standing.feeds, &mut user, &wanted);
-    Ok(Swap { leaves, joins })
+    Ok(FeedChanges { leaves, joins })
 }
 
 /// What joins these groups again, which came with feeds that the user holds.
@@ -92,7 +90,7 @@ pub fn rejoin(user: &User, feeds: &ByKey, groups: &[Pubkey]) -> Vec<Join> {
 
 /// The feeds that the pass has a free seat at and whose metro this is, in the order of their codes: as many as the user may
 /// hold beside those that it has.
-pub fn purchased(standing: Standing<'_>, exchange: &Pubkey) -> Vec<Pubkey> {
+pub fn purchased(standing: SeatHolder<'_>, exchange: &Pubkey) -> Vec<Pubkey> {
     let held = &standing.user.feed_pks;
     let covered = held
         .iter()
@@ -205,8 +203,8 @@ fn free<'a>(pass: &'a Pass, feeds: &'a ByKey) -> impl Iterator<Item = (&'a Pubke
         .filter(|(_, feed)| feed.status == FeedStatus::ACTIVE)
 }
 
-fn can_leave(standing: Standing<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
-    let Standing {
+fn can_leave(standing: SeatHolder<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
+    let SeatHolder {
         user,
         pass,
         passes,
@@ -244,8 +242,8 @@ fn can_leave(standing: Standing<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
 }
 
 /// Those that the user does not hold, or of whose groups it lacks one: such a feed has grown since.
-fn lacking(standing: Standing<'_>, join: &[Pubkey]) -> Vec<Pubkey> {
-    let Standing { user, feeds, .. } = standing;
+fn lacking(standing: SeatHolder<'_>, join: &[Pubkey]) -> Vec<Pubkey> {
+    let SeatHolder { user, feeds, .. } = standing;
     let is_whole = |key: &Pubkey| {
         feeds
             .get(key)
@@ -257,8 +255,8 @@ fn lacking(standing: Standing<'_>, join: &[Pubkey]) -> Vec<Pubkey> {
         .collect()
 }
 
-fn can_join(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result<(), Failure> {
-    let Standing {
+fn can_join(standing: SeatHolder<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result<(), Failure> {
+    let SeatHolder {
         user, pass, feeds, ..
     } = standing;
     if join.is_empty() {
@@ -310,7 +308,7 @@ fn is_open(pass: &Pass, feeds: &ByKey, key: &Pubkey) -> Result<(), Failure> {
     Ok(())
 }
 
-fn leaves(standing: Standing<'_>, user: &mut User, leave: &[Pubkey]) -> Vec<Leave> {
+fn leaves(standing: SeatHolder<'_>, user: &mut User, leave: &[Pubkey]) -> Vec<Leave> {
     let mut all = Vec::new();
     let mut batch: Vec<Pubkey> = Vec::new();
     for key in leave {
@@ -329,8 +327,8 @@ fn leaves(standing: Standing<'_>, user: &mut User, leave: &[Pubkey]) -> Vec<Leav
     all
 }
 
-fn left(standing: Standing<'_>, user: &User, leave: &[Pubkey]) -> Leave {
-    let Standing { pass, feeds, .. } = standing;
+fn left(standing: SeatHolder<'_>, user: &User, leave: &[Pubkey]) -> Leave {
+    let SeatHolder { pass, feeds, .. } = standing;
     let is_kept = |key: &&Pubkey| !leave.contains(key) && pass.seat(key).is_some();
     let retained: Vec<Pubkey> = user.feed_pks.iter().filter(is_kept).copied().collect();
     let groups_of = |keys: &[Pubkey]| -> BTreeSet<Pubkey> {

@@ -18,21 +18,21 @@ use super::{
         feeds::plan,
         host_state::HostState,
         passes::Pass,
-        proof::Proven,
+        proof::CheckedProof,
         roles::{self, ByGroup, Roles},
         select::{self, Choice},
         session::LedgerSession,
     },
     Asked, Offer,
 };
-use crate::{command::How, failure::Failure};
+use crate::{command::ConnectOptions, failure::Failure};
 
 /// The devices where the feeds that are asked for are: all of those that are named, any that was bought otherwise.
 pub(super) fn covered(
     pass: &Pass,
     offer: &Offer,
     asked: &Asked,
-    how: &How,
+    how: &ConnectOptions,
 ) -> Result<BTreeMap<Pubkey, Device>, Failure> {
     let mut devices = offer.devices.clone();
     if let Some((_, device)) = how
@@ -63,7 +63,7 @@ pub(super) fn creation(
     pass: &Pass,
     wanted: &ByGroup,
     choice: &Choice,
-    proven: Option<&Proven>,
+    proven: Option<&CheckedProof>,
 ) -> Result<Instruction, Failure> {
     let chosen = offer
         .devices

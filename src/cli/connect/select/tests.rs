@@ -54,8 +54,8 @@ fn row(number: u8, at: Ipv4Addr, min_ms: i64) -> Measured {
     }
 }
 
-fn wish(capacity: CapacityKind) -> Wish<'static> {
-    Wish {
+fn request(capacity: CapacityKind) -> DeviceRequest<'static> {
+    DeviceRequest {
         capacity,
         named: None,
         taken: BTreeSet::new(),
@@ -104,14 +104,14 @@ fn a_device_in_transit_is_never_chosen_and_one_at_the_edge_is() {
     ]);
     let rows = [row(1, ip(1), 1), row(2, ip(2), 9)];
     assert_eq!(
-        choose(&network, &rows, &wish(CapacityKind::Unicast))
+        choose(&network, &rows, &request(CapacityKind::Unicast))
             .unwrap()
             .device,
         key(2)
     );
-    let named = Wish {
+    let named = DeviceRequest {
         named: Some("dz01"),
-        ..wish(CapacityKind::Unicast)
+        ..request(CapacityKind::Unicast)
     };
     assert!(
         choose(&network, &rows, &named)
@@ -127,9 +127,9 @@ fn an_address_that_means_the_devices_own_is_never_named() {
         public_ip: Ipv4Addr::UNSPECIFIED,
         ..device(1)
     };
-    let named = Wish {
+    let named = DeviceRequest {
         named: Some("dz01"),
-        ..wish(CapacityKind::Unicast)
+        ..request(CapacityKind::Unicast)
     };
     let refused = choose(&network(&[(1, nowhere)]), &[], &named).unwrap_err();
     assert!(
@@ -148,7 +148,7 @@ fn an_address_that_means_the_devices_own_is_never_named() {
 fn the_lowest_minimum_wins_then_the_lowest_mean_and_then_the_code() {
     let devices = network(&[(1, device(1)), (2, device(2)), (3, device(3))]);
     let mut rows = vec![row(1, ip(1), 9), row(2, ip(2), 4), row(3, ip(3), 4)];
-    let choose = |rows: &[Measured]| choose(&devices, rows, &wish(CapacityKind::Unicast)).unwrap();
+    let choose = |rows: &[Measured]| choose(&devices, rows, &request(CapacityKind::Unicast)).unwrap();
     assert_eq!(
         choose(&rows),
         Choice {
@@ -183,7 +183,7 @@ fn a_device_that_takes_no_users_or_is_full_is_passed_over_and_each_reason_is_tol
     };
     let devices = network(&[(1, drained), (2, full), (3, no_unicast), (4, none)]);
     let rows: Vec<Measured> = (1..=4).map(|number| row(number, ip(number), 1)).collect();
-    let error = choose(&devices, &rows, &wish(CapacityKind::Unicast)).unwrap_err();
+    let error = choose(&devices, &rows, &request(CapacityKind::Unicast)).unwrap_err();
     let text = error.to_string();
     for part in [
         "dz01: it is drained",
@@ -197,7 +197,10 @@ fn a_device_that_takes_no_users_or_is_full_is_passed_over_and_each_reason_is_tol
         publisher: false,
         subscriber: true,
     };
-    assert_eq!(choose(&devices, &rows, &wish(multicast)).unwrap().device, key(3));
+    assert_eq!(
+        choose(&devices, &rows, &request(multicast)).unwrap().device,
+        key(3)
+    );
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn publishers_and_subscribers_have_room_of_their_own() {
         choose(
             &devices,
             &[row(1, ip(1), 1)],
-            &wish(CapacityKind::Multicast {
+            &request(CapacityKind::Multicast {
                 publisher,
                 subscriber,
             }),
@@ -229,21 +232,21 @@ fn an_address_that_ends_a_tunnel_of_this_host_is_never_chosen_again() {
     let other = Ipv4Addr::new(198, 51, 100, 1);
     let devices = network(&[(1, with_endpoint(device(1), other)), (2, device(2))]);
     let rows = [row(1, ip(1), 1), row(1, other, 2), row(2, ip(2), 9)];
-    let mut wish = wish(CapacityKind::Unicast);
-    wish.taken.insert(ip(1));
-    assert_eq!(choose(&devices, &rows, &wish).unwrap().endpoint, other);
-    wish.taken.insert(other);
-    assert_eq!(choose(&devices, &rows, &wish).unwrap().device, key(2));
-    wish.taken.insert(ip(2));
-    let error = choose(&devices, &rows, &wish).unwrap_err();
+    let mut request = request(CapacityKind::Unicast);
+    request.taken.insert(ip(1));
+    assert_eq!(choose(&devices, &rows, &request).unwrap().endpoint, other);
+    request.taken.insert(other);
+    assert_eq!(choose(&devices, &rows, &request).unwrap().device, key(2));
+    request.taken.insert(ip(2));
+    let error = choose(&devices, &rows, &request).unwrap_err();
     assert!(
         error.to_string().contains("ends a tunnel of this host already")
             && error.advice().starts_with("Disconnect"),
         "{error}"
     );
-    wish.named = Some("dz01");
+    request.named = Some("dz01");
     assert!(matches!(
-        choose(&devices, &rows, &wish),
+        choose(&devices, &rows, &request),
         Err(NoDevice::Unusable {
             reason: Unusable::Taken,
             ..
@@ -261,7 +264,7 @@ fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
     let error = choose(
         &devices,
         std::slice::from_ref(&silent),
-        &wish(CapacityKind::Unicast),
+        &request(CapacityKind::Unicast),
     )
     .unwrap_err();
     assert_eq!(
@@ -275,9 +278,9 @@ fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
         choose(
             &devices,
             std::slice::from_ref(&silent),
-            &Wish {
+            &DeviceRequest {
                 named: Some(name),
-                ..wish(CapacityKind::Unicast)
+                ..request(CapacityKind::Unicast)
             },
         )
     };

@@ -49,9 +49,9 @@ fn chain(name: &str, base: Option<(&str, bool)>, rules: Vec<Rule>) -> Chain {
 
 fn fate(chains: Vec<Chain>, comes_in: bool) -> String {
     match (Ruleset { chains }).fate(&packet(comes_in)) {
-        Fate::Passes => "passes".to_owned(),
-        Fate::May(place) => format!("may: {}", place.rule.unwrap_or("policy".into())),
-        Fate::Stopped(place) => place.rule.unwrap_or("policy".into()),
+        PacketVerdict::Passes => "passes".to_owned(),
+        PacketVerdict::May(place) => format!("may: {}", place.rule.unwrap_or("policy".into())),
+        PacketVerdict::Stopped(place) => place.rule.unwrap_or("policy".into()),
     }
 }
 
@@ -107,7 +107,7 @@ fn a_packet_is_stopped_by_the_first_rule_that_drops_it_or_by_a_policy() {
 
 #[test]
 fn answers_are_established_and_what_leaves_is_new() {
-    let established = || test(Field::State, Value::Word("established".into()));
+    let established = || test(Field::State, Value::OpenEnum("established".into()));
     let stateful = |hook| {
         vec![chain(
             "c",
@@ -160,7 +160,7 @@ fn interfaces_are_matched_by_their_beginning_too_and_ports_by_ranges() {
             Some(("input", false)),
             vec![rule(
                 "d",
-                vec![test(Field::LinkIn, Value::Word(word.into()))],
+                vec![test(Field::LinkIn, Value::OpenEnum(word.into()))],
                 Action::Drop,
             )],
         )]

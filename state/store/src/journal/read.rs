@@ -16,14 +16,14 @@ use crate::StoreError;
 
 /// How much is read at once; one entry at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Most {
-    /// Entries.
+pub struct ReadLimit {
+    /// How many entries at most.
     pub entries: usize,
     /// Octets, as they are on disk.
     pub bytes: usize,
 }
 
-impl Default for Most {
+impl Default for ReadLimit {
     fn default() -> Self {
         Self {
             entries: 1024,
@@ -64,7 +64,7 @@ pub enum ReadError {
 
 /// One walk over the files.
 struct Walk {
-    most: Most,
+    most: ReadLimit,
     /// Up to here all is read.
     at: LocalPosition,
     /// What could not be read since then ends here at least.
@@ -86,7 +86,7 @@ pub(super) fn after(
     directory: &Path,
     published: &Published,
     after: Position,
-    most: Most,
+    most: ReadLimit,
 ) -> Result<Page, ReadError> {
     let asked = LocalPosition::from(after);
     let mut walk = Walk {

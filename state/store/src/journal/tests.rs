@@ -15,7 +15,7 @@ const FOR_EVER: Bound = Bound {
 };
 /// A few entries to a file, and nothing is dropped.
 const SMALL: Limits = Limits {
-    keep: Keep {
+    keep: Retention {
         read: FOR_EVER,
         unread: FOR_EVER,
     },
@@ -70,8 +70,8 @@ fn filled(numbers: impl IntoIterator<Item = u64>) -> tempfile::TempDir {
     dir
 }
 
-fn everything(limit: usize) -> Most {
-    Most {
+fn everything(limit: usize) -> ReadLimit {
+    ReadLimit {
         entries: limit,
         bytes: usize::MAX,
     }
@@ -130,7 +130,7 @@ fn what_was_appended_is_read_in_order_over_files_pages_and_starts() {
         .sum();
     assert_eq!((status.bytes, status.files), (on_disk, files(dir.path()).len()));
     journal.append(&[entry(at(2, 1), Event::StoreMended)], 0).unwrap();
-    let page = journal.read(at(1, 179).of(NODE), Most::default()).unwrap();
+    let page = journal.read(at(1, 179).of(NODE), ReadLimit::default()).unwrap();
     let places: Vec<LocalPosition> = page.entries.iter().map(JournalEntry::place).collect();
     assert_eq!((places, page.more), (vec![at(1, 180), at(2, 1)], false));
     assert_eq!(page.next, at(2, 1).of(NODE));
@@ -264,7 +264,7 @@ fn a_reader_keeps_what_it_has_not_read_until_the_bound_and_then_finds_a_gap() {
         age: Duration::MAX,
     };
     let limits = Limits {
-        keep: Keep {
+        keep: Retention {
             read: bound(2_000),
             unread: bound(6_000),
         },
@@ -299,7 +299,7 @@ fn a_reader_keeps_what_it_has_not_read_until_the_bound_and_then_finds_a_gap() {
         .collect();
     assert_eq!(told, [("recorder", at(1, number))], "once");
     assert!(matches!(
-        journal.read(journal.cursor("recorder").unwrap(), Most::default()),
+        journal.read(journal.cursor("recorder").unwrap(), ReadLimit::default()),
         Err(ReadError::Gap { to, .. }) if to == journal.oldest()
     ));
 }
@@ -337,7 +337,7 @@ fn positions_of_another_installation_are_unknown_and_its_journal_is_set_aside() 
     assert_eq!((journal.status().entries, recovered.problem), (0, None));
     let other = at(1, 1).of(NODE);
     assert!(matches!(
-        journal.read(other, Most::default()),
+        journal.read(other, ReadLimit::default()),
         Err(ReadError::Unknown(_))
     ));
     journal.append(&entries(1..=2), 0).unwrap();

@@ -78,10 +78,16 @@ fn keys(numbers: &[u8]) -> Vec<Pubkey> {
     numbers.iter().map(|number| key(*number)).collect()
 }
 
-fn swapped(user: &User, pass: &Pass, feeds: &ByKey, join: &[u8], leave: &[u8]) -> Result<Swap, Failure> {
+fn swapped(
+    user: &User,
+    pass: &Pass,
+    feeds: &ByKey,
+    join: &[u8],
+    leave: &[u8],
+) -> Result<FeedChanges, Failure> {
     let passes = [pass.clone()];
     swap(
-        Standing {
+        SeatHolder {
             user,
             pass,
             passes: &passes,
@@ -182,7 +188,7 @@ fn a_leave_whose_other_pass_holds_the_seat_is_refused() {
     let user = user(&[1], &[10]);
     let passes = [pass.clone(), other.clone()];
     let failure = swap(
-        Standing {
+        SeatHolder {
             user: &user,
             pass: &pass,
             passes: &passes,
@@ -204,7 +210,7 @@ fn a_leave_whose_other_pass_holds_the_seat_is_refused() {
             .unwrap()
             .contains(&format!("--access-pass {}", other.key))
     );
-    let named = Standing {
+    let named = SeatHolder {
         user: &user,
         pass: &other,
         passes: &passes,
@@ -300,7 +306,7 @@ fn the_same_feed_in_both_flags_is_an_error() {
         leave: vec!["f1".into()],
     };
     let failure = feeds::swap(
-        Standing {
+        SeatHolder {
             user: &user,
             pass: &pass,
             passes: &passes,
@@ -321,7 +327,7 @@ fn what_was_bought_and_is_free_is_joined_in_the_order_of_codes_up_to_five() {
     feeds.get_mut(&key(3)).unwrap().exchange = key(78);
     let pass = seats(50, &[7, 6, 5, 4, 3, 2, 1]);
     let (held, passes) = (user(&[6], &[15]), [pass.clone()]);
-    let standing = Standing {
+    let standing = SeatHolder {
         user: &held,
         pass: &pass,
         passes: &passes,
@@ -331,7 +337,7 @@ fn what_was_bought_and_is_free_is_joined_in_the_order_of_codes_up_to_five() {
     let one_more = user(&[1, 2, 4, 6], &[]);
     assert_eq!(
         purchased(
-            Standing {
+            SeatHolder {
                 user: &one_more,
                 ..standing
             },

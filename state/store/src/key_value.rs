@@ -13,16 +13,16 @@ use super::{
 pub type Entry<'a> = (&'a [u8], Option<Vec<u8>>);
 
 /// A key and its value.
-pub type Kept = (Vec<u8>, Vec<u8>);
+pub type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// Values by their keys. One process has it at a time.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct KeyValueStore {
     sled: Handle,
     directory: PathBuf,
 }
 
-impl Shelf {
+impl KeyValueStore {
     /// Opens the one in a directory, making both where they are not there. What a kill has torn is brought back from its log, and
     /// the files as they were are set aside.
     ///
@@ -47,18 +47,18 @@ impl Shelf {
             })
         };
         let reason = match attempt() {
-            Ok(shelf) => return Ok((shelf, None)),
+            Ok(key_values) => return Ok((key_values, None)),
             Err(Failure::Refused(error) | Failure::Locked(error)) => return Err(error),
             Err(Failure::Damaged(reason)) => reason,
         };
         let aside = from_log(directory)?;
-        let shelf = attempt().map_err(|failure| refused(directory, failure))?;
+        let key_values = attempt().map_err(|failure| refused(directory, failure))?;
         let aside = SetAside {
             path: aside,
             reason,
             recovered: true,
         };
-        Ok((shelf, Some(aside)))
+        Ok((key_values, Some(aside)))
     }
 
     /// The value of a key.
@@ -74,7 +74,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn all(&self) -> Result<Vec<Kept>, StoreError> {
+    pub fn all(&self) -> Result<Vec<KeyValue>, StoreError> {
         self.of(guarded(|| {
             let entries = self.sled.tree()?.iter();
             entries
@@ -116,28 +116,28 @@ mod tests {
     #[test]
     fn what_was_put_together_is_there_together_after_a_start() {
         let directory = tempfile::tempdir().unwrap();
-        let (shelf, _) = Shelf::open(directory.path()).unwrap();
-        shelf
+        let (key_values, _) = KeyValueStore::open(directory.path()).unwrap();
+        key_values
             .put(&[(b"a", Some(vec![1])), (b"b", Some(vec![2]))])
             .unwrap();
-        shelf.put(&[(b"a", None), (b"c", Some(vec![3]))]).unwrap();
-        drop(shelf);
-        let (shelf, aside) = Shelf::open(directory.path()).unwrap();
+        key_values.put(&[(b"a", None), (b"c", Some(vec![3]))]).unwrap();
+        drop(key_values);
+        let (key_values, aside) = KeyValueStore::open(directory.path()).unwrap();
         assert_eq!(aside, None);
         assert_eq!(
-            shelf.all().unwrap(),
+            key_values.all().unwrap(),
             [(b"b".to_vec(), vec![2]), (b"c".to_vec(), vec![3])]
         );
-        assert_eq!(shelf.get(b"b").unwrap(), Some(vec![2]));
-        assert_eq!(shelf.get(b"a").unwrap(), None);
+        assert_eq!(key_values.get(b"b").unwrap(), Some(vec![2]));
+        assert_eq!(key_values.get(b"a").unwrap(), None);
     }
 
     #[test]
     fn a_snapshot_that_a_kill_has_torn_costs_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let (shelf, _) = Shelf::open(directory.path()).unwrap();
-        shelf.put(&[(b"a", Some(vec![1]))]).unwrap();
-        drop(shelf);
+        let (key_values, _) = KeyValueStore::open(directory.path()).unwrap();
+        key_values.put(&[(b"a", Some(vec![1]))]).unwrap();
+        drop(key_values);
         let store = directory.path().join(STORE);
         for entry in fs::read_dir(&store).unwrap() {
             let path = entry.unwrap().path();
@@ -146,7 +146,7 @@ mod tests {
             }
         }
         fs::write(store.join("snap.0000000000000001.generating"), b"torn").unwrap();
-        let (shelf, _) = Shelf::open(directory.path()).unwrap();
-        assert_eq!(shelf.get(b"a").unwrap(), Some(vec![1]));
+        let (key_values, _) = KeyValueStore::open(directory.path()).unwrap();
+        assert_eq!(key_values.get(b"a").unwrap(), Some(vec![1]));
     }
 }

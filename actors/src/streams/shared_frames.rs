@@ -9,9 +9,9 @@ use crate::lock::lock;
 
 /// What was put together last. Most readers ask for everything and are at the same place: what the first of them is given serves the others.
 #[derive(Default)]
-pub(super) struct Together(Mutex<Option<(Vec<Arc<Frame>>, Bytes)>>);
+pub(super) struct SharedFrames(Mutex<Option<(Vec<Arc<Frame>>, Bytes)>>);
 
-impl Together {
+impl SharedFrames {
     /// One alone is sent as it is; several are put together.
     pub(super) fn of(&self, frames: Vec<Arc<Frame>>) -> Option<Bytes> {
         match &frames[..] {

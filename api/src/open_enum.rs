@@ -11,14 +11,14 @@ use serde::{
 /// the text in both cases.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Word<T> {
+pub enum OpenEnum<T> {
     /// It is known, and what it means.
     Known(T),
     /// It is not known here.
     Other(String),
 }
 
-impl<T: DeserializeOwned> Word<T> {
+impl<T: DeserializeOwned> OpenEnum<T> {
     /// The text, understood as far as it is known.
     #[must_use]
     pub fn of(text: &str) -> Self {
@@ -27,7 +27,7 @@ impl<T: DeserializeOwned> Word<T> {
     }
 }
 
-impl<T: Serialize> Word<T> {
+impl<T: Serialize> OpenEnum<T> {
     /// The text itself.
     #[must_use]
     pub fn text(&self) -> String {
@@ -39,7 +39,7 @@ impl<T: Serialize> Word<T> {
     }
 }
 
-impl<T: Copy> Word<T> {
+impl<T: Copy> OpenEnum<T> {
     /// What it means, where that is known.
     #[must_use]
     pub fn known(&self) -> Option<T> {
@@ -50,26 +50,26 @@ impl<T: Copy> Word<T> {
     }
 }
 
-impl<T> From<T> for Word<T> {
+impl<T> From<T> for OpenEnum<T> {
     fn from(known: T) -> Self {
         Self::Known(known)
     }
 }
 
 /// No text at all, as a daemon answers that does not have the field.
-impl<T> Default for Word<T> {
+impl<T> Default for OpenEnum<T> {
     fn default() -> Self {
         Self::Other(String::new())
     }
 }
 
-impl<T: PartialEq> PartialEq<T> for Word<T> {
+impl<T: PartialEq> PartialEq<T> for OpenEnum<T> {
     fn eq(&self, other: &T) -> bool {
         matches!(self, Self::Known(known) if known == other)
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Word<T> {
+impl<T: fmt::Display> fmt::Display for OpenEnum<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(known) => known.fmt(f),
@@ -94,10 +94,10 @@ mod tests {
     fn hold<T: Serialize + DeserializeOwned + Copy + PartialEq + Debug>(all: &[T], texts: &[&str]) {
         assert_eq!(all.len(), texts.len());
         for (known, text) in all.iter().zip(texts) {
-            let word: Word<T> = serde_json::from_value((*text).into()).unwrap();
+            let word: OpenEnum<T> = serde_json::from_value((*text).into()).unwrap();
             assert_eq!(
-                (&word, &Word::of(text)),
-                (&Word::Known(*known), &Word::Known(*known)),
+                (&word, &OpenEnum::of(text)),
+                (&OpenEnum::Known(*known), &OpenEnum::Known(*known)),
                 "{text}"
             );
             assert_eq!(serde_json::to_value(&word).unwrap(), *text);
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_word_of_another_version_is_kept_as_it_is() {
-        let word: Word<Phase> = serde_json::from_str("\"dreaming\"").unwrap();
-        assert_eq!(word, Word::of("dreaming"));
+        let word: OpenEnum<Phase> = serde_json::from_str("\"dreaming\"").unwrap();
+        assert_eq!(word, OpenEnum::of("dreaming"));
         assert_eq!((word.known(), word.to_string()), (None, "dreaming".to_owned()));
         assert_eq!(serde_json::to_string(&word).unwrap(), "\"dreaming\"");
         assert!(word != Phase::Active);

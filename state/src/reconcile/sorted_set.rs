@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 /// In order, each once.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Few<T>(Vec<T>);
+pub(super) struct SortedSet<T>(Vec<T>);
 
-impl<T> Default for Few<T> {
+impl<T> Default for SortedSet<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: Ord> Few<T> {
+impl<T: Ord> SortedSet<T> {
     pub(super) fn insert(&mut self, value: T) {
         if let Err(place) = self.0.binary_search(&value) {
             self.0.reserve_exact(1);
@@ -40,15 +40,15 @@ mod tests {
 
     #[test]
     fn what_is_put_twice_is_there_once_and_in_order() {
-        let mut few = Few::default();
+        let mut sorted_set = SortedSet::default();
         for value in [3, 1, 3, 2, 1] {
-            few.insert(value);
+            sorted_set.insert(value);
         }
         assert_eq!(
-            (few.iter().copied().collect::<Vec<_>>(), few.first()),
+            (sorted_set.iter().copied().collect::<Vec<_>>(), sorted_set.first()),
             (vec![1, 2, 3], Some(&1))
         );
-        few.clear();
-        assert_eq!(few, Few::default());
+        sorted_set.clear();
+        assert_eq!(sorted_set, SortedSet::default());
     }
 }

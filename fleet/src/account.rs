@@ -10,7 +10,7 @@ const KEPT: i64 = 400 * 86_400;
 
 /// What is known of one account: what was used in which window, and by which reports that is known.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Book {
+pub(crate) struct AccountRecord {
     /// What was said on the command line; a file's word holds where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cap: Option<Cap>,
@@ -56,7 +56,7 @@ pub(crate) enum Report {
 
 /// Where an account stands.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct AccountStatus {
     pub(crate) used: u64,
     /// 0 for no limit.
     pub(crate) limit: i64,
@@ -65,7 +65,7 @@ pub(crate) struct Standing {
     pub(crate) until: UnixSeconds,
 }
 
-impl Book {
+impl AccountRecord {
     /// Takes a report. One that was taken before, or is older than one that was, changes nothing.
     pub(crate) fn take(
         &mut self,
@@ -101,11 +101,11 @@ impl Book {
         Ok(gained)
     }
 
-    pub(crate) fn standing(&self, cap: Option<Cap>, calendar: &Calendar, now: UnixSeconds) -> Standing {
+    pub(crate) fn standing(&self, cap: Option<Cap>, calendar: &Calendar, now: UnixSeconds) -> AccountStatus {
         let Span { from, until } = window(cap).span(calendar, now);
         let from = from.unwrap_or_default();
         let used = self.windows.iter().find(|used| used.from == from);
-        Standing {
+        AccountStatus {
             used: used.map_or(0, |used| used.octets),
             limit: cap.map_or(0, |cap| cap.limit.max(0)),
             from,
@@ -165,7 +165,7 @@ impl Book {
     }
 }
 
-impl Standing {
+impl AccountStatus {
     pub(crate) fn is_over(&self) -> bool {
         self.limit > 0 && self.used >= u64::try_from(self.limit).unwrap_or(0)
     }
@@ -202,58 +202,68 @@ mod tests {
 
     #[test]
     fn a_report_that_comes_again_is_counted_once_and_an_old_one_not_at_all() {
-        let (mut book, calendar) = (Book::default(), Calendar::default());
+        let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
         let mut take = |sequence, total| {
-            book.take(&counter(MONTH.0, sequence, total), cap(), &calendar, NOW)
+            record
+                .take(&counter(MONTH.0, sequence, total), cap(), &calendar, NOW)
                 .unwrap()
         };
         assert_eq!(
             [take(1, 400), take(1, 400), take(3, 900), take(2, 700)],
             [400, 0, 500, 0]
         );
-        let standing = book.standing(cap(), &calendar, NOW);
+        let standing = record.standing(cap(), &calendar, NOW);
         assert_eq!((standing.used, standing.is_over()), (900, false));
         assert_eq!((standing.from.0, standing.until.0), MONTH);
         let sources = ["node:1".to_owned()];
-        let known: Vec<_> = book.known(&sources).collect();
+        let known: Vec<_> = record.known(&sources).collect();
         assert_eq!((known[0].sequence, known[0].total), (3, 900));
     }
 
     #[test]
     fn who_only_adds_is_added_and_a_negative_sum_is_refused() {
-        let (mut book, calendar) = (Book::default(), Calendar::default());
-        book.take(&Report::More(600), cap(), &calendar, NOW).unwrap();
-        book.take(&Report::More(600), cap(), &calendar, NOW).unwrap();
-        assert!(book.take(&Report::More(-1), cap(), &calendar, NOW).is_err());
-        let standing = book.standing(cap(), &calendar, NOW);
+        let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
+        record.take(&Report::More(600), cap(), &calendar, NOW).unwrap();
+        record.take(&Report::More(600), cap(), &calendar, NOW).unwrap();
+        assert!(record.take(&Report::More(-1), cap(), &calendar, NOW).is_err());
+        let standing = record.standing(cap(), &calendar, NOW);
         assert_eq!((standing.used, standing.is_over()), (1200, true));
-        book.take(&Report::More(i64::MAX), cap(), &calendar, NOW).unwrap();
-        book.take(&Report::More(i64::MAX), cap(), &calendar, NOW).unwrap();
-        book.take(&Report::More(i64::MAX), cap(), &calendar, NOW).unwrap();
-        assert_eq!(book.standing(cap(), &calendar, NOW).used, u64::MAX);
+        record
+            .take(&Report::More(i64::MAX), cap(), &calendar, NOW)
+            .unwrap();
+        record
+            .take(&Report::More(i64::MAX), cap(), &calendar, NOW)
+            .unwrap();
+        record
+            .take(&Report::More(i64::MAX), cap(), &calendar, NOW)
+            .unwrap();
+        assert_eq!(record.standing(cap(), &calendar, NOW).used, u64::MAX);
     }
 
     #[test]
     fn what_was_used_before_a_windows_end_is_never_of_the_next_one() {
-        let (mut book, calendar) = (Book::default(), Calendar::default());
+        let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
         let later = UnixSeconds(MONTH.1 + 10);
-        book.take(&counter(MONTH.0, 1, 400), cap(), &calendar, NOW)
+        record
+            .take(&counter(MONTH.0, 1, 400), cap(), &calendar, NOW)
             .unwrap();
-        book.take(&counter(MONTH.0, 2, 700), cap(), &calendar, later)
+        record
+            .take(&counter(MONTH.0, 2, 700), cap(), &calendar, later)
             .unwrap();
-        assert_eq!(book.standing(cap(), &calendar, later).used, 0);
-        book.take(&counter(MONTH.1, 1, 50), cap(), &calendar, later)
+        assert_eq!(record.standing(cap(), &calendar, later).used, 0);
+        record
+            .take(&counter(MONTH.1, 1, 50), cap(), &calendar, later)
             .unwrap();
-        assert_eq!(book.standing(cap(), &calendar, later).used, 50);
-        assert_eq!(book.standing(cap(), &calendar, NOW).used, 700);
+        assert_eq!(record.standing(cap(), &calendar, later).used, 50);
+        assert_eq!(record.standing(cap(), &calendar, NOW).used, 700);
     }
 
     #[test]
     fn a_cap_that_comes_later_finds_what_was_used_this_month() {
-        let (mut book, calendar) = (Book::default(), Calendar::default());
-        book.take(&counter(0, 1, 400), None, &calendar, NOW).unwrap();
-        assert_eq!(book.standing(None, &calendar, NOW).limit, 0);
-        assert_eq!(book.standing(cap(), &calendar, NOW).used, 400);
+        let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
+        record.take(&counter(0, 1, 400), None, &calendar, NOW).unwrap();
+        assert_eq!(record.standing(None, &calendar, NOW).limit, 0);
+        assert_eq!(record.standing(cap(), &calendar, NOW).used, 400);
     }
 
     proptest! {
@@ -263,7 +273,7 @@ mod tests {
         fn whatever_the_order_the_sum_is_that_of_the_highest_totals(
             reports in proptest::collection::vec((0usize..3, 0u64..1000), 1..60),
         ) {
-            let (mut book, calendar) = (Book::default(), Calendar::default());
+            let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
             let mut highest = [0; 3];
             for (of, total) in &reports {
                 highest[*of] = total.max(&highest[*of]).to_owned();
@@ -273,11 +283,11 @@ mod tests {
                     sequence: *total,
                     total: *total,
                 };
-                book.take(&report, cap(), &calendar, NOW).unwrap();
-                let text = serde_json::to_vec(&book).unwrap();
-                book = serde_json::from_slice(&text).unwrap();
+                record.take(&report, cap(), &calendar, NOW).unwrap();
+                let text = serde_json::to_vec(&record).unwrap();
+                record = serde_json::from_slice(&text).unwrap();
             }
-            prop_assert_eq!(book.standing(cap(), &calendar, NOW).used, highest.iter().sum::<u64>());
+            prop_assert_eq!(record.standing(cap(), &calendar, NOW).used, highest.iter().sum::<u64>());
         }
     }
 }
