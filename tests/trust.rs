@@ -5,45 +5,26 @@
 
 #[allow(dead_code)]
 mod support;
+#[path = "../ledger/src/connector/tests/tls.rs"]
+mod tls;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use support::{Daemon, LONG, ask, stderr, stdout, warrend};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("ledger/src/connector/fixtures")
-        .join(name)
-}
-
 /// An empty ledger behind a certificate of an authority that nobody knows. The thread ends with the process.
 fn ledger() -> String {
-    let certificates = CertificateDer::pem_file_iter(fixture("server.pem"))
-        .unwrap()
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap();
-    let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let config = config
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = tls::server();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     thread::spawn(move || {
@@ -115,7 +96,7 @@ fn users(url: &str, words: &[&str], environment: &[(&str, &Path)]) -> Output {
 #[test]
 fn the_command_line_trusts_the_systems_store_and_the_files_that_are_named() {
     let url = ledger();
-    let ca = fixture("ca.pem");
+    let ca = tls::fixture("ca.pem");
     let hashed = tempfile::tempdir().unwrap();
     std::fs::copy(&ca, hashed.path().join("ca.pem")).unwrap();
     let stranger = users(&url, &[], &[]);
@@ -169,7 +150,7 @@ fn a_file_of_authorities_that_cannot_be_used_stops_the_start() {
 #[test]
 fn the_daemon_reads_a_ledger_of_a_private_authority_where_its_file_is_named() {
     let url = ledger();
-    let ca = fixture("ca.pem");
+    let ca = tls::fixture("ca.pem");
     for (flags, trusted) in [(vec!["-ca-file", ca.to_str().unwrap()], true), (vec![], false)] {
         let directory = tempfile::tempdir().unwrap();
         let flags = [&["-log-level=debug", "-fetch-timeout=2s"][..], &flags].concat();

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 use warren_actors::recorders::Output;
-use warren_metering::recorder::{TEMPLATE, EntryContent};
+use warren_metering::recorder::{EntryContent, TEMPLATE};
 
 use crate::source::Source;
 

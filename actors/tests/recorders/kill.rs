@@ -1,33 +1,27 @@
 //! A process that appends to a journal and records it is killed at its n-th file system call of each kind, or such calls fail for
 //! a while.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::process::ExitStatusExt,
-    path::Path,
-    process::{Command, ExitCode, Stdio},
-};
+use std::{path::Path, process::ExitCode};
 
 use warren_metering::recorder::Rotation;
 
-use crate::source::Source;
+use crate::{campaign::Campaign, source::Source};
 
 pub const CHILD: &str = "WARREN_RECORDER_OF_CHILD";
-const WHOLE: &str = "WARREN_WHOLE_CAMPAIGN";
-const CALLS: [&str; 9] = [
-    "openat",
-    "write",
-    "pwrite64",
-    "fsync",
-    "fdatasync",
-    "rename",
-    "ftruncate",
-    "mkdir",
-    "flock",
-];
-/// How many of the points are tried when not all are.
-const SAMPLE: usize = 60;
+const CAMPAIGN: Campaign = Campaign {
+    calls: &[
+        "openat",
+        "write",
+        "pwrite64",
+        "fsync",
+        "fdatasync",
+        "rename",
+        "ftruncate",
+        "mkdir",
+        "flock",
+    ],
+    child: CHILD,
+};
 const ENTRIES: u64 = 40;
 const BATCH: u64 = 4;
 
@@ -52,71 +46,23 @@ pub fn child(directory: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-struct Run {
-    was_killed: bool,
-    succeeded: bool,
-    trace: String,
-}
-
-fn run(directory: &Path, options: &[String]) -> Run {
-    let trace = directory.join("trace");
-    let output = Command::new("strace")
-        .args(["-f", "-qq", "-y", "-o"])
-        .arg(&trace)
-        .arg(format!("-etrace={}", CALLS.join(",")))
-        .args(options)
-        .arg(std::env::current_exe().unwrap())
-        .env(CHILD, directory)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .unwrap();
-    Run {
-        was_killed: output.status.signal() == Some(9),
-        succeeded: output.status.success(),
-        trace: fs::read_to_string(&trace).unwrap_or_default(),
-    }
-}
-
 /// The calls of a child that is let alone, or an even sample of them.
 fn sample(only_at: &str) -> Vec<(&'static str, usize)> {
     let dir = tempfile::tempdir().unwrap();
-    let run = run(dir.path(), &[]);
+    let run = CAMPAIGN.run(dir.path(), &[]);
     assert!(run.succeeded, "a child that is let alone comes to its end");
     Source::open(dir.path()).check().unwrap();
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for line in run.trace.lines() {
-        let call = CALLS.iter().find(|call| line.contains(&format!(" {call}(")));
-        if let Some(call) = call.filter(|_| line.contains(only_at)) {
-            *counts.entry(call).or_default() += 1;
-        }
-    }
-    for call in ["openat", "write", "fdatasync", "rename"] {
-        assert!(counts.contains_key(call), "it records without {call}");
-    }
-    let all: Vec<_> = counts
-        .iter()
-        .flat_map(|(call, most)| (1..=*most).map(move |number| (*call, number)))
-        .collect();
-    let step = if std::env::var_os(WHOLE).is_some() {
-        1
-    } else {
-        all.len().div_ceil(SAMPLE)
-    };
-    all.into_iter().step_by(step).collect()
+    CAMPAIGN.points(&run, only_at, &["openat", "write", "fdatasync", "rename"])
 }
 
 pub fn kill_at_each_call() {
     let (mut points, mut killed, mut failed) = (0, 0, Vec::new());
     for (call, number) in sample("") {
         let dir = tempfile::tempdir().unwrap();
-        let first = run(
-            dir.path(),
-            &[format!("-einject={call}:signal=SIGKILL:when={number}")],
-        );
+        let first = CAMPAIGN.kill(dir.path(), (call, number));
         points += 1;
         killed += usize::from(first.was_killed);
-        let again = run(dir.path(), &[]);
+        let again = CAMPAIGN.run(dir.path(), &[]);
         let checked = if again.succeeded {
             Source::open(dir.path()).check().map(|_| ())
         } else {
@@ -147,7 +93,7 @@ pub fn fail_each_call() {
                 "-einject={call}:error={error}:when={number}..{}",
                 number + 3
             ));
-            let run = run(dir.path(), &options);
+            let run = CAMPAIGN.run(dir.path(), &options);
             points += 1;
             let checked = if run.succeeded {
                 Source::open(dir.path()).check().map(|_| ())
@@ -166,7 +112,7 @@ pub fn fail_each_call() {
 /// By the trace: the ledger is synchronised, and the directory of a new file, before the cursors are written.
 pub fn fsync_first() {
     let dir = tempfile::tempdir().unwrap();
-    let run = run(dir.path(), &[]);
+    let run = CAMPAIGN.run(dir.path(), &[]);
     let (mut is_dirty, mut moves) = (false, 0);
     for line in run.trace.lines() {
         let is_ledger = line.contains("/metering/ledger.jsonl");

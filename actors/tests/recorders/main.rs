@@ -5,6 +5,8 @@
 #![allow(missing_docs, clippy::print_stdout)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
+#[path = "../../../state/store/tests/campaign/mod.rs"]
+mod campaign;
 mod collectors;
 mod files;
 mod kill;

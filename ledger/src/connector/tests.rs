@@ -1,13 +1,9 @@
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-};
+mod tls;
+
+use std::net::{Ipv4Addr, SocketAddr};
 
 use reqwest::Url;
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -24,27 +20,9 @@ use crate::{
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/connector/fixtures")
-        .join(name)
-}
-
 /// Speaks TLS with a certificate of an authority that nobody knows, and hands on what is inside.
 async fn tls_in_front_of(server: SocketAddr) -> SocketAddr {
-    let certificates = CertificateDer::pem_file_iter(fixture("server.pem"))
-        .unwrap()
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap();
-    let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let config = config
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = TlsAcceptor::from(tls::server());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -164,7 +142,7 @@ async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_
     .await;
 
     let trusted = source(Connector::new(
-        Trust::load(Some(&fixture("ca.pem"))).unwrap(),
+        Trust::load(Some(&tls::fixture("ca.pem"))).unwrap(),
         None,
     ));
     read(&trusted).await.unwrap();
@@ -188,7 +166,7 @@ fn a_file_of_authorities_that_is_not_there_or_holds_anything_else_is_an_error_th
         std::fs::write(&path, text).unwrap();
         path
     };
-    let ca = std::fs::read_to_string(fixture("ca.pem")).unwrap();
+    let ca = std::fs::read_to_string(tls::fixture("ca.pem")).unwrap();
     let torn = ca.replacen("MII", "MIJ", 1);
     let bad = [
         directory.join("absent.pem"),
@@ -197,7 +175,7 @@ fn a_file_of_authorities_that_is_not_there_or_holds_anything_else_is_an_error_th
         put("text.pem", "no certificate"),
         put(
             "key.pem",
-            &std::fs::read_to_string(fixture("server.key")).unwrap(),
+            &std::fs::read_to_string(tls::fixture("server.key")).unwrap(),
         ),
         put("torn.pem", &torn),
         put("cut.pem", &ca[..ca.len() / 2]),
@@ -211,7 +189,7 @@ fn a_file_of_authorities_that_is_not_there_or_holds_anything_else_is_an_error_th
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
     assert_eq!(
-        Trust::load(Some(&fixture("ca.pem"))).unwrap().anchors(),
+        Trust::load(Some(&tls::fixture("ca.pem"))).unwrap().anchors(),
         Trust::system().anchors() + 1
     );
     std::fs::remove_dir_all(&directory).unwrap();
@@ -230,7 +208,7 @@ fn without_any_authority_those_that_are_built_in_stand_in_and_that_is_told() {
         "{:?}",
         built_in.remarks()
     );
-    let own = CertificateDer::from_pem_file(fixture("ca.pem")).unwrap();
+    let own = CertificateDer::from_pem_file(tls::fixture("ca.pem")).unwrap();
     let only_own = Trust::of(none(false), vec![own.clone()]);
     assert!(
         only_own.anchors() == 1 && only_own.remarks()[0].contains("only the ca-file's"),

@@ -3,41 +3,43 @@
 //!
 //! A sample of the points; all of them with `WARREN_WHOLE_CAMPAIGN` set. Skipped by name where strace is not there.
 #![allow(missing_docs, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod campaign;
 
 use std::{
-    collections::BTreeMap,
     fs,
-    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     sync::Arc,
     thread::sleep,
     time::Duration,
 };
 
+use campaign::{Campaign, Run};
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use warren_state::{
     Epoch, NodeId, Sequence,
     event::Event,
-    journal::{Bound, JournalEntry, Retention, LocalPosition},
+    journal::{Bound, JournalEntry, LocalPosition, Retention},
 };
-use warren_store::journal::{Journal, Limits, ReadLimit, ReadError};
+use warren_store::journal::{Journal, Limits, ReadError, ReadLimit};
 
-const CALLS: [&str; 9] = [
-    "openat",
-    "pwrite64",
-    "write",
-    "fsync",
-    "fdatasync",
-    "rename",
-    "unlink",
-    "ftruncate",
-    "mkdir",
-];
-const WHOLE: &str = "WARREN_WHOLE_CAMPAIGN";
-/// How many of the points are tried when not all are.
-const SAMPLE: usize = 60;
-const CHILD: &str = "WARREN_JOURNAL_OF_CHILD";
+const CAMPAIGN: Campaign = Campaign {
+    calls: &[
+        "openat",
+        "pwrite64",
+        "write",
+        "fsync",
+        "fdatasync",
+        "rename",
+        "unlink",
+        "ftruncate",
+        "mkdir",
+    ],
+    child: "WARREN_JOURNAL_OF_CHILD",
+};
 const NODE: NodeId = NodeId(7);
 /// What a child appends, so many at once.
 const ENTRIES: u64 = 60;
@@ -45,7 +47,7 @@ const BATCH: u64 = 2;
 const READER: &str = "reader";
 
 fn main() -> ExitCode {
-    if let Some(directory) = std::env::var_os(CHILD) {
+    if let Some(directory) = std::env::var_os(CAMPAIGN.child) {
         return child(Path::new(&directory));
     }
     let no_strace = !Command::new("strace")
@@ -126,99 +128,47 @@ fn child(directory: &Path) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What a child came to.
-struct Run {
-    appended: u64,
-    read: u64,
-    was_killed: bool,
-    succeeded: bool,
-    trace: String,
-}
-
-fn run(directory: &Path, options: &[String]) -> Result<Run, Failed> {
-    let trace = directory.join("trace");
-    let output = Command::new("strace")
-        .args(["-f", "-qq", "-y", "-o"])
-        .arg(&trace)
-        .arg(format!("-etrace={}", CALLS.join(",")))
-        .args(options)
-        .arg(std::env::current_exe()?)
-        .env(CHILD, directory)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let last = |word: &str| {
-        let numbers = text
-            .lines()
-            .filter_map(|line| line.strip_prefix(word)?.trim().parse().ok());
-        numbers.last().unwrap_or(0)
-    };
-    Ok(Run {
-        appended: last("appended"),
-        read: last("read"),
-        was_killed: output.status.signal() == Some(9),
-        succeeded: output.status.success(),
-        trace: fs::read_to_string(&trace).unwrap_or_default(),
-    })
+/// The last number that a child said with this word.
+fn said(run: &Run, word: &str) -> u64 {
+    let numbers = run
+        .output
+        .lines()
+        .filter_map(|line| line.strip_prefix(word)?.trim().parse().ok());
+    numbers.last().unwrap_or(0)
 }
 
 /// The calls that a child makes which is let alone, or an even sample of them.
-fn sample(only_in: bool) -> Result<Vec<(&'static str, usize)>, Failed> {
+fn sample(only_at: &str) -> Result<Vec<(&'static str, usize)>, Failed> {
     let dir = tempfile::tempdir()?;
-    let run = run(dir.path(), &[])?;
-    if !run.succeeded || run.appended != ENTRIES {
-        return Err(format!("a child that is let alone comes to {}", run.appended).into());
+    let run = CAMPAIGN.run(dir.path(), &[]);
+    let appended = said(&run, "appended");
+    if !run.succeeded || appended != ENTRIES {
+        return Err(format!("a child that is let alone comes to {appended}").into());
     }
-    let mut counts = BTreeMap::<&str, usize>::new();
-    for line in run.trace.lines() {
-        let call = CALLS.iter().find(|call| line.contains(&format!(" {call}(")));
-        if let Some(call) = call.filter(|_| !only_in || line.contains("/journal")) {
-            *counts.entry(call).or_default() += 1;
-        }
-    }
-    let missing: Vec<_> = ["pwrite64", "fdatasync", "fsync", "rename", "unlink"]
-        .into_iter()
-        .filter(|call| !counts.contains_key(call))
-        .collect();
-    if !missing.is_empty() {
-        return Err(format!("it appends, commits and trims without {missing:?}").into());
-    }
-    let all: Vec<_> = counts
-        .iter()
-        .flat_map(|(call, most)| (1..=*most).map(move |number| (*call, number)))
-        .collect();
-    let step = if std::env::var_os(WHOLE).is_some() {
-        1
-    } else {
-        all.len().div_ceil(SAMPLE)
-    };
-    Ok(all.into_iter().step_by(step).collect())
+    let expected = ["pwrite64", "fdatasync", "fsync", "rename", "unlink"];
+    Ok(CAMPAIGN.points(&run, only_at, &expected))
 }
 
 /// All entries from what was kept up to the last one are there, once and in order, and none that nobody wrote.
 fn check(directory: &Path, run: &Run) -> Result<(), String> {
+    let (appended, read) = (said(run, "appended"), said(run, "read"));
     let (journal, recovered) = Journal::open(directory, NODE, limits());
     if let Some(problem) = recovered.problem {
         return Err(problem);
     }
     let (last, cursor) = (journal.last().sequence.0, journal.cursor(READER));
-    if last < run.appended {
-        return Err(format!(
-            "{} was acknowledged, and {last} is the last",
-            run.appended
-        ));
+    if last < appended {
+        return Err(format!("{appended} was acknowledged, and {last} is the last"));
     }
-    if cursor.map_or(0, |cursor| cursor.sequence.0) < run.read {
-        return Err(format!("the cursor was at {}, and is {cursor:?}", run.read));
+    if cursor.map_or(0, |cursor| cursor.sequence.0) < read {
+        return Err(format!("the cursor was at {read}, and is {cursor:?}"));
     }
     let mut position = journal.oldest();
     let mut expected = position.sequence.0 + 1;
-    if expected > run.read + 1 {
+    if expected > read + 1 {
         return Err(format!(
-            "what comes after {} is dropped, and {} was read",
-            expected - 1,
-            run.read
+            "what comes after {} is dropped, and {read} was read",
+            expected - 1
         ));
     }
     loop {
@@ -258,12 +208,9 @@ fn outcome(points: usize, failed: Vec<String>, more: &str) -> Result<(), Failed>
 
 fn kill_at_each_call() -> Result<(), Failed> {
     let (mut points, mut killed, mut failed) = (0, 0, Vec::new());
-    for (call, number) in sample(false)? {
+    for (call, number) in sample("")? {
         let dir = tempfile::tempdir()?;
-        let run = run(
-            dir.path(),
-            &[format!("-einject={call}:signal=SIGKILL:when={number}")],
-        )?;
+        let run = CAMPAIGN.kill(dir.path(), (call, number));
         points += 1;
         killed += usize::from(run.was_killed);
         if let Err(why) = check(dir.path(), &run) {
@@ -278,7 +225,7 @@ fn kill_at_each_call() -> Result<(), Failed> {
 
 fn fail_each_call() -> Result<(), Failed> {
     let (mut points, mut failed) = (0, Vec::new());
-    for (call, number) in sample(true)? {
+    for (call, number) in sample("/journal")? {
         for error in ["ENOSPC", "EIO", "EROFS"] {
             let dir = tempfile::tempdir()?;
             let journal = dir.path().join("journal");
@@ -298,13 +245,14 @@ fn fail_each_call() -> Result<(), Failed> {
                 "-einject={call}:error={error}:when={number}..{}",
                 number + 4
             ));
-            let run = run(dir.path(), &options)?;
+            let run = CAMPAIGN.run(dir.path(), &options);
             points += 1;
-            let came_to_the_end = run.succeeded && run.appended == ENTRIES;
+            let appended = said(&run, "appended");
+            let came_to_the_end = run.succeeded && appended == ENTRIES;
             let checked = if came_to_the_end {
                 check(dir.path(), &run)
             } else {
-                Err(format!("it came to {} only", run.appended))
+                Err(format!("it came to {appended} only"))
             };
             if let Err(why) = checked {
                 failed.push(format!("{call} #{number} {error}: {why}"));
@@ -317,7 +265,7 @@ fn fail_each_call() -> Result<(), Failed> {
 /// By the trace: what was written to a file of entries is synchronised, and the directory of a new one, before it is said to be.
 fn fsync_first() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
-    let run = run(dir.path(), &[])?;
+    let run = CAMPAIGN.run(dir.path(), &[]);
     let (mut dirty, mut is_new, mut acknowledged, mut failed) = (None::<String>, false, 0, Vec::new());
     for line in run.trace.lines() {
         let path = line
