@@ -9,4 +9,5 @@ pub(crate) mod latency_targets;
 pub mod liveness;
 pub(crate) mod liveness_socket;
 pub(crate) mod monitor;
+mod send;
 pub(crate) mod watcher;

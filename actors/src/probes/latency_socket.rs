@@ -3,7 +3,7 @@
 //! replies only.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSliceMut},
     net::{Ipv4Addr, SocketAddrV4},
     os::fd::AsRawFd,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,15 +11,13 @@ use std::{
 
 use nix::{
     libc,
-    sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
-    },
+    sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt},
 };
 use socket2::{Domain, Protocol, SockAddr, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    probes::latency_paths::Underlay,
+    probes::{latency_paths::Underlay, send::send_over},
     sys::{receive_echo_replies_only, watched},
 };
 
@@ -156,23 +154,13 @@ impl Socket {
         around: Option<Underlay>,
         bytes: &[u8],
     ) -> io::Result<()> {
-        let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
-        let info = around.map(|underlay| libc::in_pktinfo {
-            ipi_ifindex: i32::try_from(underlay.interface).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr {
-                s_addr: u32::from(underlay.source).to_be(),
-            },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        });
-        let control: Vec<ControlMessage<'_>> = info.iter().map(ControlMessage::Ipv4PacketInfo).collect();
-        sendmsg(
-            self.socket.get_ref().as_raw_fd(),
-            &[IoSlice::new(bytes)],
-            &control,
-            MsgFlags::MSG_DONTWAIT,
-            Some(&to),
-        )?;
-        Ok(())
+        let over = around.map(|underlay| (underlay.interface, underlay.source));
+        send_over(
+            self.socket.get_ref(),
+            over,
+            SocketAddrV4::new(destination, 0),
+            bytes,
+        )
     }
 }
 

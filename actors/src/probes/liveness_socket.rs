@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSliceMut},
     net::{Ipv4Addr, SocketAddrV4},
     os::fd::{AsRawFd, RawFd},
     sync::Mutex,
@@ -12,14 +12,12 @@ use std::{
 use nix::{
     libc,
     net::if_::{if_indextoname, if_nametoindex},
-    sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
-    },
+    sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt},
 };
 use tokio::{io::Interest, net::UdpSocket};
 use warren_state::LinkName;
 
-use crate::lock::lock;
+use crate::{lock::lock, probes::send::send_over};
 
 /// Longer datagrams are cut: a packet has 40 bytes.
 const LONGEST: usize = 64;
@@ -138,23 +136,8 @@ impl Socket {
         destination: Ipv4Addr,
         bytes: &[u8],
     ) -> io::Result<()> {
-        let info = libc::in_pktinfo {
-            ipi_ifindex: i32::try_from(number).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr {
-                s_addr: u32::from(source).to_be(),
-            },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        let to = SockaddrIn::from(SocketAddrV4::new(destination, self.port));
-        let control = [ControlMessage::Ipv4PacketInfo(&info)];
-        sendmsg(
-            self.socket.as_raw_fd(),
-            &[IoSlice::new(bytes)],
-            &control,
-            MsgFlags::MSG_DONTWAIT,
-            Some(&to),
-        )?;
-        Ok(())
+        let destination = SocketAddrV4::new(destination, self.port);
+        send_over(&self.socket, Some((number, source)), destination, bytes)
     }
 
     fn name(&self, number: u32) -> Option<LinkName> {
