@@ -33,24 +33,12 @@ pub enum BackendChoice {
 #[error("unknown dataplane {0:?}: expected auto, netlink, userspace, simulated")]
 pub struct UnknownBackend(pub String);
 
-impl Backend {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 3] = [Self::Netlink, Self::Userspace, Self::Simulated];
-
+named! {
     /// The name in flags, files and the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Netlink => "netlink",
-            Self::Userspace => "userspace",
-            Self::Simulated => "simulated",
-        }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    Backend {
+        Netlink => "netlink",
+        Userspace => "userspace",
+        Simulated => "simulated",
     }
 }
 

@@ -17,6 +17,7 @@ mod samples;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod usage;
 mod wire;
 mod words;
@@ -45,6 +46,7 @@ pub use about::About;
 pub use kind::Kind;
 pub use level::Level;
 pub use peers::{PeerChange, PeerChangeBatch, PeerState};
+pub use topic::{Topic, UnknownTopic};
 pub use usage::UsageSample;
 pub use wire::VERSION;
 
@@ -91,7 +93,7 @@ pub enum Event {
     TunnelInterrupted {
         /// Which tunnel.
         tunnel: TunnelId,
-        /// Its incarnation.
+        /// Which making of the tunnel: a rebuilt one has another.
         incarnation: Incarnation,
         /// What ended it.
         reason: Interruption,
@@ -199,7 +201,7 @@ pub enum Event {
         tunnel: TunnelId,
         /// The key that pays for it, where it is known.
         owner: Option<Pubkey>,
-        /// The rate.
+        /// What it is held to from now on.
         rate: Rate,
         /// Octets that were used in the window.
         used: u64,

@@ -145,69 +145,41 @@ struct Judge {
     counts: BTreeMap<HealthReason, (Monotonic, Option<Monotonic>)>,
 }
 
-impl Purpose {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 2] = [Self::General, Self::Failover];
-
+named! {
     /// The name in requests, events and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::General => "general",
-            Self::Failover => "failover",
-        }
+    Purpose {
+        General => "general",
+        Failover => "failover",
     }
 }
 
-impl HealthVerdict {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 3] = [Self::Unknown, Self::Healthy, Self::Unhealthy];
-
+named! {
     /// The name in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
+    HealthVerdict {
+        Unknown => "unknown",
+        Healthy => "healthy",
+        Unhealthy => "unhealthy",
+    }
+}
+
+named! {
+    /// The name in JSON; it never changes.
+    HealthCode {
+        Disabled => "disabled",
+        Stopping => "stopping",
+        NoTunnels => "no_tunnels",
+        ViewMissing => "view_missing",
+        ViewStale => "view_stale",
+        NotBuilt => "not_built",
+        TunnelDown => "tunnel_down",
+        SessionDown => "session_down",
+        NoRoutes => "no_routes",
+        GroupsNotJoined => "groups_not_joined",
+        GroupsNotHeard => "groups_not_heard",
     }
 }
 
 impl HealthCode {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 11] = [
-        Self::Disabled,
-        Self::Stopping,
-        Self::NoTunnels,
-        Self::ViewMissing,
-        Self::ViewStale,
-        Self::NotBuilt,
-        Self::TunnelDown,
-        Self::SessionDown,
-        Self::NoRoutes,
-        Self::GroupsNotJoined,
-        Self::GroupsNotHeard,
-    ];
-
-    /// The name in JSON; it never changes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::Stopping => "stopping",
-            Self::NoTunnels => "no_tunnels",
-            Self::ViewMissing => "view_missing",
-            Self::ViewStale => "view_stale",
-            Self::NotBuilt => "not_built",
-            Self::TunnelDown => "tunnel_down",
-            Self::SessionDown => "session_down",
-            Self::NoRoutes => "no_routes",
-            Self::GroupsNotJoined => "groups_not_joined",
-            Self::GroupsNotHeard => "groups_not_heard",
-        }
-    }
-
     /// Whether it is wrong for who asks for this.
     #[must_use]
     pub fn concerns(self, purpose: Purpose) -> bool {
@@ -404,12 +376,6 @@ impl FromStr for Purpose {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("unknown purpose {0:?}: expected general or failover")]
 pub struct UnknownPurpose(String);
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 impl fmt::Display for HealthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

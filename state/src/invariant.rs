@@ -1,7 +1,5 @@
 //! What must hold at all times, by name. The simulator, the tests and `/metrics` share these names.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::event::Event;
@@ -47,54 +45,31 @@ pub enum Invariant {
     ChangesFoldIntoTheTable,
 }
 
-impl Invariant {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 18] = [
-        Self::ForeignUntouched,
-        Self::RemovalHasProof,
-        Self::OneLinkPerTunnel,
-        Self::LateSignalsIgnored,
-        Self::RoutesWithinPolicy,
-        Self::OneOperationAtATime,
-        Self::DisabledMeansGone,
-        Self::HeldViewsRemoveNothing,
-        Self::RoutesFollowTheSession,
-        Self::SwitchIsOnDisk,
-        Self::EndpointsAreRight,
-        Self::IncarnationsGoUp,
-        Self::WithheldRoutesStayOut,
-        Self::NothingIsLeftBehind,
-        Self::ServicesNeedTheirTunnel,
-        Self::GroupChangesAreIncremental,
-        Self::UnknownSwitchHolds,
-        Self::ChangesFoldIntoTheTable,
-    ];
-
+named! {
     /// Its name in metrics, events and JSON; it never changes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ForeignUntouched => "INV-01-foreign-untouched",
-            Self::RemovalHasProof => "INV-02-removal-has-proof",
-            Self::OneLinkPerTunnel => "INV-03-one-link-per-tunnel",
-            Self::LateSignalsIgnored => "INV-04-late-signals-ignored",
-            Self::RoutesWithinPolicy => "INV-05-routes-within-policy",
-            Self::OneOperationAtATime => "INV-06-one-operation-at-a-time",
-            Self::DisabledMeansGone => "INV-07-disabled-means-gone",
-            Self::HeldViewsRemoveNothing => "INV-08-held-views-remove-nothing",
-            Self::RoutesFollowTheSession => "INV-09-routes-follow-the-session",
-            Self::SwitchIsOnDisk => "INV-10-switch-is-on-disk",
-            Self::EndpointsAreRight => "INV-11-endpoints-are-right",
-            Self::IncarnationsGoUp => "INV-12-incarnations-go-up",
-            Self::WithheldRoutesStayOut => "INV-13-withheld-routes-stay-out",
-            Self::NothingIsLeftBehind => "INV-14-nothing-is-left-behind",
-            Self::ServicesNeedTheirTunnel => "INV-15-services-need-their-tunnel",
-            Self::GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
-            Self::UnknownSwitchHolds => "INV-17-unknown-switch-holds",
-            Self::ChangesFoldIntoTheTable => "INV-18-changes-fold-into-the-table",
-        }
+    Invariant {
+        ForeignUntouched => "INV-01-foreign-untouched",
+        RemovalHasProof => "INV-02-removal-has-proof",
+        OneLinkPerTunnel => "INV-03-one-link-per-tunnel",
+        LateSignalsIgnored => "INV-04-late-signals-ignored",
+        RoutesWithinPolicy => "INV-05-routes-within-policy",
+        OneOperationAtATime => "INV-06-one-operation-at-a-time",
+        DisabledMeansGone => "INV-07-disabled-means-gone",
+        HeldViewsRemoveNothing => "INV-08-held-views-remove-nothing",
+        RoutesFollowTheSession => "INV-09-routes-follow-the-session",
+        SwitchIsOnDisk => "INV-10-switch-is-on-disk",
+        EndpointsAreRight => "INV-11-endpoints-are-right",
+        IncarnationsGoUp => "INV-12-incarnations-go-up",
+        WithheldRoutesStayOut => "INV-13-withheld-routes-stay-out",
+        NothingIsLeftBehind => "INV-14-nothing-is-left-behind",
+        ServicesNeedTheirTunnel => "INV-15-services-need-their-tunnel",
+        GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
+        UnknownSwitchHolds => "INV-17-unknown-switch-holds",
+        ChangesFoldIntoTheTable => "INV-18-changes-fold-into-the-table",
     }
+}
 
+impl Invariant {
     /// Checks a condition that must hold: in a build with debug assertions a breach panics, in a release it gives the
     /// event to record, which counts in the metrics.
     ///
@@ -108,12 +83,6 @@ impl Invariant {
         let detail = detail();
         debug_assert!(holds, "{self} does not hold: {detail}");
         Some(Event::InvariantBroken { name: self, detail })
-    }
-}
-
-impl fmt::Display for Invariant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

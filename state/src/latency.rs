@@ -97,28 +97,15 @@ pub enum Drop {
     OtherPayload,
 }
 
-impl Drop {
-    /// Every reason, so that each has a series from the start.
-    pub const ALL: [Self; 6] = [
-        Self::NotOurs,
-        Self::Damaged,
-        Self::OtherIdentifier,
-        Self::NotUnderWay,
-        Self::OtherSource,
-        Self::OtherPayload,
-    ];
-
+named! {
     /// The name in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotOurs => "not_ours",
-            Self::Damaged => "damaged",
-            Self::OtherIdentifier => "other_identifier",
-            Self::NotUnderWay => "not_under_way",
-            Self::OtherSource => "other_source",
-            Self::OtherPayload => "other_payload",
-        }
+    Drop {
+        NotOurs => "not_ours",
+        Damaged => "damaged",
+        OtherIdentifier => "other_identifier",
+        NotUnderWay => "not_under_way",
+        OtherSource => "other_source",
+        OtherPayload => "other_payload",
     }
 }
 

@@ -16,23 +16,12 @@ pub enum ReadProblem {
     Unusable,
 }
 
-impl ReadProblem {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 4] = [
-        Self::Unavailable,
-        Self::UntrustedCertificate,
-        Self::OtherProgram,
-        Self::Unusable,
-    ];
-
+named! {
     /// The name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unavailable => "unavailable",
-            Self::UntrustedCertificate => "untrusted_certificate",
-            Self::OtherProgram => "other_program",
-            Self::Unusable => "unusable",
-        }
+    ReadProblem {
+        Unavailable => "unavailable",
+        UntrustedCertificate => "untrusted_certificate",
+        OtherProgram => "other_program",
+        Unusable => "unusable",
     }
 }

@@ -2,8 +2,11 @@
 //! core and the journal.
 //!
 //! Everything here is pure: time and randomness are arguments, there is no I/O and no async runtime, and collections have
-//! an order. What is on disk is a crate of its own within, `warren-store`. The shell around it (actors, dataplane backends) carries out the effects that the
-//! machines return. The simulated world drives the very same machines on a virtual clock.
+//! an order. What is on disk is a crate of its own within, `warren-store`. The shell around it (actors, dataplane backends)
+//! carries out the effects that the machines return. The simulated world drives the very same machines on a virtual clock.
+
+#[macro_use]
+mod named;
 
 pub mod address;
 pub mod backend;

@@ -1,6 +1,6 @@
 //! What came of an attempt to change the dataplane: plain owned data.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,32 +34,14 @@ pub enum FaultClass {
     Unsupported,
 }
 
-impl FaultClass {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 5] = [
-        Self::Transient,
-        Self::Conflict,
-        Self::Permanent,
-        Self::Gone,
-        Self::Unsupported,
-    ];
-
+named! {
     /// The name in status and in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Conflict => "conflict",
-            Self::Permanent => "permanent",
-            Self::Gone => "gone",
-            Self::Unsupported => "unsupported",
-        }
-    }
-}
-
-impl fmt::Display for FaultClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    FaultClass {
+        Transient => "transient",
+        Conflict => "conflict",
+        Permanent => "permanent",
+        Gone => "gone",
+        Unsupported => "unsupported",
     }
 }
 

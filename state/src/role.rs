@@ -1,6 +1,6 @@
 //! Which end of its tunnels a host is.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::{net::Ipv4Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,17 +38,11 @@ pub enum Role {
 #[error("unknown role {0:?}: expected client, gateway")]
 pub struct UnknownRole(pub String);
 
-impl RoleKind {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 2] = [Self::Client, Self::Gateway];
-
+named! {
     /// The name in the configuration and in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Gateway => "gateway",
-        }
+    RoleKind {
+        Client => "client",
+        Gateway => "gateway",
     }
 }
 
@@ -69,11 +63,5 @@ impl FromStr for RoleKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|role| role.name() == text);
         known.ok_or_else(|| UnknownRole(text.to_owned()))
-    }
-}
-
-impl fmt::Display for RoleKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -29,15 +29,17 @@ pub enum ServiceClass {
     Multicast,
 }
 
-impl ServiceKind {
-    /// All kinds, in the order of their numbers on the ledger.
-    pub const ALL: [Self; 4] = [
-        Self::Ibrl,
-        Self::IbrlWithAllocatedIp,
-        Self::EdgeFiltering,
-        Self::Multicast,
-    ];
+named! {
+    /// The name that the reference's JSON uses.
+    ServiceKind {
+        Ibrl => "IBRL",
+        IbrlWithAllocatedIp => "IBRLWithAllocatedIP",
+        EdgeFiltering => "EdgeFiltering",
+        Multicast => "Multicast",
+    }
+}
 
+impl ServiceKind {
     /// The class that this kind belongs to.
     #[must_use]
     pub fn class(self) -> ServiceClass {
@@ -45,23 +47,6 @@ impl ServiceKind {
             Self::Ibrl | Self::IbrlWithAllocatedIp | Self::EdgeFiltering => ServiceClass::Unicast,
             Self::Multicast => ServiceClass::Multicast,
         }
-    }
-
-    /// The name that the reference's JSON uses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ibrl => "IBRL",
-            Self::IbrlWithAllocatedIp => "IBRLWithAllocatedIP",
-            Self::EdgeFiltering => "EdgeFiltering",
-            Self::Multicast => "Multicast",
-        }
-    }
-}
-
-impl fmt::Display for ServiceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -28,34 +28,15 @@ pub enum SessionStatus {
     Unreachable,
 }
 
-impl SessionStatus {
-    /// Every status, in the order in which the reference lists them.
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Initializing,
-        Self::Down,
-        Self::Up,
-        Self::Failed,
-        Self::Unreachable,
-    ];
-
+named! {
     /// The string that clients of the reference parse.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending BGP Session",
-            Self::Initializing => "Initializing BGP Session",
-            Self::Down => "BGP Session Down",
-            Self::Up => "BGP Session Up",
-            Self::Failed => "BGP Session Failed",
-            Self::Unreachable => "Network Unreachable",
-        }
-    }
-}
-
-impl fmt::Display for SessionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    SessionStatus {
+        Pending => "Pending BGP Session",
+        Initializing => "Initializing BGP Session",
+        Down => "BGP Session Down",
+        Up => "BGP Session Up",
+        Failed => "BGP Session Failed",
+        Unreachable => "Network Unreachable",
     }
 }
 

@@ -249,17 +249,11 @@ pub enum RouteProtocol {
     Bgp,
 }
 
-impl RouteProtocol {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Static, Self::Bgp];
-
+named! {
     /// The name, as routing tools print it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Static => "static",
-            Self::Bgp => "bgp",
-        }
+    RouteProtocol {
+        Static => "static",
+        Bgp => "bgp",
     }
 }
 

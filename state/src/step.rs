@@ -72,40 +72,18 @@ pub enum Phase {
     Failed,
 }
 
-impl Phase {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 9] = [
-        Self::Pending,
-        Self::Linking,
-        Self::Addressing,
-        Self::Routing,
-        Self::Peering,
-        Self::Active,
-        Self::Draining,
-        Self::Removed,
-        Self::Failed,
-    ];
-
+named! {
     /// The name in status, events and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Linking => "linking",
-            Self::Addressing => "addressing",
-            Self::Routing => "routing",
-            Self::Peering => "peering",
-            Self::Active => "active",
-            Self::Draining => "draining",
-            Self::Removed => "removed",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    Phase {
+        Pending => "pending",
+        Linking => "linking",
+        Addressing => "addressing",
+        Routing => "routing",
+        Peering => "peering",
+        Active => "active",
+        Draining => "draining",
+        Removed => "removed",
+        Failed => "failed",
     }
 }
 

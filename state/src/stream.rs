@@ -15,9 +15,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use crate::event::{Topic, UnknownTopic};
 pub use connections::{Connection, ConnectionKind, Connections, Mask};
 pub use feed::{Feed, Start, state_frame};
-pub use filter::{Filter, Topic, UnknownTopic};
+pub use filter::Filter;
 pub use frame::{Text, event_frame, gap_frame, heartbeat, reset, resumed, shutdown};
 pub use lifecycle::{Reason, TunnelStatus, status_snapshot};
 pub use reader::{Kept, Next, Reader};

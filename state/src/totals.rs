@@ -171,18 +171,12 @@ impl Operation {
     pub const ALL: [Self; 3] = [Self::Provision, Self::Update, Self::Removal];
 }
 
-impl Fetch {
-    /// Every way in which it can end, so that each has a series from the start.
-    pub const ALL: [Self; 3] = [Self::Success, Self::ErrorStale, Self::ErrorNoCache];
-
+named! {
     /// The label that metrics use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::ErrorStale => "error_stale",
-            Self::ErrorNoCache => "error_no_cache",
-        }
+    Fetch {
+        Success => "success",
+        ErrorStale => "error_stale",
+        ErrorNoCache => "error_no_cache",
     }
 }
 

@@ -39,19 +39,13 @@ pub enum Source {
     Hint,
 }
 
-impl Source {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 4] = [Self::Flag, Self::Pin, Self::Discovered, Self::Hint];
-
+named! {
     /// The stable name that machines match on.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Pin => "pin",
-            Self::Discovered => "discovered",
-            Self::Hint => "hint",
-        }
+    Source {
+        Flag => "flag",
+        Pin => "pin",
+        Discovered => "discovered",
+        Hint => "hint",
     }
 }
 

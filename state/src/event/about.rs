@@ -20,7 +20,7 @@ pub struct About<'a> {
     pub class: Option<FaultClass>,
     /// The stable code of the reason.
     pub code: Option<&'static str>,
-    /// The actor.
+    /// The part of the daemon that it is about.
     pub actor: Option<&'a str>,
 }
 

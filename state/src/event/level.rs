@@ -23,101 +23,30 @@ impl Event {
     /// The level of its log line.
     #[must_use]
     pub fn level(&self) -> Level {
-        match self {
-            Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
-            Self::ViewAccepted { quarantined, .. } if *quarantined > 0 => Level::Warn,
-            Self::SessionChanged {
-                to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable,
-                ..
-            }
-            | Self::ViewHeld { .. }
-            | Self::ViewStale { .. }
-            | Self::LedgerRestarted { .. }
-            | Self::StoreImpaired { .. }
-            | Self::Interrupted { .. }
-            | Self::JournalImpaired { .. }
-            | Self::JournalCut { .. }
-            | Self::JournalDropped { .. }
-            | Self::HookFailed { .. }
-            | Self::HookDropped { .. }
-            | Self::HooksRefused { .. }
-            | Self::RecorderImpaired { .. }
-            | Self::RecorderRepaired { .. }
-            | Self::Refused { .. }
-            | Self::StepFailed { .. }
-            | Self::RulesRemoved { fault: Some(_), .. }
-            | Self::RoutesBlocked { .. }
-            | Self::Repaired { .. }
-            | Self::Contested { .. }
-            | Self::ExclusionHeld { .. }
-            | Self::ClientIpUnknown { .. }
-            | Self::ClientIpHeld { .. }
-            | Self::PinAway { .. }
-            | Self::PinDropped { .. }
-            | Self::SourceHeld { .. }
-            | Self::ActorRestarted { .. } => Level::Warn,
-            Self::LivenessChanged { peers, .. }
-                if peers.iter().any(|change| change.state != PeerState::Up) =>
-            {
-                Level::Info
-            }
-            Self::PhaseChanged {
-                to: Phase::Active | Phase::Removed | Phase::Draining,
-                ..
-            }
-            | Self::SessionChanged {
-                to: SessionStatus::Up,
-                ..
-            }
-            | Self::Started { .. }
-            | Self::Stopping { .. }
-            | Self::StoreMended
-            | Self::TunnelInterrupted { .. }
-            | Self::JournalMended { .. }
-            | Self::HookMended { .. }
-            | Self::HealthChanged { .. }
-            | Self::RecorderMended { .. }
-            | Self::ViewRenewed { .. }
-            | Self::EndpointRotated { .. }
-            | Self::LedgerWayChanged { .. }
-            | Self::Switched { .. }
-            | Self::OwnersChanged { .. }
-            | Self::OwnerNamed { .. }
-            | Self::ClientIpFound { .. }
-            | Self::ClientIpHoldOver { .. }
-            | Self::Pinned { .. }
-            | Self::PinBack { .. }
-            | Self::SourceHoldOver { .. }
-            | Self::RefusalOver { .. }
-            | Self::ManualAsked { .. }
-            | Self::ManualRemoved { .. }
-            | Self::ManualOver { .. }
-            | Self::RulesRemoved { fault: None, .. }
-            | Self::ExclusionChanged { .. }
-            | Self::ExclusionHoldOver { .. }
-            | Self::GroupsChanged { .. }
-            | Self::Adopted { .. }
-            | Self::ContestOver { .. }
-            | Self::MovePostponed { .. }
-            | Self::MoveOver { .. }
-            | Self::RoutesCapturing { .. } => Level::Info,
-            Self::ViewAccepted { .. }
-            | Self::UsageSampled { .. }
-            | Self::ThrottleSet { .. }
-            | Self::ThrottleClear { .. }
-            | Self::CapSet { .. }
-            | Self::CapCleared { .. }
-            | Self::SubscriptionChanged { .. }
-            | Self::PlanCommitted { .. }
-            | Self::Converged { .. }
-            | Self::SpecChanged { .. }
-            | Self::TunnelDrained { .. }
-            | Self::PhaseChanged { .. }
-            | Self::SessionChanged { .. }
-            | Self::SessionCauseChanged { .. }
-            | Self::RoutesChanged { .. }
-            | Self::LivenessChanged { .. } => Level::Debug,
+        if let Self::ViewAccepted { quarantined: 1.., .. } | Self::RulesRemoved { fault: Some(_), .. } = self
+        {
+            return Level::Warn;
         }
+        if let Self::PhaseChanged {
+            to: Phase::Active | Phase::Removed | Phase::Draining,
+            ..
+        } = self
+        {
+            return Level::Info;
+        }
+        if let Self::SessionChanged { to, .. } = self {
+            return match to {
+                SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable => Level::Warn,
+                SessionStatus::Up => Level::Info,
+                SessionStatus::Pending | SessionStatus::Initializing => Level::Debug,
+            };
+        }
+        if let Self::LivenessChanged { peers, .. } = self
+            && peers.iter().any(|change| change.state != PeerState::Up)
+        {
+            return Level::Info;
+        }
+        self.kind().level()
     }
 
     /// Whether it says what an operator did: such events are told each time.

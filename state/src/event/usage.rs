@@ -8,11 +8,11 @@ use crate::{Incarnation, Pubkey, TunnelId};
 /// restarts of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UsageSample {
-    /// The tunnel.
+    /// Which tunnel.
     pub tunnel: TunnelId,
     /// The key that pays for it, where it is known.
     pub owner: Option<Pubkey>,
-    /// Its incarnation.
+    /// Which making of the tunnel: a rebuilt one has another.
     pub incarnation: Incarnation,
     /// Octets that came to this host.
     pub rx_bytes: u64,

@@ -117,51 +117,26 @@ impl Standing for BgpStanding {
     }
 }
 
-impl BgpState {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 5] = [
-        Self::Idle,
-        Self::Connecting,
-        Self::OpenSent,
-        Self::OpenConfirm,
-        Self::Established,
-    ];
-
+named! {
     /// The name in the API and in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Connecting => "connecting",
-            Self::OpenSent => "open_sent",
-            Self::OpenConfirm => "open_confirm",
-            Self::Established => "established",
-        }
+    BgpState {
+        Idle => "idle",
+        Connecting => "connecting",
+        OpenSent => "open_sent",
+        OpenConfirm => "open_confirm",
+        Established => "established",
     }
 }
 
-impl RouteRefusal {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 6] = [
-        Self::DefaultRoute,
-        Self::Martian,
-        Self::Protected,
-        Self::NextHop,
-        Self::Own,
-        Self::Malformed,
-    ];
-
+named! {
     /// The name in the API and in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DefaultRoute => "default_route",
-            Self::Martian => "martian",
-            Self::Protected => "protected",
-            Self::NextHop => "next_hop",
-            Self::Own => "own",
-            Self::Malformed => "malformed",
-        }
+    RouteRefusal {
+        DefaultRoute => "default_route",
+        Martian => "martian",
+        Protected => "protected",
+        NextHop => "next_hop",
+        Own => "own",
+        Malformed => "malformed",
     }
 }
 

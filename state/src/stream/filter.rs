@@ -1,45 +1,12 @@
 //! Which frames a reader wants.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::collections::BTreeSet;
 
 use super::Frame;
 use crate::{
     TunnelId,
-    event::{Event, Kind},
+    event::{Event, Kind, Topic, UnknownTopic},
 };
-
-/// What a kind of event is about, as readers choose among them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Topic {
-    /// The daemon itself.
-    Daemon,
-    /// What is on disk.
-    Store,
-    /// The enable switch, and whose users count.
-    Switch,
-    /// The ledger, and the view of it.
-    Ledger,
-    /// This host's addresses.
-    Address,
-    /// What should be.
-    Plan,
-    /// What becomes of tunnels.
-    Tunnel,
-    /// BGP sessions.
-    Session,
-    /// Routes.
-    Routes,
-    /// Hosts behind routes.
-    Liveness,
-    /// What was used.
-    Usage,
-    /// What becomes of hooks.
-    Hooks,
-    /// Whether the tunnels can be relied on.
-    Health,
-    /// Whatever changes the state that is shown.
-    State,
-}
 
 /// Which frames a reader wants; by default all.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -50,129 +17,6 @@ pub struct Filter {
     pub kinds: BTreeSet<Kind>,
     /// Only what is about this tunnel.
     pub tunnel: Option<TunnelId>,
-}
-
-/// The text names no topic.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is not a topic: expected some of {names}, or kinds of events, separated by commas", names = Topic::ALL.map(Topic::name).join(", "))]
-pub struct UnknownTopic(String);
-
-impl Topic {
-    /// Every variant, in the order of declaration.
-    pub const ALL: [Self; 14] = [
-        Self::Daemon,
-        Self::Store,
-        Self::Switch,
-        Self::Ledger,
-        Self::Address,
-        Self::Plan,
-        Self::Tunnel,
-        Self::Session,
-        Self::Routes,
-        Self::Liveness,
-        Self::Usage,
-        Self::Hooks,
-        Self::Health,
-        Self::State,
-    ];
-
-    /// The name in requests and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Daemon => "daemon",
-            Self::Store => "store",
-            Self::Switch => "switch",
-            Self::Ledger => "ledger",
-            Self::Address => "address",
-            Self::Plan => "plan",
-            Self::Tunnel => "tunnel",
-            Self::Session => "session",
-            Self::Routes => "routes",
-            Self::Liveness => "liveness",
-            Self::Usage => "usage",
-            Self::Hooks => "hooks",
-            Self::Health => "health",
-            Self::State => "state",
-        }
-    }
-}
-
-impl Kind {
-    /// The topic that it belongs to.
-    #[must_use]
-    pub fn topic(self) -> Topic {
-        match self {
-            Self::Started
-            | Self::Stopping
-            | Self::Interrupted
-            | Self::ActorRestarted
-            | Self::InvariantBroken => Topic::Daemon,
-            Self::StoreImpaired
-            | Self::StoreMended
-            | Self::JournalImpaired
-            | Self::JournalMended
-            | Self::JournalCut
-            | Self::JournalDropped
-            | Self::RecorderImpaired
-            | Self::RecorderMended
-            | Self::RecorderRepaired => Topic::Store,
-            Self::Switched | Self::SwitchUnknown | Self::OwnersChanged | Self::OwnerNamed => Topic::Switch,
-            Self::ViewAccepted
-            | Self::ViewHeld
-            | Self::ViewRenewed
-            | Self::ViewStale
-            | Self::LedgerRestarted
-            | Self::EndpointRotated
-            | Self::SubscriptionChanged
-            | Self::LedgerWayChanged => Topic::Ledger,
-            Self::ClientIpFound
-            | Self::ClientIpUnknown
-            | Self::ClientIpHeld
-            | Self::ClientIpHoldOver
-            | Self::Pinned
-            | Self::PinAway
-            | Self::PinBack
-            | Self::PinDropped
-            | Self::SourceHeld
-            | Self::SourceHoldOver => Topic::Address,
-            Self::PlanCommitted
-            | Self::Converged
-            | Self::Refused
-            | Self::RefusalOver
-            | Self::ManualAsked
-            | Self::ManualRemoved
-            | Self::ManualOver
-            | Self::RulesRemoved => Topic::Plan,
-            Self::SpecChanged
-            | Self::GroupsChanged
-            | Self::PhaseChanged
-            | Self::StepFailed
-            | Self::Adopted
-            | Self::Repaired
-            | Self::Contested
-            | Self::ContestOver
-            | Self::MovePostponed
-            | Self::MoveOver
-            | Self::TunnelDrained
-            | Self::TunnelInterrupted => Topic::Tunnel,
-            Self::SessionChanged | Self::SessionCauseChanged => Topic::Session,
-            Self::ExclusionChanged
-            | Self::ExclusionHeld
-            | Self::ExclusionHoldOver
-            | Self::RoutesChanged
-            | Self::RoutesBlocked
-            | Self::RoutesCapturing => Topic::Routes,
-            Self::LivenessChanged => Topic::Liveness,
-            Self::UsageSampled
-            | Self::ThrottleSet
-            | Self::ThrottleClear
-            | Self::CapSet
-            | Self::CapCleared => Topic::Usage,
-            Self::HookFailed | Self::HookMended | Self::HookDropped | Self::HooksRefused => Topic::Hooks,
-            Self::HealthChanged => Topic::Health,
-        }
-    }
 }
 
 impl Filter {
@@ -217,14 +61,5 @@ impl Filter {
 
     fn has_all_topics(&self) -> bool {
         self.topics.is_empty() && self.kinds.is_empty()
-    }
-}
-
-impl FromStr for Topic {
-    type Err = UnknownTopic;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|topic| topic.name() == text);
-        found.ok_or_else(|| UnknownTopic(text.chars().take(100).collect()))
     }
 }

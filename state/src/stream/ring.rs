@@ -16,7 +16,7 @@ pub struct Frame {
     pub has_patch: bool,
     /// The tunnels that it is about.
     pub tunnels: Vec<TunnelId>,
-    /// Its text.
+    /// What readers are sent of it.
     pub text: Text,
 }
 
