@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that hold to it.
-const ROOMS: &[&str] = &["actors"];
+const ROOMS: &[&str] = &["actors", "fleet"];
 
 type Module = Vec<String>;
 

@@ -50,7 +50,7 @@ pub struct Interface {
     pub kind: LinkKind,
     /// Whose it is; of one that is not ours only the link counts.
     pub owner: Owner,
-    /// The link.
+    /// As an observation shows it.
     pub link: ObservedLink,
     /// Addresses on it, when it is ours.
     pub addresses: BTreeSet<Address>,
@@ -76,7 +76,7 @@ pub enum LinkKind {
 pub enum Owner {
     /// Made by Warren.
     Ours {
-        /// For this tunnel.
+        /// Whose mark the link carries.
         tunnel: TunnelId,
         /// As this incarnation of it.
         incarnation: Incarnation,
@@ -278,7 +278,7 @@ impl Model {
         taken.or_else(absent_is_fine)
     }
 
-    /// Removes rules.
+    /// Removes rules of ours; those that are not there are no failure.
     pub fn remove_rules(&mut self, rules: &BTreeSet<Rule>) -> RemovalReport {
         let there = rules.iter().filter(|rule| self.rules.remove(rule)).count();
         RemovalReport {

@@ -11,7 +11,7 @@ use crate::TunnelId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateWant {
-    /// This.
+    /// The link is to be held to this rate.
     Be(Rate),
     /// Whatever it is: nobody has decided yet.
     AsItIs,

@@ -32,7 +32,7 @@ pub struct MachineNumber(pub u64);
 pub enum Record<T> {
     /// The first line of a part, with what it needs to be read alone.
     Begin {
-        /// [`FORMAT`].
+        /// What a player must know to read it: [`FORMAT`] when it was written.
         format: u32,
         /// The version of the daemon: another one may behave differently.
         version: String,
@@ -51,7 +51,7 @@ pub enum Record<T> {
         of: Option<String>,
         /// Where its random numbers go on.
         random: SplitMix64,
-        /// The machine.
+        /// Its settings and its state, as they were then.
         machine: T,
     },
     /// The machine's state is too large to be written. Its inputs follow, for people to read.

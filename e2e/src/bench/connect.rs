@@ -1,4 +1,4 @@
-//! What somebody waits for who types `warren connect` and `warren disconnect`.
+//! What `warren connect` and `warren disconnect` wait for.
 
 use anyhow::Result;
 use warren_e2e::{operator::Operator, site::Site};

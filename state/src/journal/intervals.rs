@@ -24,7 +24,7 @@ pub enum Interruption {
 pub struct OpenIntervals {
     /// Starts of the daemon that did not say that they stop, and when they began.
     pub starts: BTreeMap<Epoch, u64>,
-    /// Tunnels.
+    /// Tunnels that carry, by their accounts.
     pub tunnels: BTreeMap<TunnelId, OpenTunnel>,
     /// The time of the last entry of each start that anything is open of.
     pub last: BTreeMap<Epoch, u64>,
@@ -37,7 +37,7 @@ pub struct OpenTunnel {
     pub at: LocalPosition,
     /// When.
     pub unix_ms: u64,
-    /// Its incarnation.
+    /// Which making of the tunnel: a rebuilt one has another.
     pub incarnation: Incarnation,
 }
 

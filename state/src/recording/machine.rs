@@ -13,7 +13,7 @@ use crate::{Core, Monotonic, event::Event, random::SplitMix64, table::Change};
 /// Writes the lines of one machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Track {
-    /// Its number.
+    /// Unique within a recording.
     pub number: MachineNumber,
     /// What it works for, for people.
     pub of: Option<String>,

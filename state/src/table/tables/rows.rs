@@ -50,7 +50,7 @@ pub struct Disk {
 /// How a recorder stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RecorderStanding {
-    /// Its name.
+    /// As `[metering]` calls it.
     pub name: String,
     /// Why it cannot write; none while it can.
     pub problem: Option<String>,
