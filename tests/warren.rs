@@ -62,7 +62,7 @@ fn a_socket_that_nobody_serves_is_told_from_one_that_is_not_there() {
     let output = warren(dir.path(), &["status"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        stderr(&output).contains("nobody answers on"),
+        stderr(&output).contains("nothing answers on"),
         "{}",
         stderr(&output)
     );
@@ -358,7 +358,7 @@ fn a_report_of_a_real_daemon_holds_no_secret_and_takes_no_other_files_place() {
     let before = std::fs::read(&file).unwrap();
     let again = warren(dir.path(), &words);
     assert_eq!(again.status.code(), Some(1));
-    assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("already exists"), "{}", stderr(&again));
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 

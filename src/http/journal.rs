@@ -251,7 +251,7 @@ mod tests {
         for (query, says) in [
             ("limit=0", "limit is a number from 1 to 5000"),
             ("since=yesterday", "since is a position"),
-            ("topics=weather", "is no topic"),
+            ("topics=weather", "is not a topic"),
             ("tunnel=nobody", "tunnel is the account"),
             (&format!("since={elsewhere}"), "is not a position in this journal"),
             ("colour=red", "unknown field"),

@@ -124,18 +124,18 @@ mod tests {
         assert!(
             may_run(&directory.path().join("link"))
                 .unwrap_err()
-                .contains("no regular file")
+                .contains("not a regular file")
         );
         for bits in [0o770, 0o1777] {
             mode(directory.path(), bits);
-            assert!(look(directory.path()).unwrap_err().contains("written by others"));
+            assert!(look(directory.path()).unwrap_err().contains("writable by others"));
         }
         let inner = directory.path().join("inner");
         fs::create_dir(&inner).unwrap();
         mode(&inner, 0o755);
         mode(directory.path(), 0o777);
         assert!(
-            look(&inner).unwrap_err().contains("written by others"),
+            look(&inner).unwrap_err().contains("writable by others"),
             "nor one above it"
         );
         mode(directory.path(), 0o700);

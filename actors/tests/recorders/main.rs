@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::print_stdout)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
+#[allow(dead_code)]
 #[path = "../../../state/store/tests/campaign/mod.rs"]
 mod campaign;
 mod collectors;

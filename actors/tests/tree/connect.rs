@@ -33,11 +33,7 @@ async fn an_activated_user_becomes_an_active_tunnel_with_the_routes_of_its_sessi
     world.ledger.add_user(0);
     let snapshot = world.active(0).await;
     assert_eq!(world.kernel.owner(&link()), Some(id(0)));
-    world
-        .eventually("the session's routes are in the kernel", || {
-            world.kernel.routes(&link()) == 2
-        })
-        .await;
+    world.has_routes(2).await;
     assert_eq!(snapshot.tunnels[&id(0)].session, SessionStatus::Up);
     world.converged().await;
     let applied = world.handle().snapshot().applied[&id(0)].clone();
@@ -62,9 +58,7 @@ async fn an_activated_user_becomes_an_active_tunnel_with_the_routes_of_its_sessi
 
 #[tokio::test]
 async fn a_banned_user_loses_the_tunnel_and_the_peer_gets_a_cease() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.ledger.set_status(0, UserStatus::Banned);
     world.gone(0).await;
     assert!(!world.kernel.has(&link()));
@@ -78,9 +72,7 @@ async fn a_banned_user_loses_the_tunnel_and_the_peer_gets_a_cease() {
 
 #[tokio::test]
 async fn a_link_that_is_deleted_behind_our_back_is_put_back() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     let before = world.kernel.index(&link());
     world.kernel.meddle(&link(), |model| model.delete_link(&link()));
     world
@@ -128,9 +120,7 @@ async fn an_address_that_is_deleted_while_no_notice_arrives_is_put_back_by_the_r
 
 #[tokio::test]
 async fn notices_are_subscribed_to_again_when_they_end() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.kernel.drop_listeners();
     world
         .eventually("there is a second subscription", || {
@@ -145,12 +135,8 @@ async fn notices_are_subscribed_to_again_when_they_end() {
 
 #[tokio::test]
 async fn a_peer_that_goes_away_takes_its_routes_along_and_a_peer_that_comes_back_brings_them() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    let world = World::connected().await;
+    world.has_routes(2).await;
     world.peers.down.store(true, Ordering::SeqCst);
     world.peers.kill();
     world
@@ -158,22 +144,16 @@ async fn a_peer_that_goes_away_takes_its_routes_along_and_a_peer_that_comes_back
             snapshot.tunnels[&id(0)].session == SessionStatus::Down
         })
         .await;
-    world
-        .eventually("its routes are gone", || world.kernel.routes(&link()) == 0)
-        .await;
+    world.has_routes(0).await;
     assert!(world.kernel.has(&link()), "the link stays");
     world.peers.down.store(false, Ordering::SeqCst);
-    world
-        .eventually("its routes are back", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.active(0).await;
 }
 
 #[tokio::test]
 async fn a_ledger_that_fails_keeps_tunnels_and_status_says_why() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.ledger.answer(Answer::Failure);
     let snapshot = world
         .until("the view is held", |snapshot| snapshot.held.is_some())
@@ -277,12 +257,8 @@ async fn a_link_that_is_not_ours_is_left_alone_and_the_tunnel_says_so() {
 
 #[tokio::test]
 async fn an_unrelated_user_and_device_change_nothing() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    let world = World::connected().await;
+    world.has_routes(2).await;
     world.converged().await;
     let before = world.kernel.changes.lock().unwrap().len();
     let read_at = world.handle().snapshot().view_read_at;
@@ -309,9 +285,7 @@ async fn the_plan_is_shown_with_the_learned_routes_and_changes_nothing() {
     assert!(world.handle().plan().await.is_ok_and(|plan| plan.is_empty()));
     world.ledger.add_user(0);
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.converged().await;
     let plan = world.handle().plan().await.unwrap();
     assert!(plan.is_empty(), "{plan}");
@@ -354,9 +328,7 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.handle().set_enabled(false).await.unwrap();
     world.gone(0).await;
     world.handle().set_enabled(true).await.unwrap();

@@ -21,9 +21,7 @@ async fn lost() -> World {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.stop(StopMode::Detach).await;
     lose_everything(world.directory.path());
     world

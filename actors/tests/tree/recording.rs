@@ -35,9 +35,7 @@ fn records(mut world: World, file: &Path, bytes: u64) -> World {
 async fn live(world: &mut World) {
     world.ledger.add_user(0);
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.kernel.meddle(&link(), |model| model.delete_link(&link()));
     world
         .until("it was mended", |snapshot| {
@@ -52,18 +50,10 @@ async fn live(world: &mut World) {
     world
         .kernel
         .meddle(&link(), |model| model.set_mtu(&link(), 1_476));
-    world
-        .until("it was started again", |snapshot| {
-            snapshot.restarts.get("provisioner") == Some(&1)
-        })
-        .await;
+    world.restarted("provisioner", 1).await;
     world.active(0).await;
     world.kernel.faults.lock().unwrap().panic_on_all = 1;
-    world
-        .until("and so was the reconciler", |snapshot| {
-            snapshot.restarts.get("reconciler") == Some(&1)
-        })
-        .await;
+    world.restarted("reconciler", 1).await;
     world.converged().await;
     world.ledger.set_status(0, UserStatus::Banned);
     world.gone(0).await;
@@ -186,9 +176,7 @@ async fn each_part_of_a_long_recording_can_be_done_again_by_itself() {
 
 #[tokio::test]
 async fn what_happened_last_is_in_memory_and_can_be_done_again() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.converged().await;
     let outcome = play(&world.handle().recording()).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(

@@ -61,31 +61,21 @@ async fn a_provisioner_that_panics_is_started_again_adopts_its_link_and_its_neig
 
 #[tokio::test]
 async fn a_provisioner_that_is_started_again_has_a_session_again() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    let world = World::connected().await;
+    world.has_routes(2).await;
     let index = world.kernel.index(&link());
     world.kernel.faults.lock().unwrap().panic_on_link = Some((link(), 1));
     world
         .kernel
         .meddle(&link(), |model| model.set_mtu(&link(), 1_476));
-    world
-        .until("it was started again", |snapshot| {
-            snapshot.restarts.get("provisioner") == Some(&1)
-        })
-        .await;
+    world.restarted("provisioner", 1).await;
     world
         .eventually("there is a second session", || {
             world.peers.dials.load(Ordering::SeqCst) == 2
         })
         .await;
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     assert_eq!(world.kernel.index(&link()), index);
     world
         .eventually("one connection is open", || {
@@ -96,12 +86,8 @@ async fn a_provisioner_that_is_started_again_has_a_session_again() {
 
 #[tokio::test]
 async fn a_reconciler_that_panics_is_started_again_and_touches_no_tunnel() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    let world = World::connected().await;
+    world.has_routes(2).await;
     world.converged().await;
     let (index, changes) = (
         world.kernel.index(&link()),
@@ -110,11 +96,7 @@ async fn a_reconciler_that_panics_is_started_again_and_touches_no_tunnel() {
     world.kernel.faults.lock().unwrap().panic_on_all = 2;
     // Lost notices make it look at everything.
     world.kernel.drop_listeners();
-    world
-        .until("it was started again twice", |snapshot| {
-            snapshot.restarts.get("reconciler") == Some(&2)
-        })
-        .await;
+    world.restarted("reconciler", 2).await;
     world.converged().await;
     assert_eq!(world.kernel.index(&link()), index);
     assert_eq!(
@@ -130,9 +112,7 @@ async fn a_reconciler_that_panics_is_started_again_and_touches_no_tunnel() {
 
 #[tokio::test]
 async fn a_watcher_that_panics_keeps_the_last_good_view() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     let view = world.handle().snapshot().view.clone().unwrap();
     world.ledger.answer(Answer::Panic);
     let snapshot = world

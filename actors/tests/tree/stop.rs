@@ -4,16 +4,14 @@ use std::sync::atomic::Ordering;
 
 use warren_actors::{ExitReason, StopMode};
 
-use crate::world::{World, gateway_link, id, link};
+use crate::world::{World, gateway_link, id};
 
 #[tokio::test]
 async fn a_detach_leaves_every_tunnel_as_it_is_and_says_no_goodbye() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     let before = world.kernel.model().observed().clone();
     let reason = world.stop(StopMode::Detach).await;
     assert_eq!(
@@ -35,9 +33,7 @@ async fn the_next_start_adopts_what_a_detach_left() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     let incarnation = world.active(0).await.tunnels[&id(0)].incarnation;
-    world
-        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
-        .await;
+    world.has_routes(2).await;
     world.stop(StopMode::Detach).await;
     let (before, changes) = (
         world.kernel.model().observed().clone(),

@@ -13,9 +13,7 @@ use crate::{
 
 #[tokio::test]
 async fn disable_takes_the_tunnel_down_and_enable_brings_it_back() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.handle().set_enabled(false).await.unwrap();
     world.converged().await;
     assert!(!world.kernel.has(&link()));
@@ -27,9 +25,7 @@ async fn disable_takes_the_tunnel_down_and_enable_brings_it_back() {
 
 #[tokio::test]
 async fn disable_works_while_the_ledger_is_down() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     world.ledger.answer(Answer::Failure);
     world
         .until("the view is held", |snapshot| snapshot.held.is_some())

@@ -89,11 +89,7 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
     world
         .kernel
         .meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
-    world
-        .until("its provisioner failed twice", |snapshot| {
-            snapshot.restarts.get("provisioner") == Some(&2)
-        })
-        .await;
+    world.restarted("provisioner", 2).await;
     world.active(2).await;
     let restarts = |number| {
         let recent = world.handle().recent(id(number), 100);
@@ -114,11 +110,7 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
     assert_eq!(world.handle().recent(id(2), 1).len(), 1);
     world.kernel.faults.lock().unwrap().panic_on_all = 1;
     world.kernel.drop_listeners();
-    world
-        .until("the reconciler failed", |snapshot| {
-            snapshot.restarts.get("reconciler") == Some(&1)
-        })
-        .await;
+    world.restarted("reconciler", 1).await;
     world.converged().await;
     world.handle().set_enabled(false).await.unwrap();
     for number in 1..=4 {

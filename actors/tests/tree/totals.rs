@@ -10,9 +10,7 @@ use crate::{ledger::Answer, world::World};
 
 #[tokio::test]
 async fn the_life_of_a_tunnel_and_the_reads_of_the_ledger_are_counted() {
-    let world = World::client().enabled().await;
-    world.ledger.add_user(0);
-    world.active(0).await;
+    let world = World::connected().await;
     let snapshot = world
         .until("what the session did is counted", |snapshot| {
             snapshot.totals.update_seconds.count() > 0

@@ -64,6 +64,14 @@ impl World {
         self
     }
 
+    /// The client's end, started, with one user whose tunnel is active.
+    pub async fn connected() -> Self {
+        let world = Self::client().enabled().await;
+        world.ledger.add_user(0);
+        world.active(0).await;
+        world
+    }
+
     pub async fn start(&mut self) {
         let (store, _opened) = self.open_store().await;
         let handle = start(
@@ -138,6 +146,20 @@ impl World {
     pub async fn gone(&self, number: u16) -> Arc<Snapshot> {
         self.until("the tunnel is gone", |snapshot| phase(snapshot, number).is_none())
             .await
+    }
+
+    /// Waits until so many routes lead over the client's link.
+    pub async fn has_routes(&self, count: usize) {
+        self.eventually("its routes", || self.kernel.routes(&link()) == count)
+            .await;
+    }
+
+    /// Waits until an actor was started again so many times.
+    pub async fn restarted(&self, actor: &str, times: u64) {
+        self.until("it was started again", |snapshot| {
+            snapshot.restarts.get(actor) == Some(&times)
+        })
+        .await;
     }
 
     /// Everything that was told in this start, as far as it is kept.

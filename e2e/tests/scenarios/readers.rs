@@ -311,7 +311,7 @@ fn told(site: &mut Site<'_>) -> Result<()> {
     );
     let mut wrong = Reading::warren(site, &host.daemon, "wrong", &["events", "--topic", "rainbows"])?;
     ensure!(
-        wrong.await_end().is_err() && wrong.told().contains("is no topic"),
+        wrong.await_end().is_err() && wrong.told().contains("is not a topic"),
         "{}",
         wrong.told()
     );

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(names, [Path::new("r/a/b.txt")]);
         let before = fs::read(&path).unwrap();
         let error = write(&path, "r", &[], 7).unwrap_err().to_string();
-        assert!(error.contains("exists already"), "{error}");
+        assert!(error.contains("already exists"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -221,7 +221,7 @@ async fn without_a_daemon_the_archive_says_what_could_not_be_had_and_why() {
     let error = write(&client, &LedgerFlags::default(), &surroundings, &path, "r", 8)
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("exists already"), "{error}");
+    assert!(error.to_string().contains("already exists"), "{error}");
     assert_eq!(
         fs::read(&path).unwrap(),
         before,

@@ -252,8 +252,8 @@ async fn who_asks_for_what_there_is_by_now_is_given_that_and_then_the_end() {
 async fn what_makes_no_sense_is_refused_with_a_sentence() {
     let (served, _alone) = daemon(|_| ()).await;
     for (path, header, sentence) in [
-        ("/v3/events?topics=rainbows", "", "is no topic"),
-        ("/v3/events?topics=", "", "is no topic"),
+        ("/v3/events?topics=rainbows", "", "is not a topic"),
+        ("/v3/events?topics=", "", "is not a topic"),
         (
             "/v3/events?tunnel=nowhere",
             "",
