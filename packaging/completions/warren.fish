@@ -27,11 +27,11 @@ end
 complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_needs_command" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_needs_command" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_needs_command" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_needs_command" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON with a schema version instead of text'
@@ -42,7 +42,7 @@ complete -c warren -n "__fish_warren_needs_command" -s V -l version -d 'Print ve
 complete -c warren -n "__fish_warren_needs_command" -f -a "status" -d 'Show the provisioned services'
 complete -c warren -n "__fish_warren_needs_command" -f -a "connect" -d 'Create a user on the ledger and wait until its tunnel carries traffic'
 complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Delete the users on the ledger and wait until their tunnels are gone'
-complete -c warren -n "__fish_warren_needs_command" -f -a "move" -d 'Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel\'s link moves where it stands. Only when it is asked to; a tunnel for multicast stays where it is'
+complete -c warren -n "__fish_warren_needs_command" -f -a "move" -d 'Move the unicast user to a device that has been nearer the whole time. It is one transaction, and the tunnel\'s link is moved in place; a multicast tunnel stays where it is'
 complete -c warren -n "__fish_warren_needs_command" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_needs_command" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "access-pass" -d 'Look at access passes on the ledger'
@@ -82,11 +82,11 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "help" -d 'Print this 
 complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -s w -l watch -d 'Keep running: show them again whenever they change'
@@ -103,11 +103,11 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
@@ -128,11 +128,11 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s a -l allocate-addr -d 'Use an address of the device\'s instead of the host\'s own'
@@ -154,11 +154,11 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -177,11 +177,11 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -198,11 +198,11 @@ complete -c warren -n "__fish_warren_using_subcommand move" -l timeout -d 'How l
 complete -c warren -n "__fish_warren_using_subcommand move" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand move" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand move" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand move" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand move" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand move" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand move" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand move" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand move" -l dry-run -d 'Only say what would be done'
@@ -215,11 +215,11 @@ complete -c warren -n "__fish_warren_using_subcommand move" -s h -l help -d 'Pri
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json -d 'Print JSON with a schema version instead of text'
@@ -238,11 +238,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -257,11 +257,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -276,11 +276,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -295,11 +295,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
@@ -311,11 +311,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json -d 'Print JSON with a schema version instead of text'
@@ -334,11 +334,11 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
@@ -364,11 +364,11 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l prepaid -d 'Those with a prepaid pass'
@@ -384,11 +384,11 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -401,11 +401,11 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
@@ -426,11 +426,11 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l prepaid -d 'Prepaid ones'
@@ -447,11 +447,11 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -464,11 +464,11 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
@@ -489,11 +489,11 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l narrow -d 'Print only the columns that fit a narrow terminal'
@@ -505,11 +505,11 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -522,11 +522,11 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
@@ -547,11 +547,11 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l wan -d 'Those between sites'
@@ -566,11 +566,11 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
@@ -582,11 +582,11 @@ complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -598,11 +598,11 @@ complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
@@ -614,11 +614,11 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -630,11 +630,11 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON with a schema version instead of text'
@@ -647,11 +647,11 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -663,11 +663,11 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -680,11 +680,11 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
@@ -696,11 +696,11 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -712,11 +712,11 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON with a schema version instead of text'
@@ -728,11 +728,11 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -744,11 +744,11 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON with a schema version instead of text'
@@ -758,11 +758,11 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON with a schema version instead of text'
@@ -773,11 +773,11 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace an existing one: what it owns is lost unless there is a copy'
@@ -788,11 +788,11 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'P
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json -d 'Print JSON with a schema version instead of text'
@@ -805,11 +805,11 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -821,11 +821,11 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON with a schema version instead of text'
@@ -839,11 +839,11 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also w
 complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON with a schema version instead of text'
@@ -854,11 +854,11 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also 
 complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON with a schema version instead of text'
@@ -868,11 +868,11 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON with a schema version instead of text'
@@ -883,11 +883,11 @@ complete -c warren -n "__fish_warren_using_subcommand health" -l for -d 'What fo
 complete -c warren -n "__fish_warren_using_subcommand health" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand health" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand health" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand health" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand health" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand health" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand health" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand health" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand health" -l json -d 'Print JSON with a schema version instead of text'
@@ -895,19 +895,19 @@ complete -c warren -n "__fish_warren_using_subcommand health" -l json-compact -d
 complete -c warren -n "__fish_warren_using_subcommand health" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand health" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand usage" -l since -d 'Only what was carried within this span, from the full hour on' -r
-complete -c warren -n "__fish_warren_using_subcommand usage" -l by -d 'Show each hour or day (UTC) separately' -r -f -a "hour\t'Hours'
-day\t'Days'"
+complete -c warren -n "__fish_warren_using_subcommand usage" -l by -d 'Show each hour or day (UTC) separately' -r -f -a "hour\t'One line for each hour'
+day\t'One line for each day (UTC)'"
 complete -c warren -n "__fish_warren_using_subcommand usage" -l per -d 'What is added up' -r -f -a "tunnel\t'What each tunnel carried for each owner'
 owner\t'All that each owner pays for'
 device\t'All that went over each device'"
 complete -c warren -n "__fish_warren_using_subcommand usage" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand usage" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand usage" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand usage" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand usage" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand usage" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand usage" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand usage" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand usage" -l json -d 'Print JSON with a schema version instead of text'
@@ -918,11 +918,11 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -l since -d 'Also
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON with a schema version instead of text'
@@ -935,11 +935,11 @@ complete -c warren -n "__fish_warren_using_subcommand events" -l tunnel -d 'Only
 complete -c warren -n "__fish_warren_using_subcommand events" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand events" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand events" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand events" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand events" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand events" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand events" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand events" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand events" -s f -l follow -d 'Keep showing what happens, across restarts of the daemon. Without it what is known so far is shown'
@@ -950,11 +950,11 @@ complete -c warren -n "__fish_warren_using_subcommand events" -s h -l help -d 'P
 complete -c warren -n "__fish_warren_using_subcommand top" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand top" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand top" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand top" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand top" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand top" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand top" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand top" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand top" -l once -d 'Show it once, for scripts'
@@ -965,11 +965,11 @@ complete -c warren -n "__fish_warren_using_subcommand top" -s h -l help -d 'Prin
 complete -c warren -n "__fish_warren_using_subcommand web" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand web" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand web" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand web" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand web" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand web" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand web" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand web" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand web" -l json -d 'Print JSON with a schema version instead of text'
@@ -979,28 +979,28 @@ complete -c warren -n "__fish_warren_using_subcommand web" -s h -l help -d 'Prin
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON with a schema version instead of text'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In this tool's format, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'Commands for nftables, to be read by `nft -f -`'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In this tool\'s format, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'Commands for nftables, to be read by `nft -f -`'
 iptables\t'Rules for iptables, to be read by `iptables-restore --noflush`'
 ufw\t'Commands for ufw, to be read by a shell'"
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON with a schema version instead of text'
@@ -1011,11 +1011,11 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output 
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON with a schema version instead of text'
@@ -1025,11 +1025,11 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d
 complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l long -d 'All of them, with prefix length, next hop and interface'
@@ -1041,11 +1041,11 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How l
 complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand latency" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON with a schema version instead of text'
@@ -1055,11 +1055,11 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l json -d 'Print JSON with a schema version instead of text'
@@ -1067,18 +1067,18 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "get" -d 'Show one owner\'s cap, and how much of it is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from set" -l json -d 'Print JSON with a schema version instead of text'
@@ -1088,11 +1088,11 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from get" -l json -d 'Print JSON with a schema version instead of text'
@@ -1102,11 +1102,11 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from list" -l json -d 'Print JSON with a schema version instead of text'
@@ -1116,11 +1116,11 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l json -d 'Print JSON with a schema version instead of text'
@@ -1128,18 +1128,18 @@ complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subco
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from clear" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show one owner\'s cap, and how much of it is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand cap; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -l json -d 'Print JSON with a schema version instead of text'
@@ -1150,18 +1150,18 @@ complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand meter; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l against -d 'Compare with what a receiver says it has: a URL that answers with `{"data": [{"subject": …, "value": …}]}`, as OpenMeter does to a query of a meter that is grouped by subject (/api/v1/meters/METER/query?groupBy=subject)' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l figure -d 'Which figure that is' -r -f -a "bytes\t'Octets in both directions'
-rx-bytes\t'Octets that came'
-tx-bytes\t'Octets that left'
-rx-packets\t'Packets that came'
-tx-packets\t'Packets that left'"
+rx-bytes\t'Octets received'
+tx-bytes\t'Octets sent'
+rx-packets\t'Packets received'
+tx-packets\t'Packets sent'"
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_subcommand_from verify" -l alone -d 'Read only that file'
@@ -1174,11 +1174,11 @@ complete -c warren -n "__fish_warren_using_subcommand meter; and __fish_seen_sub
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json -d 'Print JSON with a schema version instead of text'
@@ -1191,11 +1191,11 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l base64 -d 'The file holds base64'
@@ -1209,11 +1209,11 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON with a schema version instead of text'
@@ -1226,11 +1226,11 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON with a schema version instead of text'
@@ -1240,11 +1240,11 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help 
 complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON with a schema version instead of text'
@@ -1254,11 +1254,11 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -
 complete -c warren -n "__fish_warren_using_subcommand complete" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand complete" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand complete" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand complete" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand complete" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand complete" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand complete" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand complete" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand complete" -l json -d 'Print JSON with a schema version instead of text'
@@ -1268,11 +1268,11 @@ complete -c warren -n "__fish_warren_using_subcommand complete" -s h -l help -d 
 complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The path of the daemon\'s Unix socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'The ledger's websocket endpoint' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Certificate authorities (PEM) that are trusted in addition to the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'The ledger\'s websocket endpoint' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` overrides it)' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON with a schema version instead of text'
@@ -1282,7 +1282,7 @@ complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "status" -d 'Show the provisioned services'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "connect" -d 'Create a user on the ledger and wait until its tunnel carries traffic'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "disconnect" -d 'Delete the users on the ledger and wait until their tunnels are gone'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "move" -d 'Move the unicast user to a device that has been nearer all the time: in one transaction, and the tunnel\'s link moves where it stands. Only when it is asked to; a tunnel for multicast stays where it is'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "move" -d 'Move the unicast user to a device that has been nearer the whole time. It is one transaction, and the tunnel\'s link is moved in place; a multicast tunnel stays where it is'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect move multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan health usage explain events top web doctor firewall bugreport routes latency cap meter ledger completions complete version help" -f -a "access-pass" -d 'Look at access passes on the ledger'
@@ -1341,7 +1341,7 @@ complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Show what is in force, and where it comes from'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "set" -d 'Give one a cap'
-complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "get" -d 'Show one owner's cap, and how much of it is used'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "get" -d 'Show one owner\'s cap, and how much of it is used'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "list" -d 'Show all caps, and how much of them is used'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from cap" -f -a "clear" -d 'Take a cap away'
 complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from meter" -f -a "verify" -d 'Prove that each entry is there, that starts and stops are pairs, and sum up what was used (exit code 1 where that cannot be proven)'
