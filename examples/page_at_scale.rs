@@ -1,4 +1,4 @@
-//! Shows so many tunnels on a socket, of which so many change each second, for a page to be looked at or measured with.
+//! Shows this many tunnels on a socket, of which this many change each second, for a page to be looked at or measured with.
 //!
 //! `cargo run --release --example page_at_scale -- /tmp/many.sock 10000 60`, and then `warren --sock-file /tmp/many.sock web`.
 

@@ -1,7 +1,7 @@
 //! Measures status of a gateway with many tunnels through a real socket, while one tunnel changes every 100 ms: `/v2/status` as it is
 //! served, beside the same rendered for each request as it was before, and pages of `/v3/tunnels`. Also how late the runtime is meanwhile.
 //!
-//! `cargo run --release --example status_at_scale -- 10000 20`: so many tunnels, for so many seconds each.
+//! `cargo run --release --example status_at_scale -- 10000 20`: this many tunnels, for this many seconds each.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,8 +1,8 @@
 //! Measures `/v3/events` with many readers through a real socket. The readers are another process, so that what the daemon's side takes can be
 //! told apart.
 //!
-//! `cargo run --release --example streams_at_scale -- 200 2000 20 1`: so many readers, so many events a second, for so many seconds, and so many
-//! readers beside them that never read. `… -- append 2000000`: how quickly so many events are appended.
+//! `cargo run --release --example streams_at_scale -- 200 2000 20 1`: this many readers, this many events a second, for this many seconds, and this many
+//! readers beside them that never read. `… -- append 2000000`: how quickly this many events are appended.
 
 #![allow(clippy::print_stdout)]
 
@@ -147,7 +147,7 @@ async fn serve(readers: u64, rate: u64, seconds: u64, stalled: u64) -> anyhow::R
     Ok(())
 }
 
-/// So many a second, each with the time at which it was appended, and with a change of a tunnel.
+/// This many a second, each with the time at which it was appended, and with a change of a tunnel.
 async fn tell(alone: &StandaloneStreams, rate: u64, seconds: u64) {
     let begun = Instant::now();
     let mut told = 0;

@@ -1,7 +1,7 @@
 //! Measures what a sample of many tunnels costs on the simulated dataplane: reading the counters, counting, and the batch on disk; and the memory of
 //! all accounts.
 //!
-//! `cargo run --release --example usage_at_scale -- 10000 50`: so many tunnels, so many samples.
+//! `cargo run --release --example usage_at_scale -- 10000 50`: this many tunnels, this many samples.
 
 #![allow(clippy::print_stdout)]
 

@@ -280,7 +280,7 @@ impl Handle {
         &self.env.journal
     }
 
-    /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.
+    /// What happened to a tunnel last, as far as it is kept: at most this many, the newest first. It holds up no writer.
     #[must_use]
     pub fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         self.env.table.recent(tunnel, most)

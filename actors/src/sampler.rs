@@ -39,7 +39,7 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long the last sample may take.
 const FLUSH: Duration = Duration::from_secs(2);
-/// So many samples are told at once.
+/// This many samples are told at once.
 const TOLD_AT_ONCE: usize = 64;
 
 pub(crate) struct Sampler;

@@ -120,7 +120,7 @@ impl SharedTable {
         self.inner().table.position()
     }
 
-    /// What happened after a position, the oldest first: at most so much of it.
+    /// What happened after a position, the oldest first: at most this much of it.
     ///
     /// # Errors
     /// When some of it is no longer kept, or the position is of another start.
@@ -183,7 +183,7 @@ impl SharedTable {
         )
     }
 
-    /// What happened to a tunnel last: at most so many, the newest first. Writers are not kept waiting while it is looked for.
+    /// What happened to a tunnel last: at most this many, the newest first. Writers are not kept waiting while it is looked for.
     pub(crate) fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         let (mut found, mut position) = (Vec::new(), Sequence(u64::MAX));
         while found.len() < most {

@@ -40,7 +40,7 @@ pub(crate) const SPEC: Spec = Spec {
 
 /// From one look for readers that take nothing to the next.
 const SWEEP: Duration = Duration::from_secs(5);
-/// Readers may take so long to take the last frames when the daemon ends.
+/// Readers may take this long to take the last frames when the daemon ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Streamer;

@@ -23,9 +23,9 @@ use crate::{
 struct Pace {
     /// Between attempts: a socket that is not there costs nothing to look for.
     waits: Waits,
-    /// A connection that lasted so long was a good one.
+    /// A connection that lasted this long was a good one.
     healthy: Duration,
-    /// One on which nothing came for so long is none any more: three heartbeats.
+    /// One on which nothing came for this long is none any more: three heartbeats.
     silence: Duration,
 }
 
@@ -61,7 +61,7 @@ pub struct Follower {
 pub enum Received {
     /// The next frame. It counts as applied once the next one is asked for.
     Frame(Frame),
-    /// The connection broke, or none came about, and the next one is tried after so long.
+    /// The connection broke, or none came about, and the next one is tried after this long.
     Lost {
         /// Why.
         error: ClientError,

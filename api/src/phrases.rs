@@ -20,13 +20,13 @@ pub fn span(seconds: f64) -> String {
     humantime::format_duration(Duration::from_millis(rounded)).to_string()
 }
 
-/// So many octets, for people.
+/// This many octets, for people.
 #[must_use]
 pub fn octets(bytes: u64) -> String {
     scaled(bytes, "B")
 }
 
-/// So many octets each second as bits, for people.
+/// This many octets each second as bits, for people.
 #[must_use]
 pub fn rate(bytes_per_second: u64) -> String {
     scaled(bytes_per_second.saturating_mul(8), "b/s")

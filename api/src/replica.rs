@@ -28,7 +28,7 @@ pub struct Replica {
 /// Why a copy may not be right.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ResyncReason {
-    /// The reader was too slow: so many frames are left out. The state comes.
+    /// The reader was too slow: this many frames are left out. The state comes.
     Gap(u64),
     /// What came after the position that was asked for is not known, for this reason. The state comes.
     Reset(String),

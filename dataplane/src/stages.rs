@@ -338,7 +338,7 @@ mod tests {
         assert_eq!((told.calls(), told.reports().len()), (TRIES as usize, 0));
     }
 
-    /// Notes what is published, after so many failures.
+    /// Notes what is published, after this many failures.
     struct Told(Mutex<(usize, usize, Vec<ApplyReport>)>);
 
     impl Told {

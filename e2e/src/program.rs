@@ -403,7 +403,7 @@ impl Rpc {
             .context("a balance that is no number")
     }
 
-    /// Gives a key so much, from the ledger's own faucet, or with a keypair from that one's balance; waits until it is there.
+    /// Gives a key this much, from the ledger's own faucet, or with a keypair from that one's balance; waits until it is there.
     ///
     /// # Errors
     /// When the ledger refuses; the real validator has no faucet of its own.

@@ -42,7 +42,7 @@ pub enum Fault {
     SlotBack(u64),
     /// Every account claims another owner.
     WrongOwner,
-    /// A balancer: every second request is answered by a node that is so many slots behind, as far as its slots tell.
+    /// A balancer: every second request is answered by a node that is this many slots behind, as far as its slots tell.
     Lagging(u64),
     /// The ledger goes on from this many slots earlier.
     Restarted(u64),
@@ -265,7 +265,7 @@ impl State {
         }
     }
 
-    /// What a node answers that is so many slots behind.
+    /// What a node answers that is this many slots behind.
     fn behind(&self, request: &[u8], slots: u64) -> Result<Vec<u8>> {
         let asked: Value = serde_json::from_slice(request)?;
         let slot = self.upstream.slot()?.saturating_sub(slots);

@@ -71,7 +71,7 @@ impl Transfer {
         Ok(transfer)
     }
 
-    /// Datagrams of a kilobyte with their headers, so many octets a second.
+    /// Datagrams of a kilobyte with their headers, this many octets a second.
     ///
     /// # Errors
     /// When there is no socket to be had.

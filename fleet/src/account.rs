@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use warren_metering::cap::{Calendar, Cap, Span, UnixSeconds, Window};
 
-/// What a counter said is remembered for so long after its last report: one that is sent again by then is not counted twice.
+/// What a counter said is remembered for this long after its last report: one that is sent again by then is not counted twice.
 const REMEMBERED: i64 = 100 * 86_400;
-/// Windows that ended so long ago are forgotten.
+/// Windows that ended this long ago are forgotten.
 const KEPT: i64 = 400 * 86_400;
 
 /// What is known of one account: what was used in which window, and by which reports that is known.
@@ -43,7 +43,7 @@ pub(crate) struct Counter {
 /// What a report says.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Report {
-    /// So much more: of one who only adds.
+    /// This much more: of one who only adds.
     More(i64),
     /// What a counter says.
     Counter {

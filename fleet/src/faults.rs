@@ -20,7 +20,7 @@ pub(crate) struct Faults {
     partial: u64,
     /// Not taken, and said so: unavailable.
     refuse: u64,
-    /// Each answer takes so long.
+    /// Each answer takes this long.
     slow: Option<Duration>,
     reports: Arc<AtomicU64>,
 }

@@ -28,7 +28,7 @@ pub use question::{AllDevices, Question};
 /// How long answers are kept and how many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FetcherSettings {
-    /// A view is good for so long.
+    /// A view is good for this long.
     pub view_ttl: Duration,
     /// How long a list of devices is good for.
     pub devices_ttl: Duration,

@@ -45,11 +45,11 @@ pub(crate) enum Fault {
     Close,
     /// Never answer.
     Hang,
-    /// Send so many bytes.
+    /// Send this many bytes.
     Oversize(usize),
-    /// Send so many bytes without saying so first.
+    /// Send this many bytes without saying so first.
     Stream(usize),
-    /// Send a small packed body that unpacks to so many bytes.
+    /// Send a small packed body that unpacks to this many bytes.
     Bomb(usize),
     /// The request is answered as it should be.
     None,
@@ -68,7 +68,7 @@ pub(crate) struct State {
     pub(crate) ignore_filters: bool,
     /// What a provider leaves out.
     pub(crate) odd: Quirks,
-    /// Each request is answered by the next of these nodes, so many slots behind; none: by one that is not behind.
+    /// Each request is answered by the next of these nodes, this many slots behind; none: by one that is not behind.
     pub(crate) lags: Vec<u64>,
     /// Results of the methods that are not about accounts.
     pub(crate) results: BTreeMap<&'static str, Value>,

@@ -35,7 +35,7 @@ impl Changes {
         self.told
     }
 
-    /// Waits until something may have changed since the last time, for so long at most. The first time it may have.
+    /// Waits until something may have changed since the last time, for this long at most. The first time it may have.
     pub async fn next(&mut self, most: Duration) {
         let most = most.min(LONGEST);
         let Some(follower) = &mut self.follower else {

@@ -189,7 +189,7 @@ impl FramePrinter {
     }
 
     fn reset(&mut self, data: &Value, asked: Option<Position>) -> anyhow::Result<Next> {
-        // So much is not told at once: what comes after the last of it is.
+        // This much is not told at once: what comes after the last of it is.
         if let Some(last) = self.last.take().filter(|last| Some(*last) == asked) {
             return Ok(Next::After(last));
         }

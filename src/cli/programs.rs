@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{process::Command, time::timeout};
 
-/// What a program with these arguments says, in English, when it ends within so long; `with` says in what environment it runs.
+/// What a program with these arguments says, in English, when it ends within this long; `with` says in what environment it runs.
 ///
 /// # Errors
 /// Why it did not run to its end.

@@ -11,30 +11,30 @@ use super::{ConfigError, Span, at_least};
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthLayer {
-    /// What is wrong counts once it lasts so long.
+    /// What is wrong counts once it lasts this long.
     pub unwell_after: Option<Span>,
-    /// It counts no longer once it has been well for so long.
+    /// It counts no longer once it has been well for this long.
     pub well_after: Option<Span>,
-    /// So long after a start nothing is said unless all is well.
+    /// This long after a start nothing is said unless all is well.
     pub settle: Option<Span>,
     /// A view of the ledger may be so old.
     pub view_age: Option<Span>,
-    /// So many routes of a unicast tunnel are in place at least.
+    /// This many routes of a unicast tunnel are in place at least.
     pub routes: Option<usize>,
 }
 
 /// When this host's tunnels count as ones that can be relied on.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct HealthConfig {
-    /// What is wrong counts once it lasts so long.
+    /// What is wrong counts once it lasts this long.
     pub unwell_after: Span,
-    /// It counts no longer once it has been well for so long.
+    /// It counts no longer once it has been well for this long.
     pub well_after: Span,
-    /// So long after a start nothing is said unless all is well.
+    /// This long after a start nothing is said unless all is well.
     pub settle: Span,
     /// A view of the ledger may be so old.
     pub view_age: Span,
-    /// So many routes of a unicast tunnel are in place at least.
+    /// This many routes of a unicast tunnel are in place at least.
     pub routes: usize,
 }
 

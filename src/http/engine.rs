@@ -31,7 +31,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Waits until the published state is that of this position, or a later one, where the daemon has come to it.
     async fn published_up_to(&self, position: Position);
 
-    /// What happened to a tunnel last: at most so many, the newest first.
+    /// What happened to a tunnel last: at most this many, the newest first.
     fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>>;
 
     /// What happened last, to be done again.

@@ -34,7 +34,7 @@ enum Since {
     UnixMs(u64),
 }
 
-/// What happened, as the journal on disk keeps it, also over restarts of the daemon: at most so much of it. What happened within the
+/// What happened, as the journal on disk keeps it, also over restarts of the daemon: at most this much of it. What happened within the
 /// last moment may not be there yet.
 pub async fn journal(State(api): State<Api>, query: Result<Query<JournalQuery>, QueryRejection>) -> Response {
     let wanted = query
@@ -138,7 +138,7 @@ impl Wanted {
     }
 }
 
-/// A span may have a minus before it: so long ago.
+/// A span may have a minus before it: this long ago.
 fn since(text: &str, now_unix_ms: u64) -> Result<Since, String> {
     if let Ok(position) = text.parse() {
         return Ok(Since::Position(position));

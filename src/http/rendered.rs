@@ -10,7 +10,7 @@ use warren_actors::Snapshot;
 
 use super::{Api, compat::services::Services, metrics};
 
-/// Up to so many tunnels are rendered where they are asked for.
+/// Up to this many tunnels are rendered where they are asked for.
 const FEW: usize = 64;
 
 /// The newest answer of each kind, rendered once for all who ask.
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::http::testing::{FakeDaemon, api, gateway};
 
-    /// The API of a daemon with so many tunnels, and a way to publish another state.
+    /// The API of a daemon with this many tunnels, and a way to publish another state.
     fn daemon(tunnels: u32) -> (Api, impl Fn(Snapshot)) {
         let engine = Arc::new(FakeDaemon::new(gateway::snapshot(tunnels)));
         let of = Arc::clone(&engine);

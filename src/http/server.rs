@@ -40,7 +40,7 @@ pub struct Limits {
     pub unprivileged: usize,
     /// Of those: of one such user. On TCP all callers together are one.
     pub per_user: usize,
-    /// How long a caller may take to send the head of a request; a connection that is idle for so long is closed.
+    /// How long a caller may take to send the head of a request; a connection that is idle for this long is closed.
     pub head: Duration,
 }
 

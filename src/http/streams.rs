@@ -22,7 +22,7 @@ use super::{
     server::{ConnectionControl, Permit},
 };
 
-/// When there is no room: in so many seconds there may be some.
+/// When there is no room: in this many seconds there may be some.
 const AGAIN: &str = "10";
 
 /// What is true, and then what changes and what happens, as server-sent events: `snapshot`, then `event` and `change`, with `resumed`, `reset`,

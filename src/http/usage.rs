@@ -99,7 +99,7 @@ fn question(asked: &UsageQuery, snapshot: &Snapshot) -> Result<Question, String>
     Ok(question)
 }
 
-/// A span may have a minus before it: so long ago.
+/// A span may have a minus before it: this long ago.
 fn since(text: &str) -> Result<u64, String> {
     if let Ok(unix_ms) = text.parse() {
         return Ok(unix_ms);

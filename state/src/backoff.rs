@@ -11,7 +11,7 @@ use crate::{Monotonic, random::Random};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Backoff {
     waits: Waits,
-    /// So long must things go well for the next failure to count as the first.
+    /// This long must things go well for the next failure to count as the first.
     healthy_after: Duration,
     failures: u32,
     well_since: Option<Monotonic>,
@@ -107,7 +107,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// The wait after so many failures in a row; after none it is as after one.
+    /// The wait after this many failures in a row; after none it is as after one.
     pub fn after(&self, failures: u32, random: &mut dyn Random) -> Duration {
         self.jitter.of(self.full(failures), random)
     }

@@ -15,11 +15,11 @@ use crate::{
     table::{Change, Tables},
 };
 
-/// So long after its last packet a group is fresh.
+/// This long after its last packet a group is fresh.
 pub const FRESH: Duration = Duration::from_secs(10);
-/// So long after its last packet a group is dead.
+/// This long after its last packet a group is dead.
 pub const SILENT: Duration = Duration::from_secs(60);
-/// So many groups of a tunnel are counted each way, the lowest first: each costs every packet of the tunnel a comparison.
+/// This many groups of a tunnel are counted each way, the lowest first: each costs every packet of the tunnel a comparison.
 pub const MOST: usize = 32;
 
 /// What passed of a group, one way, as far as it was counted.

@@ -74,15 +74,15 @@ pub struct HealthReason {
 /// The numbers of health.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HealthSettings {
-    /// What is wrong counts once it lasts so long.
+    /// What is wrong counts once it lasts this long.
     pub unwell_after: Duration,
-    /// It counts no longer once it has been well for so long.
+    /// It counts no longer once it has been well for this long.
     pub well_after: Duration,
-    /// So long after a start nothing is said unless all is well.
+    /// This long after a start nothing is said unless all is well.
     pub settle: Duration,
     /// A view may be so old.
     pub view_age: Duration,
-    /// A unicast tunnel has so many routes in place at least.
+    /// A unicast tunnel has this many routes in place at least.
     pub routes: usize,
 }
 

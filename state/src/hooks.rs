@@ -1,6 +1,6 @@
 //! Hooks: programs that are given events. Which of them gets what, when, and for how long is decided here.
 //!
-//! One event at a time goes to each hook, in order. So many wait for it at most; then the oldest go, and both the hook and the operator
+//! One event at a time goes to each hook, in order. This many wait for it at most; then the oldest go, and both the hook and the operator
 //! are told how many. A hook that takes too long is killed. After a failure it rests, longer after each further one; the event is not given
 //! to it again, for nobody knows what it has done already. What happens to hooks is told by events that no hook is given.
 
@@ -39,15 +39,15 @@ pub const DEFAULT_TOPICS: [Topic; 5] = [
 pub struct HookSettings {
     /// Which events they are given.
     pub filter: Filter,
-    /// One run may take so long.
+    /// One run may take this long.
     pub deadline: Duration,
-    /// So many events wait for a hook at most.
+    /// This many events wait for a hook at most.
     pub waiting: usize,
-    /// It rests so long after a failure; twice as long after each further one.
+    /// It rests this long after a failure; twice as long after each further one.
     pub rest: Duration,
     /// And never longer than this.
     pub longest_rest: Duration,
-    /// There are so many hooks at most.
+    /// There are this many hooks at most.
     pub most: usize,
 }
 
@@ -83,7 +83,7 @@ pub enum HookFailure {
     },
     /// It took too long, and was killed.
     Deadline {
-        /// It had so many seconds.
+        /// It had this many seconds.
         seconds: u64,
     },
     /// It was not started.
@@ -92,7 +92,7 @@ pub enum HookFailure {
     Refused,
     /// It is not run, because there are more hooks than that.
     TooMany {
-        /// So many are run at most: those that were there first, and of new ones the first by name.
+        /// This many are run at most: those that were there first, and of new ones the first by name.
         most: usize,
     },
 }
@@ -115,7 +115,7 @@ pub enum HookEffect {
         hook: String,
         /// The event.
         entry: Arc<JournalEntry>,
-        /// So many were dropped before it.
+        /// This many were dropped before it.
         lost: u64,
     },
     /// Kill it and whatever it has started.

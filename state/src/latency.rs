@@ -198,7 +198,7 @@ impl TargetReport {
         self.latest().is_some_and(Measured::is_reachable)
     }
 
-    /// Takes in a round that ended: how many echoes were sent, and the times of those that were answered. So many rounds are
+    /// Takes in a round that ended: how many echoes were sent, and the times of those that were answered. This many rounds are
     /// remembered at most.
     pub fn take_in(&mut self, at: Monotonic, sent: u8, times: &[Duration], most: usize) {
         for time in times {

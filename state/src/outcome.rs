@@ -105,7 +105,7 @@ pub struct ApplyReport {
 /// What came of the last plan for a tunnel, as it is published.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LastApplied {
-    /// The report, with so many of its steps at most: those that failed, then the first ones.
+    /// The report, with this many of its steps at most: those that failed, then the first ones.
     pub report: ApplyReport,
     /// How many steps there were.
     pub tried: usize,

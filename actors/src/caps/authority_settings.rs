@@ -7,7 +7,7 @@ use warren_ledger::connector::{Connector, HttpSettings, Trust, TrustError};
 
 use super::{authority::Authority, grpc::Grpc, http::Sidecar};
 
-/// A call is given up after so long; what became of it is not known then.
+/// A call is given up after this long; what became of it is not known then.
 const CALL: Duration = Duration::from_secs(10);
 
 /// Which authority, and how it is known.

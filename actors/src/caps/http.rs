@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 const COUNTER: &str = "warren-counter";
 /// Requests at a time: of each record there is one.
 const AT_A_TIME: usize = 10;
-/// So much of an answer is read.
+/// This much of an answer is read.
 const LONGEST_ANSWER: usize = 64 << 10;
 
 /// An authority that speaks as a sidecar does.

@@ -17,7 +17,7 @@ use warren_store::StoreError;
 use super::{authority::Authority, kept::Kept};
 use crate::supervision::clock::Clock;
 
-/// The last report may take so long, whatever the caller has left.
+/// The last report may take this long, whatever the caller has left.
 const LAST_REPORT: Duration = Duration::from_secs(5);
 
 /// How an authority is followed.

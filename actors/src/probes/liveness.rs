@@ -200,7 +200,7 @@ impl State {
         self.read = now;
     }
 
-    /// What is to be followed next, in order: no more than so many routes of it.
+    /// What is to be followed next, in order: no more than this many routes of it.
     fn next(&mut self, most: usize) -> Option<(TunnelId, WatchNews)> {
         let (tunnel, news) = self.news.pop_front()?;
         let (now, later) = news.split(most);

@@ -19,7 +19,7 @@ use crate::supervision::clock::Clock;
 
 /// How much of the end of a file is looked at for the beginning of its last line.
 const LONGEST_LINE: u64 = 1 << 20;
-/// What was written last, so much of it, is written again where somebody cut the file: whoever copied it may have missed that.
+/// What was written last, this much of it, is written again where somebody cut the file: whoever copied it may have missed that.
 const RECENT: usize = 256 << 10;
 /// A file that is moved again and again while it is written to is no file to write to.
 const TRIES: usize = 4;

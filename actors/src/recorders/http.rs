@@ -18,7 +18,7 @@ use super::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// No batch is larger unless a single event is.
 const BATCH_BYTES: usize = 256 << 10;
-/// So much of an answer is read.
+/// This much of an answer is read.
 const LONGEST_ANSWER: usize = 256 << 10;
 
 /// A receiver. Events that it took are not sent again, unless the daemon is started anew in between.

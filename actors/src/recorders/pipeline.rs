@@ -27,11 +27,11 @@ use super::{
 
 /// How many pages of the journal a turn takes at most.
 const PAGES: usize = 16;
-/// What a recorder remembers is written down after so many octets of journal.
+/// What a recorder remembers is written down after this many octets of journal.
 const CHECKPOINT: usize = 4 << 20;
 /// About what an entry of the journal takes.
 const ENTRY: usize = 256;
-/// The cursor moves over so many entries of which nothing is recorded.
+/// The cursor moves over this many entries of which nothing is recorded.
 const IDLE: usize = 64;
 const CURSOR: &str = "recorder.";
 

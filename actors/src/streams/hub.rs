@@ -33,13 +33,13 @@ pub(super) const RING: usize = 4 << 20;
 const AT_ONCE: usize = 64;
 /// The least time between two wakings of readers: what comes meanwhile is told together.
 const PAUSE: Duration = Duration::from_millis(4);
-/// With many readers it is longer: by so much for each.
+/// With many readers it is longer: by this much for each.
 const PAUSE_EACH: Duration = Duration::from_micros(40);
-/// With so many again as long: what waking them costs does not grow with them then.
+/// With this many again as long: what waking them costs does not grow with them then.
 const MANY: u32 = 1_000;
 /// However many they are.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// Nobody has read for so long: what is new is not followed any more.
+/// Nobody has read for this long: what is new is not followed any more.
 const ASLEEP: Duration = Duration::from_secs(60);
 
 /// Everything that can be followed.
@@ -202,7 +202,7 @@ impl Streams {
         sleeps
     }
 
-    /// Gives all readers what is left and the last frame, and waits until they have gone, or for so long.
+    /// Gives all readers what is left and the last frame, and waits until they have gone, or for this long.
     pub(crate) async fn end(&self, why: &'static str, patience: Duration) {
         self.catch_up();
         self.news
@@ -215,7 +215,7 @@ impl Streams {
         let _late = timeout(patience, gone).await;
     }
 
-    /// Of what happened after a position and up to another one of this start, so many of the first; and whether that is all. What this start
+    /// Of what happened after a position and up to another one of this start, this many of the first; and whether that is all. What this start
     /// no longer has in memory, and what came before it, is what the journal has.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use warren_state::{
 use super::asked::StreamKind;
 use crate::lock::lock;
 
-/// A reader that takes nothing of what it was given for so long is cut off.
+/// A reader that takes nothing of what it was given for this long is cut off.
 const STALLED: Duration = Duration::from_secs(60);
 const NEVER: u64 = u64::MAX;
 

@@ -78,7 +78,7 @@ impl Progress {
         self.busy(None);
     }
 
-    /// Whether it makes no progress: one message takes longer than `allowed`, or a deadline passed so long ago and nothing at
+    /// Whether it makes no progress: one message takes longer than `allowed`, or a deadline passed this long ago and nothing at
     /// all was handled for as long. Whoever has much to do comes to its deadline late, and is not stuck.
     pub(crate) fn stuck(&self, now: Monotonic, allowed: Duration) -> Option<&'static str> {
         let overdue = |mark: &AtomicU64| {

@@ -49,7 +49,7 @@ impl Source {
         Pipeline::new(name, output, &directory, self.journal.clone(), NODE, 1)
     }
 
-    /// Has the recorder come to the end of the journal; what it cannot write is tried again, so many times.
+    /// Has the recorder come to the end of the journal; what it cannot write is tried again, this many times.
     pub fn run(&mut self, pipeline: &mut Pipeline, tries: usize) -> Vec<RunReport> {
         let mut turns = Vec::new();
         for _ in 0..tries {

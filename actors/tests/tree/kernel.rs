@@ -97,12 +97,12 @@ impl Kernel {
         }
     }
 
-    /// So many more packets of a group pass.
+    /// This many more packets of a group pass.
     pub fn pass(&self, flow: GroupFlow, packets: u64) {
         *self.passed.lock().unwrap().entry(flow).or_default() += packets;
     }
 
-    /// The tunnel's links carry so much more; false when there is none.
+    /// The tunnel's links carry this much more; false when there is none.
     pub fn carry(&self, tunnel: TunnelId, more: Traffic) -> bool {
         let model = self.model();
         let mut carried = self.carried.lock().unwrap();

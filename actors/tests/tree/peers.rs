@@ -35,7 +35,7 @@ pub struct Peers {
     pub ceased: std::sync::Arc<AtomicUsize>,
     /// Connections that are open.
     pub open: std::sync::Arc<AtomicUsize>,
-    /// What is sent beside the routes once a session is up: so many routes, one per UPDATE.
+    /// What is sent beside the routes once a session is up: this many routes, one per UPDATE.
     pub flood: std::sync::Arc<AtomicUsize>,
 }
 

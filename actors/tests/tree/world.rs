@@ -148,13 +148,13 @@ impl World {
             .await
     }
 
-    /// Waits until so many routes lead over the client's link.
+    /// Waits until this many routes lead over the client's link.
     pub async fn has_routes(&self, count: usize) {
         self.eventually("its routes", || self.kernel.routes(&link()) == count)
             .await;
     }
 
-    /// Waits until an actor was started again so many times.
+    /// Waits until an actor was started again this many times.
     pub async fn restarted(&self, actor: &str, times: u64) {
         self.until("it was started again", |snapshot| {
             snapshot.restarts.get(actor) == Some(&times)

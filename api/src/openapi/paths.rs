@@ -188,7 +188,7 @@ pub mod recording {
 pub mod journal {
     use crate::{compat, v3};
 
-    /// What happened, as the journal on disk keeps it, also over restarts of the daemon: at most so much of it. What happened within the
+    /// What happened, as the journal on disk keeps it, also over restarts of the daemon: at most this much of it. What happened within the
     /// last moment may not be there yet.
     #[utoipa::path(get, path = "/v3/journal", params(v3::JournalQuery), responses(
     (status = 200, body = v3::JournalPage),

@@ -145,7 +145,7 @@ impl Daemon {
 enum Happens {
     Append(u8),
     Restart,
-    /// The reader reads, on a way that does this to each frame in turn, and breaks off after so many bytes.
+    /// The reader reads, on a way that does this to each frame in turn, and breaks off after this many bytes.
     Read {
         faults: Vec<u8>,
         breaks_off: Option<u16>,

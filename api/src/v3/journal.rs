@@ -14,7 +14,7 @@ pub const JOURNAL_HIGHEST: usize = 5000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JournalQuery {
-    /// What came after this position (`NODE.EPOCH.SEQUENCE`), since a time (milliseconds since 1970), or since so long ago (`3h`); without
+    /// What came after this position (`NODE.EPOCH.SEQUENCE`), since a time (milliseconds since 1970), or since this long ago (`3h`); without
     /// it the newest entries.
     pub since: Option<String>,
     /// Only these, with commas between them: topics as for `/v3/events`, or kinds of events.

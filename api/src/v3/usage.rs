@@ -13,7 +13,7 @@ pub const USAGE_HIGHEST: usize = 20_000;
 pub struct UsageQuery {
     /// Only for this one: the key of an owner, a tunnel or a device, or the name of a link that is in use.
     pub of: Option<String>,
-    /// Only what was carried since then: a span (`24h`, so long ago) or milliseconds since 1970. It counts from the full hour on.
+    /// Only what was carried since then: a span (`24h`, this long ago) or milliseconds since 1970. It counts from the full hour on.
     pub since: Option<String>,
     /// Each `hour` or `day` (of universal time) for itself.
     pub by: Option<String>,

@@ -46,7 +46,6 @@ struct World {
     /// By the number of the link.
     counters: BTreeMap<u32, Traffic>,
     groups: BTreeMap<GroupFlow, u64>,
-    source: Option<Ipv4Addr>,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
 }
@@ -77,7 +76,6 @@ impl Simulated {
             now: Monotonic::ZERO,
             counters: BTreeMap::new(),
             groups: BTreeMap::new(),
-            source: None,
             underlay_mtu: Some(1500),
             subscribers: Vec::new(),
         };
@@ -145,7 +143,7 @@ impl Simulated {
         }
     }
 
-    /// So many more packets of a group pass, where there is a link for them.
+    /// This many more packets of a group pass, where there is a link for them.
     pub fn carry_group(&self, flow: GroupFlow, packets: u64) {
         let mut world = self.world();
         if world.model.runs_of(flow.tunnel).next().is_some()
@@ -153,20 +151,6 @@ impl Simulated {
         {
             *counted += packets;
         }
-    }
-
-    /// The counters of the tunnel start from zero, and nothing else changes.
-    pub fn reset_counters(&self, tunnel: TunnelId) {
-        let mut world = self.world();
-        let links: Vec<u32> = world.model.runs_of(tunnel).map(|(_, run)| run.part).collect();
-        for link in links {
-            world.counters.remove(&link);
-        }
-    }
-
-    /// Sets the source address that every destination resolves to.
-    pub fn set_source(&self, source: Option<Ipv4Addr>) {
-        self.world().source = source;
     }
 
     /// Sets the MTU of the way to every peer; the change of the uplink is noticed.
@@ -376,7 +360,8 @@ impl Dataplane for Simulated {
     }
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        Ok(self.alive(&format!("resolve the source towards {dst}"))?.source)
+        self.alive(&format!("resolve the source towards {dst}"))?;
+        Ok(None)
     }
 
     async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A burst is this part of a second's worth, and so many octets at least.
+/// A burst is this part of a second's worth, and this many octets at least.
 const BURSTS_A_SECOND: u64 = 50;
 const SMALLEST_BURST: u64 = 4 << 10;
 
@@ -67,7 +67,7 @@ impl Bucket {
         self.limited.load(Relaxed)
     }
 
-    /// Whether so many octets may go now. What is larger than the bucket goes when there is anything in it, and is paid for
+    /// Whether this many octets may go now. What is larger than the bucket goes when there is anything in it, and is paid for
     /// afterwards.
     pub fn take(&self, octets: u64, now: Instant) -> Leave {
         match self.level().as_mut() {

@@ -52,7 +52,7 @@ struct Run<'a> {
 }
 
 impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
-    /// Room for so many packets.
+    /// Room for this many packets.
     #[must_use]
     pub fn with_capacity(packets: usize) -> Self {
         Self {

@@ -24,7 +24,7 @@ struct PathMtu {
 }
 
 impl Paths {
-    /// Whether a packet of so many bytes may be tried.
+    /// Whether a packet of this many bytes may be tried.
     pub fn takes(&mut self, outer: Outer, length: usize) -> bool {
         match self.0.get(&outer) {
             Some(known) if length > known.mtu && known.asked.elapsed() >= BELIEVED => {

@@ -115,7 +115,7 @@ impl Paused {
 enum Link {
     Idle,
     Busy,
-    /// It may send nothing more for so long.
+    /// It may send nothing more for this long.
     Held(Duration),
     Deleted,
 }

@@ -15,7 +15,7 @@ use super::{
     tunnels::{Tunnel, Tunnels},
 };
 
-/// Of one tunnel as much waits as goes in this part of a second, and so many octets at least and at most.
+/// Of one tunnel as much waits as goes in this part of a second, and this many octets at least and at most.
 const WAITS_A_SECOND: u64 = 10;
 const LEAST: u64 = 32 << 10;
 const MOST: u64 = 1 << 20;

@@ -107,7 +107,7 @@ fn accept_from_anywhere(world: &World) {
     }
 }
 
-/// So many packets pass over the link of the tunnel, whose number is also in its addresses.
+/// This many packets pass over the link of the tunnel, whose number is also in its addresses.
 fn pass(world: &World, flow: GroupFlow, packets: u64) {
     if let Some(simulated) = world.simulated() {
         return simulated.carry_group(flow, packets);

@@ -149,7 +149,7 @@ fn send(socket: &UdpSocket, bytes: &[u8]) {
     assert!(sent, "nothing can be sent any more");
 }
 
-/// Sends until the kernel has learned that so many bytes fit.
+/// Sends until the kernel has learned that this many bytes fit.
 fn send_until(socket: &UdpSocket, fitting: usize) {
     let deadline = Instant::now() + patience();
     loop {
@@ -210,7 +210,7 @@ struct Far {
 }
 
 impl Far {
-    /// With peers in a network that takes packets of so many bytes.
+    /// With peers in a network that takes packets of this many bytes.
     fn behind(mtu: u32) -> Self {
         let namespace = thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();

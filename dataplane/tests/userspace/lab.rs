@@ -227,7 +227,7 @@ impl Drop for Host {
     }
 }
 
-/// Whether the first so many were all answered, however late: ping's own count gives up on the last one too early.
+/// Whether the first this many were all answered, however late: ping's own count gives up on the last one too early.
 pub fn all_came_back(output: &Output, count: u32) -> bool {
     let text = String::from_utf8_lossy(&output.stdout);
     (1..=count).all(|sequence| text.contains(&format!("icmp_seq={sequence} ttl=")))
@@ -293,7 +293,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Sends so many bytes over TCP from one namespace to another, and compares the hashes of what was sent and received.
+/// Sends this many bytes over TCP from one namespace to another, and compares the hashes of what was sent and received.
 pub fn transfer(from: &str, to: &str, address: Ipv4Addr, bytes: u64) {
     use std::net::{TcpListener, TcpStream};
 

@@ -220,7 +220,7 @@ pub(crate) fn device_prefix(n: u8) -> Ipv4Net {
     Ipv4Net::new(Ipv4Addr::new(45, 33, n, 0), 24).unwrap_or_default()
 }
 
-/// The n-th device as it stands after so many moves.
+/// The n-th device as it stands after this many moves.
 pub(crate) fn device(n: u8, moves: u8) -> Device {
     Device {
         code: format!("dev{n}"),

@@ -11,7 +11,7 @@ use crate::{chance::Chance, world::World};
 
 /// One that follows the table.
 pub(crate) struct Reader {
-    /// It reads one time in so many.
+    /// It reads one time in this many.
     pace: u64,
     copy: Copy,
     /// What it goes on from when it fails.

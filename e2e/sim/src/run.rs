@@ -73,7 +73,7 @@ pub fn trace_of(seed: u64, steps: usize) -> String {
     traced(&Script::of(seed, steps)).1
 }
 
-/// Runs many seeds on so many threads; stops early after a few failures.
+/// Runs many seeds on this many threads; stops early after a few failures.
 #[must_use]
 pub fn run_seeds(from: u64, count: u64, steps: usize, threads: usize) -> (Stats, Vec<Failure>) {
     let next = AtomicU64::new(from);

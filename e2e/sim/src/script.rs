@@ -47,7 +47,7 @@ pub(crate) enum Action {
     /// A device or a user that has nothing to do with us.
     Unrelated,
     LedgerFails(LedgerFault, Duration),
-    /// The ledger goes on so many slots before.
+    /// The ledger goes on this many slots before.
     LedgerRestarts(u64),
 
     /// The kernel fails the n-th operation from now; the change may have been made all the same.

@@ -12,7 +12,7 @@ use warren_state::{
 
 use crate::world::World;
 
-/// In one world of so many: writing and reading frames takes longer than the world itself.
+/// In one world of this many: writing and reading frames takes longer than the world itself.
 const ONE_OF: u64 = 8;
 /// What the rings keep, in bytes: all of what comes between two looks.
 const RING: usize = 64 << 20;

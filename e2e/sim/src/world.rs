@@ -127,7 +127,7 @@ pub(crate) struct World {
     /// The next start cannot read the switch.
     pub(crate) switch_is_lost: bool,
     pub(crate) crash_after: Option<u8>,
-    /// The campaign: the daemon is killed once so many effects were carried out.
+    /// The campaign: the daemon is killed once this many effects were carried out.
     pub(crate) kill_at: Option<u64>,
     pub(crate) effects: u64,
     pub(crate) incarnations: BTreeMap<TunnelId, Incarnation>,

@@ -27,13 +27,13 @@ use super::{
 
 /// What is held to: 50 and 1 Mbit/s, in octets a second.
 const RATES: [u32; 2] = [6_250_000, 125_000];
-/// A figure is of so long.
+/// A figure is of this long.
 const TIME: Duration = Duration::from_secs(10);
 /// Until a stream has found its speed.
 const WARM: Duration = Duration::from_secs(2);
 /// How often usage is looked at where no cap is near: the daemon's own setting.
 const INTERVAL: f64 = 5.0;
-/// Of a cap so many seconds at full speed are left.
+/// Of a cap this many seconds at full speed are left.
 const LEFT: f64 = 3.0;
 /// More than anybody uses, in octets.
 const ENDLESS: u64 = 1_000_000_000_000_000;
@@ -180,7 +180,7 @@ impl<'w> Pair<'w> {
         Ok(stream.speed(TIME))
     }
 
-    /// How much more than the cap is carried, when so many seconds at full speed are left of it.
+    /// How much more than the cap is carried, when this many seconds at full speed are left of it.
     fn overshoot(&self, how: &str, is_running: bool) -> Result<Row> {
         self.set_cap(None)?;
         self.await_held(Value::is_null)?;

@@ -66,7 +66,7 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     ])
 }
 
-/// How long passes take in which so many devices answer.
+/// How long passes take in which this many devices answer.
 fn passes(daemon: &Daemon, reachable: u16) -> Result<Samples> {
     let mut number = await_pass(daemon, 0, reachable)?.0;
     note(&format!("{reachable} of {TARGETS} devices answer"));
@@ -92,7 +92,7 @@ fn cost(daemon: &Daemon) -> Result<f64> {
     Ok(spent * 1e3 / passes)
 }
 
-/// Waits for a pass later than this one in which so many devices answer; its number and how long it took.
+/// Waits for a pass later than this one in which this many devices answer; its number and how long it took.
 fn await_pass(daemon: &Daemon, after: u64, reachable: u16) -> Result<(u64, f64)> {
     let mut found = None;
     watch("a pass ends", Instant::now(), || {

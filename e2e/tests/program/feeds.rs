@@ -120,7 +120,7 @@ impl Stage {
         Ok(leave.build(&stand.caller())?)
     }
 
-    /// The user has these feeds and groups, and each seat of the pass so many users.
+    /// The user has these feeds and groups, and each seat of the pass this many users.
     pub fn is(&self, feeds: &[Pubkey], groups: &[Pubkey], occupied: [u8; 2]) -> Result<()> {
         let user = self.stand.user(UserType::MULTICAST)?;
         ensure!(

@@ -33,7 +33,7 @@ pub const ALL: &[Scenario] = &[
 
 /// Octets a second that are used while an authority is told of them.
 const USED: u32 = 400_000;
-/// Use is told of for so many seconds, unless this variable says for how many.
+/// Use is told of for this many seconds, unless this variable says for how many.
 const SECONDS: u32 = 12;
 const SECONDS_SAID: &str = "WARREN_CAPS_SECONDS";
 /// Until what is told of was told of, whatever the machine is busy with.
@@ -255,7 +255,7 @@ fn proven(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// So many octets more arrived.
+/// This many octets more arrived.
 fn more(transfer: &Transfer, octets: u64) -> Result<()> {
     let wanted = transfer.received() + octets;
     until("octets cross", scaled(PATIENCE * 2), || {

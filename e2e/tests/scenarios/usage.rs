@@ -95,7 +95,7 @@ fn over_a_kill(site: &mut Site<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The link has carried so many packets more, each way.
+/// The link has carried this many packets more, each way.
 fn grown(host: &Connected, since: Counters, packets: u64) -> Result<()> {
     until("pings cross", scaled(SOON), || {
         let now = of_the_link(&host.client)?;

@@ -61,7 +61,7 @@ fn transactions(said: &Said) -> Result<usize> {
     Ok(signatures.len())
 }
 
-/// Joins ten groups and leaves them again, in so many transactions each.
+/// Joins ten groups and leaves them again, in this many transactions each.
 fn there_and_back(site: &mut Site<'_>, join: usize, leave: usize) -> Result<()> {
     let daemon = site.start_daemon_with(site.daemon_config())?;
     let groups = (1..=10)

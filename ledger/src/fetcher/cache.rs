@@ -10,9 +10,9 @@ use crate::ReadError;
 /// How long answers are kept, and how many keys at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// An answer is good for so long.
+    /// An answer is good for this long.
     pub ttl: Duration,
-    /// A failure is the answer for so long.
+    /// A failure is the answer for this long.
     pub failure_ttl: Duration,
     /// A key that nobody has asked for in this long is dropped.
     pub keep: Duration,

@@ -107,7 +107,7 @@ pub enum BuildError {
     /// More than the program takes at once.
     #[error("{groups} groups are named, and one instruction can name {most}")]
     TooManyGroups {
-        /// So many.
+        /// This many.
         groups: usize,
         /// And no more than these.
         most: usize,
@@ -130,7 +130,7 @@ impl DzPrefixCount {
         Self::new(device.dz_prefixes.len())
     }
 
-    /// So many.
+    /// This many.
     ///
     /// # Errors
     /// When they are none, or more than 255.

@@ -43,7 +43,7 @@ const POLL: Duration = Duration::from_secs(10);
 const SLOT: Duration = Duration::from_millis(400);
 const SPAN: Duration = Duration::from_secs(200);
 const FIRST_SLOT: u64 = 100_000;
-/// A read takes so long at most, with the waits for a node that lags.
+/// A read takes this long at most, with the waits for a node that lags.
 const SLACK: Duration = Duration::from_secs(4);
 
 /// What happens on the ledger, by slots after the first, and who answers.

@@ -101,7 +101,7 @@ impl Dialect {
         self.learn(|known| known.context = false);
     }
 
-    /// The endpoint refuses to look up so many accounts at once.
+    /// The endpoint refuses to look up this many accounts at once.
     pub(super) fn refuses_at_once(&self, count: usize, refusal: &Failure) {
         let named = refusal.named_limit().filter(|limit| (1..count).contains(limit));
         self.learn(|known| known.at_once = named.unwrap_or(count / 2).max(1));

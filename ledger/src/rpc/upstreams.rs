@@ -155,7 +155,7 @@ impl Upstreams {
         }
     }
 
-    /// An endpoint that comes before the current one, was left so long ago, and may be asked: it may be well again. It is
+    /// An endpoint that comes before the current one, was left this long ago, and may be asked: it may be well again. It is
     /// told once in that time.
     pub(super) fn to_probe(&self, every: Duration) -> Option<usize> {
         let (current, now) = (self.current.load(Relaxed) % self.upstreams.len(), Instant::now());

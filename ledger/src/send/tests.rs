@@ -32,7 +32,7 @@ struct World {
     deaf: bool,
     err: Option<Value>,
     settled: bool,
-    /// The node that answers about fates is behind by so many slots.
+    /// The node that answers about fates is behind by this many slots.
     status_lag: u64,
     faults: VecDeque<Fault>,
     log: Vec<String>,

@@ -49,7 +49,7 @@ pub(super) struct Notification {
 }
 
 impl Wire {
-    /// Opens a connection that ends when the server is silent for so long.
+    /// Opens a connection that ends when the server is silent for this long.
     pub(super) async fn open(
         connector: &Connector,
         url: &Url,

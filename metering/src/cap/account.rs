@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Calendar, Cap, Decision, Known, Policy, Span, UnixSeconds, Usage, decide};
 
-/// Of a rolling window so many parts are told apart: it lets go of what was used a part at a time.
+/// Of a rolling window this many parts are told apart: it lets go of what was used a part at a time.
 const PARTS: u32 = 60;
 
 /// How much one has used.

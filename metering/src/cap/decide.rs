@@ -20,7 +20,7 @@ pub enum Decision {
     /// Whatever there is.
     #[default]
     Unlimited,
-    /// So many octets a second.
+    /// This many octets a second.
     Rate {
         /// That leave this host.
         up: u64,

@@ -50,7 +50,7 @@ pub fn subject(what: &EntryContent) -> Option<String> {
     Some(owner.map_or_else(|| tunnel.to_string(), |owner| owner.to_string()))
 }
 
-/// Entries in batches of at most so many events, and so many octets unless a single one is larger. What has no id is of a file,
+/// Entries in batches of at most this many events, and this many octets unless a single one is larger. What has no id is of a file,
 /// and is not sent.
 #[must_use]
 pub fn batches(entries: &[Entry], most: usize, most_bytes: usize) -> Vec<(Vec<EntryId>, Vec<u8>)> {

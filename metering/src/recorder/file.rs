@@ -28,7 +28,7 @@ pub enum Seen {
 pub struct Rotation {
     /// No file becomes longer, but for one batch that is.
     pub max_bytes: u64,
-    /// So many are kept beside the one that is written.
+    /// This many are kept beside the one that is written.
     pub keep: u32,
 }
 
@@ -61,7 +61,7 @@ pub fn repair(torn_bytes: u64, unix_ms: u64) -> Vec<u8> {
 }
 
 impl Rotation {
-    /// Whether a file of this length is put aside before so many octets more.
+    /// Whether a file of this length is put aside before this many octets more.
     #[must_use]
     pub fn is_due(&self, length: u64, more: u64) -> bool {
         length > 0 && length.saturating_add(more) > self.max_bytes

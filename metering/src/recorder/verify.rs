@@ -16,7 +16,7 @@ mod intervals;
 /// Entries that come this late still come in their order: where somebody cuts a file that is written, what may be missing in the copy
 /// is written again behind what was written since.
 const WINDOW: usize = 1 << 14;
-/// Of each sort of problem so many are named; all are counted.
+/// Of each sort of problem this many are named; all are counted.
 const NAMED: usize = 20;
 
 /// What was found.

@@ -183,7 +183,7 @@ impl Account {
         counting
     }
 
-    /// Its newest run has carried so much.
+    /// Its newest run has carried this much.
     pub(super) fn advance(&mut self, carried: Traffic) {
         if let Some(newest) = self.runs.last_mut() {
             let gained = carried.since(newest.last).unwrap_or(carried);

@@ -8,7 +8,7 @@ use super::account::{Account, Awaited, Number, Payer};
 
 /// An hour in milliseconds.
 pub(super) const HOUR_MS: u64 = 3_600_000;
-/// A rate is of at least so many milliseconds.
+/// A rate is of at least this many milliseconds.
 const RATE_MS: u128 = 1000;
 
 /// One look at the dataplane's counters.

@@ -51,7 +51,7 @@ pub struct Question {
     pub by: Option<Interval>,
     /// What is added up.
     pub per: GroupBy,
-    /// So many figures at most: there are more where there are so many.
+    /// This many figures at most: there are more where there are this many.
     pub most: usize,
 }
 

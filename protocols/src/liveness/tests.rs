@@ -114,7 +114,7 @@ struct Wire {
     now: Monotonic,
     hosts: [Host; 2],
     flying: VecDeque<(Monotonic, usize, Vec<u8>)>,
-    /// Of a hundred packets so many are lost.
+    /// Of a hundred packets this many are lost.
     loss: u64,
     chance: SplitMix64,
 }

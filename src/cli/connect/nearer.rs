@@ -7,9 +7,9 @@ use warren_api::v3::{Round, TargetLatency, V3Latency};
 /// What is worth a move.
 #[derive(Clone, Copy, Debug)]
 pub struct MoveThreshold {
-    /// Nearer by so much at least, in each round.
+    /// Nearer by this much at least, in each round.
     pub by: Duration,
-    /// For so long.
+    /// For this long.
     pub lasting: Duration,
 }
 

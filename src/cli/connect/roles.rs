@@ -86,7 +86,7 @@ pub fn changes(now: &ByGroup, wanted: &ByGroup) -> Vec<(Pubkey, Roles)> {
     changes
 }
 
-/// Changes that one transaction can carry, in the order of [`changes`]: groups whose roles are the same, so many at once.
+/// Changes that one transaction can carry, in the order of [`changes`]: groups whose roles are the same, this many at once.
 pub fn batches(changes: &[(Pubkey, Roles)], at_once: usize) -> Vec<(Roles, Vec<Pubkey>)> {
     let mut all: Vec<(Roles, Vec<Pubkey>)> = Vec::new();
     for (group, roles) in changes {

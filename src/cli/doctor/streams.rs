@@ -4,7 +4,7 @@ use warren_api::v3::Status;
 
 use super::check::Check;
 
-/// A reader that takes nothing for so many seconds is told of.
+/// A reader that takes nothing for this many seconds is told of.
 const LONG: u64 = 5;
 
 /// Who follows the streams and takes too little.

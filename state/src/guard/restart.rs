@@ -112,7 +112,7 @@ impl Suspicion {
         self
     }
 
-    /// Whether every endpoint that answers has shown an advancing ledger for so long.
+    /// Whether every endpoint that answers has shown an advancing ledger for this long.
     pub(super) fn are_proof(&self, now: Monotonic, needed: Duration) -> bool {
         self.endpoints
             .values()

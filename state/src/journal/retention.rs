@@ -36,7 +36,7 @@ pub struct SegmentExtent {
 /// What is to be dropped.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Trim {
-    /// So many of the oldest stretches.
+    /// This many of the oldest stretches.
     pub stretches: usize,
     /// Who has not read all of them.
     pub missed: Vec<Missed>,

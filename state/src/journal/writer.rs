@@ -16,7 +16,7 @@ pub struct WriterSettings {
     pub longest_retry: Duration,
     /// From one mark of being alive to the next.
     pub mark: Duration,
-    /// What waits for the disk takes so much memory at most, about. The oldest goes then, and the journal says so.
+    /// What waits for the disk takes this much memory at most, about. The oldest goes then, and the journal says so.
     pub bytes: usize,
 }
 

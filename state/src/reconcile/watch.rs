@@ -347,7 +347,7 @@ impl Reconciler {
     }
 }
 
-/// Which of so many turns is this tunnel's, always the same. Tunnels are spread evenly.
+/// Which of this many turns is this tunnel's, always the same. Tunnels are spread evenly.
 fn turn_of(tunnel: &TunnelId, turns: u64) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = tunnel.0.0;
     SplitMix64::new(u64::from_be_bytes([a, b, c, d, e, f, g, h])).next_u64() % turns

@@ -58,7 +58,7 @@ impl Start {
 }
 
 impl Feed {
-    /// Of what comes after this state; each ring keeps so many bytes.
+    /// Of what comes after this state; each ring keeps this many bytes.
     #[must_use]
     pub fn new(start: Start, (at, tables): (Sequence, Tables), mask: Mask, bound: usize) -> Self {
         let open = Connections::of(&tables, start.started_unix_ms);

@@ -109,7 +109,7 @@ pub fn reset(asked: Position, reason: &str) -> Text {
     write(Some("reset"), None, &Reset { asked, reason })
 }
 
-/// So many frames after one position and up to another are left out.
+/// This many frames after one position and up to another are left out.
 #[must_use]
 pub fn gap_frame(from: Position, to: Position, dropped: u64) -> Text {
     #[derive(Serialize)]

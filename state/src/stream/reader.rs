@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Monotonic, Position, Sequence, TunnelId, journal::JournalEntry};
 
-/// A reader that was given nothing for so long is given a heartbeat.
+/// A reader that was given nothing for this long is given a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What a reader is given at once, and so what waits for one reader alone, at most; a single frame may be larger.
 const BATCH: usize = 64 * 1024;
@@ -145,12 +145,6 @@ impl Reader {
     #[must_use]
     pub fn at(&self) -> Sequence {
         self.at
-    }
-
-    /// Whether it is given frames as they come.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        matches!(self.stage, Stage::Live(_))
     }
 
     /// How many frames lie before it.

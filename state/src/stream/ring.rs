@@ -33,7 +33,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// An empty one, of what comes after this position; it keeps so many bytes, and the newest frame in any case.
+    /// An empty one, of what comes after this position; it keeps this many bytes, and the newest frame in any case.
     #[must_use]
     pub fn new(after: Sequence, bound: usize) -> Self {
         Self {

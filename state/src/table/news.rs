@@ -135,7 +135,7 @@ impl WatchNews {
         self.len() == 0
     }
 
-    /// At most so many routes of it, and the rest.
+    /// At most this many routes of it, and the rest.
     #[must_use]
     pub fn split(self, most: usize) -> (Self, Option<Self>) {
         match self {

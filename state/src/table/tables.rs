@@ -38,7 +38,7 @@ pub enum Change {
     Session(TunnelId, Arc<BgpStanding>),
     /// A tunnel's multicast services stand like this now. Said of a tunnel that is gone it says nothing.
     Multicast(TunnelId, Arc<MulticastStanding>),
-    /// So much passed of a tunnel's multicast groups. Said of a tunnel that is gone it says nothing.
+    /// This much passed of a tunnel's multicast groups. Said of a tunnel that is gone it says nothing.
     Groups(TunnelId, Arc<GroupsTraffic>),
     /// Steps of a tunnel were taken. Said of a tunnel that is gone it says nothing.
     Applied(TunnelId, Arc<LastApplied>),

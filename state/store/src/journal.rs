@@ -42,7 +42,7 @@ pub use read::{Page, ReadError, ReadLimit};
 pub struct Limits {
     /// What is kept.
     pub keep: Retention,
-    /// A file takes so many octets of entries, about. It takes more where what is open at its head takes much.
+    /// A file takes this many octets of entries, about. It takes more where what is open at its head takes much.
     pub file: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct JournalStatus {
     pub entries: u64,
     /// What they take.
     pub bytes: u64,
-    /// In so many files.
+    /// In this many files.
     pub files: usize,
     /// How far its readers have come, by name.
     pub cursors: std::collections::BTreeMap<String, Position>,
@@ -162,7 +162,7 @@ impl Journal {
         }
     }
 
-    /// The newest entries that are wanted, at most so many, the oldest of them first. What cannot be read is passed over.
+    /// The newest entries that are wanted, at most this many, the oldest of them first. What cannot be read is passed over.
     #[must_use]
     pub fn latest(&self, most: usize, wanted: impl Fn(&JournalEntry) -> bool) -> Vec<JournalEntry> {
         let (published, mut found) = (self.published(), Vec::new());

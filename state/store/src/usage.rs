@@ -24,7 +24,7 @@ const DIRECTORY: &str = "usage";
 const LOG: &str = ".log";
 const DAY: &str = ".hours";
 const TEMPORARY: &str = "new";
-/// A log grows by so much, and by so many times its beginning, before another one is begun.
+/// A log grows by this much, and by this many times its beginning, before another one is begun.
 const GROWTH: (u64, u64) = (1 << 20, 4);
 
 /// What is kept of the hours that are over.

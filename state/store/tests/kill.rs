@@ -41,7 +41,7 @@ const CAMPAIGN: Campaign = Campaign {
     child: "WARREN_JOURNAL_OF_CHILD",
 };
 const NODE: NodeId = NodeId(7);
-/// What a child appends, so many at once.
+/// What a child appends, this many at once.
 const ENTRIES: u64 = 60;
 const BATCH: u64 = 2;
 const READER: &str = "reader";

@@ -7,7 +7,7 @@ use warren_state::{
 
 /// What lines are written to, in parts.
 pub(super) trait Parts {
-    /// Begins a new part where this one has no room for so many bytes.
+    /// Begins a new part where this one has no room for this many bytes.
     fn make_room(&mut self, bytes: usize);
     fn part(&self) -> u64;
     /// A machine that takes more is not written: its lines are for reading only.

@@ -25,11 +25,11 @@ use super::{
 };
 use crate::cap::{DeviceId, UnixSeconds, Word};
 
-/// So many questions at a time; one while the authority does not answer.
+/// This many questions at a time; one while the authority does not answer.
 const MOST_SYNCS: usize = 16;
 /// How often those are looked for that are not used any more.
 const CLEANUP: Duration = Duration::from_secs(300);
-/// One that was not used for so long is forgotten, or for as long as an answer counts, if that is longer.
+/// One that was not used for this long is forgotten, or for as long as an answer counts, if that is longer.
 const IDLE: Duration = Duration::from_secs(3600);
 /// After a call that failed. What was asked of one that failed is not asked again sooner either.
 const WAITS: Waits = Waits {

@@ -155,7 +155,7 @@ pub struct Seen {
 /// How much was used in a window, as an authority says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spent {
-    /// So many octets.
+    /// This many octets.
     Octets(u64),
     /// Only whether it is too much.
     TooMuch(bool),

@@ -66,7 +66,7 @@ impl Open {
         }
     }
 
-    /// With the promise that forwarding goes on for so many seconds (at most 4095) when the session breaks off without a
+    /// With the promise that forwarding goes on for this many seconds (at most 4095) when the session breaks off without a
     /// NOTIFICATION, so that the peer keeps our routes meanwhile.
     #[must_use]
     pub fn with_restart_time(self, seconds: u16) -> Self {

@@ -322,7 +322,7 @@ impl Register {
     }
 }
 
-/// Puts the header before the body, with a checksum over at most so many bytes.
+/// Puts the header before the body, with a checksum over at most this many bytes.
 fn seal(kind: u8, body: Vec<u8>, covered: usize) -> Vec<u8> {
     let mut bytes = vec![(VERSION << 4) | kind, 0, 0, 0];
     bytes.extend(body);

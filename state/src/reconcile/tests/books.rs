@@ -173,7 +173,7 @@ fn check_asked(machine: &Reconciler) {
     }
 }
 
-/// How many tunnels are looked at because of each input, among so many users: a join, its report, a notice of its link, its
+/// How many tunnels are looked at because of each input, among this many users: a join, its report, a notice of its link, its
 /// end, and the time that passes.
 fn work_among(users: u8) -> Vec<usize> {
     let mut bench = Bench::gateway().running((1..=users).map(|n| (n, user(n))));
