@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_session_is_told_with_what_it_counted_why_it_ended_last_and_what_it_did_not_take() {
-        let said = "its session was established 2 times, over 3 connections; 12 UPDATEs came, 1 UPDATE went; silence ends it after 1m 30s";
+        let said = "its session was established 2 times, over 3 connections; 12 UPDATEs received, 1 UPDATE sent; silence ends it after 1m 30s";
         assert_eq!(of(|_| {}), [said]);
         let lines = of(|standing| {
             standing["last_sent"] =
@@ -239,7 +239,7 @@ mod tests {
         let lines = multicast(NOW, &serde_json::from_value(standing).unwrap());
         assert!(
             lines[2].contains("7 of these")
-                && lines[3].contains("cannot leave: Operation not permitted")
+                && lines[3].contains("cannot be sent: Operation not permitted")
                 && lines[4] == "  233.84.178.1 receives: 12 in; OK 2s",
             "{lines:?}"
         );

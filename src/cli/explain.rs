@@ -188,7 +188,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
             .first()
             .map_or_else(String::new, |first| format!(": {first}"));
         lines.push(format!(
-            "  {count} left out because they would lead a tunnel's packets into this one{first}"
+            "  {count} out: a tunnel's packets would be sent into this one{first}"
         ));
     }
     lines.extend(tunnel.held_to.map(|rate| {

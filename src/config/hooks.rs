@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for (text, says) in [
-            ("topics = ['weather']", "hooks.topics: \"weather\" is no topic"),
+            ("topics = ['weather']", "hooks.topics: \"weather\" is not a topic"),
             ("waiting = 0", "hooks.waiting is 0"),
             ("deadline = '10ms'", "hooks.deadline is 10ms"),
             ("directory = ''", "hooks.directory is empty"),

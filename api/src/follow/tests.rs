@@ -187,7 +187,9 @@ async fn a_daemon_that_falls_silent_is_left_after_three_heartbeats() {
     });
     let begun = Instant::now();
     match follower.next().await.unwrap() {
-        Received::Lost { error, .. } => assert!(error.to_string().contains("nothing came"), "{error}"),
+        Received::Lost { error, .. } => {
+            assert!(error.to_string().contains("nothing more arrived"), "{error}")
+        }
         Received::Frame(frame) => panic!("{frame:?}"),
     }
     assert!(begun.elapsed() >= QUICK.silence);

@@ -259,7 +259,7 @@ mod tests {
             folder: Some("/run/doublezerod".into()),
         });
         assert!(
-            folder.outcome == Outcome::Fail && folder.detail.ends_with("neither is /run/doublezerod"),
+            folder.outcome == Outcome::Fail && folder.detail.ends_with("neither does /run/doublezerod"),
             "{}",
             folder.detail
         );

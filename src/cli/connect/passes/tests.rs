@@ -107,7 +107,7 @@ fn where_neither_does_it_is_said_why_the_first_does_not() {
         .letting_in(|pass| pass.refuses_unicast(10, None))
         .unwrap_err();
     assert!(failure.what.contains("expired with epoch 8"), "{failure}");
-    assert!(failure.advice.unwrap().contains("renewed"));
+    assert!(failure.advice.unwrap().contains("to renew"));
 }
 
 #[test]

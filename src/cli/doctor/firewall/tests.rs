@@ -153,7 +153,7 @@ fn what_comes_in_and_is_not_heard_is_told_from_silence_of_the_device() {
         arrives
             .check
             .detail
-            .contains("come in through doublezero0 and none is an answer"),
+            .contains("arrive through doublezero0, but none is an answer"),
         "{}",
         arrives.check.detail
     );
