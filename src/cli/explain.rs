@@ -14,7 +14,7 @@ use super::{notes, output};
 /// Events that are shown for one tunnel.
 const SHOWN: usize = 8;
 
-/// Explains one tunnel, or all of them; and with `since`, what happened in this long.
+/// Explains one tunnel, or all of them; and with `since`, what happened within that span.
 ///
 /// # Errors
 /// When the daemon does not answer, or no tunnel is meant, or several are.

@@ -50,7 +50,7 @@ pub async fn complete(client: &Client, replies: &mut [TunnelReply]) {
     }
 }
 
-/// What happened in this long, or to a tunnel that is gone; nothing where neither is asked for. With a tunnel: to it, and to the daemon itself.
+/// What happened within a span, or to a tunnel that is gone; nothing where neither is asked for. With a tunnel: to it, and to the daemon itself.
 ///
 /// # Errors
 /// When the daemon does not answer, or refuses.
