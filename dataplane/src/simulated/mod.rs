@@ -360,8 +360,8 @@ impl Dataplane for Simulated {
     }
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        self.alive(&format!("resolve the source towards {dst}"))?;
-        Ok(None)
+        self.alive(&format!("resolve the source towards {dst}"))
+            .map(|_alive| None)
     }
 
     async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {

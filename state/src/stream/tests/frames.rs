@@ -183,7 +183,8 @@ fn topics_a_kind_and_a_tunnel_leave_what_they_name() {
         .unwrap_err()
         .to_string();
     assert!(
-        wrong.contains("\"rainbows\" is no topic") && wrong.contains("liveness, usage, hooks, health, state"),
+        wrong.contains("\"rainbows\" is not a topic")
+            && wrong.contains("liveness, usage, hooks, health, state"),
         "{wrong}"
     );
     assert!(Kind::ALL.iter().all(|kind| kind.topic() != Topic::State));
