@@ -111,8 +111,8 @@ mod tests {
         fs::write(&path, "").unwrap();
         for (bits, says) in [
             (0o644, "not executable"),
-            (0o775, "written by others (mode 775)"),
-            (0o757, "written by others (mode 757)"),
+            (0o775, "writable by others (mode 775)"),
+            (0o757, "writable by others (mode 757)"),
         ] {
             mode(&path, bits);
             let refusal = may_run(&path).unwrap_err();
