@@ -58,6 +58,9 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum CapCommand {
     /// Give an account a cap. It wins over the configuration's.
+    ///
+    /// A cap by the month finds what the account has used this month. One by the day or the week, and one without a time, counts from when
+    /// it is given; another amount for the same time keeps what was used.
     Set {
         /// The account, as hosts report it.
         account: String,

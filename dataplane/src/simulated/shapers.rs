@@ -40,7 +40,14 @@ impl Shapers {
     }
 
     /// How many of these packets pass. There is no queue: the others are dropped.
-    pub(super) fn pass(&mut self, link: u32, way: Direction, packets: u64, octets: u64, now: Monotonic) -> u64 {
+    pub(super) fn pass(
+        &mut self,
+        link: u32,
+        way: Direction,
+        packets: u64,
+        octets: u64,
+        now: Monotonic,
+    ) -> u64 {
         let at = self.begun + now.elapsed();
         let shaper = self.of.entry((link, way)).or_default();
         let goes = |_: &u64| shaper.bucket.take(octets, at) == Leave::Go;

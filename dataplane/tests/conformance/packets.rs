@@ -61,10 +61,7 @@ impl Flow {
                     let port = socket.local_addr().unwrap().port().to_be_bytes();
                     let length = ((PACKET - 20) as u16).to_be_bytes();
                     let udp = [&[0, 9], &port[..], &length, &[0, 0], &payload].concat();
-                    arrive(
-                        self.n,
-                        &datagram(17, behind(self.n), dz_ip(self.n).address, &udp),
-                    );
+                    arrive(self.n, &datagram(17, behind(self.n), dz_ip(self.n).address, &udp));
                 }
             }
         }

@@ -122,7 +122,10 @@ pub async fn what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everythin
     world.build(whole(2)).await;
     let is_exact = world.simulated().is_some();
     let time = Duration::from_secs(if is_exact { 10 } else { 1 });
-    for (rate, way) in [125_000, 6_250_000].into_iter().flat_map(|rate| WAYS.map(|way| (rate, way))) {
+    for (rate, way) in [125_000, 6_250_000]
+        .into_iter()
+        .flat_map(|rate| WAYS.map(|way| (rate, way)))
+    {
         let put = world.one(step(1, Action::put(both(rate)))).await;
         assert!(!matches!(put, StepOutcome::Failed(_)), "{put:?}");
         let (held, neighbour) = (Flow::open(&world, 1, way), Flow::open(&world, 2, way));
@@ -135,7 +138,10 @@ pub async fn what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everythin
             neighbour.offer(5);
             offered += 5 * PACKET;
             while neighbour.passed().await - neighbours < offered {
-                assert!(Instant::now() < until, "{rate} {way:?}: the neighbour's packets do not pass");
+                assert!(
+                    Instant::now() < until,
+                    "{rate} {way:?}: the neighbour's packets do not pass"
+                );
                 world.moment().await;
             }
             world.moment().await;
@@ -143,7 +149,10 @@ pub async fn what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everythin
             if world.clock() - begun >= time && carried >= rate / 4 {
                 break carried;
             }
-            assert!(Instant::now() < until, "{rate} {way:?}: only {carried} octets passed");
+            assert!(
+                Instant::now() < until,
+                "{rate} {way:?}: only {carried} octets passed"
+            );
         };
         let most = (world.clock() - begun).as_secs_f64() * rate as f64;
         assert!(
@@ -152,7 +161,10 @@ pub async fn what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everythin
         );
         if is_exact {
             let off = (carried as f64 - most).abs() / most;
-            assert!(off < 0.03, "{rate} {way:?}: {carried} octets, where {most} should pass");
+            assert!(
+                off < 0.03,
+                "{rate} {way:?}: {carried} octets, where {most} should pass"
+            );
         }
     }
 }
@@ -171,11 +183,19 @@ pub async fn a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted(world
         passes(&neighbour, neighbours + 20 * PACKET).await;
         let until = Instant::now() + patience();
         while blocked.dropped().await < dropped + 100 {
-            assert!(Instant::now() < until, "{way:?}: {} drops are counted", blocked.dropped().await - dropped);
+            assert!(
+                Instant::now() < until,
+                "{way:?}: {} drops are counted",
+                blocked.dropped().await - dropped
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert_eq!(blocked.passed().await, before, "{way:?}");
-        assert_eq!(neighbour.dropped().await, others, "{way:?}: nothing of the neighbour's");
+        assert_eq!(
+            neighbour.dropped().await,
+            others,
+            "{way:?}: nothing of the neighbour's"
+        );
         world.build(vec![step(1, Action::delete(Rate::BLOCKED))]).await;
         blocked.offer(20);
         passes(&blocked, before + 20 * PACKET).await;
@@ -219,7 +239,11 @@ pub async fn a_new_rate_gives_nothing_away(world: Arc<World>) {
 async fn passes(flow: &Flow, octets: u64) {
     let until = Instant::now() + patience();
     while flow.passed().await < octets {
-        assert!(Instant::now() < until, "{} of {octets} octets", flow.passed().await);
+        assert!(
+            Instant::now() < until,
+            "{} of {octets} octets",
+            flow.passed().await
+        );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

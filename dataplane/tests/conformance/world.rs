@@ -313,11 +313,19 @@ impl World {
         };
         let Some(kernel) = userspace else {
             let beside = format!("wri{}", self.number(n));
-            return [name(n).to_string(), beside].iter().map(|link| tc_dropped(link)).sum();
+            return [name(n).to_string(), beside]
+                .iter()
+                .map(|link| tc_dropped(link))
+                .sum();
         };
         let report = kernel.maker().forwarder_counters().await.unwrap();
-        let of_it = report.tunnels.iter().filter(|tunnel| tunnel.remote == spec(n).remote);
-        of_it.filter_map(|tunnel| tunnel.drops.get(&DropReason::Throttled)).sum()
+        let of_it = report
+            .tunnels
+            .iter()
+            .filter(|tunnel| tunnel.remote == spec(n).remote);
+        of_it
+            .filter_map(|tunnel| tunnel.drops.get(&DropReason::Throttled))
+            .sum()
     }
 
     /// How long the host runs: by the wall, or by the clock of the simulation.
@@ -481,7 +489,9 @@ pub fn tc_shows(arguments: &str) -> String {
 /// Packets that the first queue on a link has dropped.
 fn tc_dropped(link: &str) -> u64 {
     let shown = tc_shows(&format!("-s qdisc show dev {link}"));
-    let dropped = shown.split_once("(dropped ").and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+    let dropped = shown
+        .split_once("(dropped ")
+        .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
     dropped.unwrap_or_default()
 }
 

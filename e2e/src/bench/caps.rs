@@ -1,12 +1,6 @@
 //! How well a tunnel is held to a rate, what its neighbour notices of that, and how far a cap is overrun.
 
-use std::{
-    fs,
-    net::Ipv4Addr,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{fs, net::Ipv4Addr, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -67,7 +61,11 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     for rate in RATES {
         pair.hold(rate)?;
         rows.extend(pair.held_to(rate)?);
-        rows.push(pair.beside(rate, Transfer::tcp(pair.neighbours(true), pair.neighbours(false))?, "TCP stream")?);
+        rows.push(pair.beside(
+            rate,
+            Transfer::tcp(pair.neighbours(true), pair.neighbours(false))?,
+            "TCP stream",
+        )?);
         let rain = Transfer::udp(pair.neighbours(true), pair.neighbours(false), OFFERED)?;
         rows.push(pair.beside(rate, rain, "UDP, 20 Mbit/s offered")?);
     }
@@ -170,9 +168,17 @@ impl<'w> Pair<'w> {
         let (with, wanted) = (median(beside), median(alone));
         let what = format!("neighbour's {what}, beside a held TCP stream");
         let less = (100.0 - with / wanted * 100.0).max(0.0);
-        Ok(Row::new(format!("{what}, held to {}", mbit(f64::from(rate))), less, "% less")
-            .at_most(5.0)
-            .note(format!("{} alone, {} beside it, medians of {TURNS}", mbit(wanted), mbit(with))))
+        Ok(Row::new(
+            format!("{what}, held to {}", mbit(f64::from(rate))),
+            less,
+            "% less",
+        )
+        .at_most(5.0)
+        .note(format!(
+            "{} alone, {} beside it, medians of {TURNS}",
+            mbit(wanted),
+            mbit(with)
+        )))
     }
 
     /// How much more than the cap is carried, when so many seconds at full speed are left of it: the most of all runs.
@@ -181,11 +187,18 @@ impl<'w> Pair<'w> {
         for _ in 0..CAPS {
             runs.push(self.overshot(is_running)?);
         }
-        let (seconds, octets, speed) = runs.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+        let (seconds, octets, speed) = runs
+            .into_iter()
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .unwrap_or_default();
         let what = format!("overshoot of a cap, {how}");
         Ok(Row::new(what, seconds, "s of full speed")
             .at_most(INTERVAL + 1.0)
-            .note(format!("{:.1} MB more than allowed, at {}, the most of {CAPS}", octets / 1e6, mbit(speed))))
+            .note(format!(
+                "{:.1} MB more than allowed, at {}, the most of {CAPS}",
+                octets / 1e6,
+                mbit(speed)
+            )))
     }
 
     /// In seconds at full speed, in octets, and the speed.
@@ -200,7 +213,11 @@ impl<'w> Pair<'w> {
         if running.is_none() {
             thread::sleep(COUNTED);
         }
-        let used = if is_running { self.next_used()? } else { figure(&self.cap()?, "used")? };
+        let used = if is_running {
+            self.next_used()?
+        } else {
+            figure(&self.cap()?, "used")?
+        };
         let limit = used + speed * LEFT;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "octets")]
         self.set_cap(Some(limit as u64))?;
@@ -217,7 +234,11 @@ impl<'w> Pair<'w> {
         let before = figure(&self.cap()?, "used")?;
         let counted = until("use is counted", SOON, || {
             let used = figure(&self.cap()?, "used")?;
-            Ok(if used > before { Ask::Yes(used) } else { Ask::NotYet(format!("{used}")) })
+            Ok(if used > before {
+                Ask::Yes(used)
+            } else {
+                Ask::NotYet(format!("{used}"))
+            })
         })?;
         Ok(counted.0)
     }
