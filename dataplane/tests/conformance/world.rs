@@ -322,9 +322,9 @@ impl World {
         let of_it = report
             .tunnels
             .iter()
-            .filter(|tunnel| tunnel.remote == spec(n).remote);
+            .filter(|(_, tunnel)| tunnel.remote == spec(n).remote);
         of_it
-            .filter_map(|tunnel| tunnel.drops.get(&DropReason::Throttled))
+            .filter_map(|(_, tunnel)| tunnel.drops.get(&DropReason::Throttled))
             .sum()
     }
 
