@@ -1,7 +1,7 @@
 //! `warren-capd`: the authority, and the way to it for people.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, runtime};
+use warren_metering::cap::DeviceId;
 
 use crate::{
     authority::{Authority, Listed},
@@ -94,6 +95,7 @@ pub fn main() -> ExitCode {
     let line = Line::parse();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
         )
@@ -101,7 +103,7 @@ pub fn main() -> ExitCode {
     match run(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            let _nobody_reads = writeln!(io::stderr(), "warren-capd: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -132,6 +134,9 @@ async fn cap(socket: &Path, command: CapCommand) -> anyhow::Result<String> {
         CapCommand::List { json } => (Method::GET, None, String::new(), json),
         CapCommand::Clear { account } => (Method::DELETE, Some(account), String::new(), false),
     };
+    if let Some(account) = &account {
+        DeviceId::new(account.as_str()).context("whose cap is it?")?;
+    }
     let path = account.as_ref().map_or_else(
         || "/caps".to_owned(),
         |account| format!("/caps/{}", escaped(account)),

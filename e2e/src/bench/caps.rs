@@ -17,7 +17,7 @@ use warren_e2e::{
 use warren_ledger::accounts::UserType;
 
 use super::{
-    report::{Row, note},
+    report::Row,
     stage::{SOON, Stage},
 };
 
