@@ -142,6 +142,7 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
         address: TEST_ADDRESSES[0],
     };
     let transfer = Transfer::udp(client, device, USED)?;
+    let mut repeated = 0;
     for step in 0..5 {
         more(&transfer, u64::from(USED) * u64::from(seconds) / 5)?;
         told(&authority, &owner)?;
@@ -152,6 +153,7 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
                 daemon.resume()?;
             }
             1 | 3 => {
+                repeated += authority.repeated()?;
                 authority.kill()?;
                 more(&transfer, u64::from(USED))?;
                 authority.resume()?;
@@ -161,6 +163,8 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
     }
     drop(transfer);
     by_its_word(&authority, &daemon, &owner)?;
+    repeated += authority.repeated()?;
+    ensure!(repeated > 0, "no report came again: no answer was lost");
 
     connection.set_status(&site.network, UserStatus::BANNED)?;
     await_gone(&site.client().namespace, &daemon, SOON)?;
