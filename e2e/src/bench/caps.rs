@@ -1,6 +1,12 @@
 //! How well a tunnel is held to a rate, what its neighbour notices of that, and how far a cap is overrun.
 
-use std::{fs, net::Ipv4Addr, sync::Arc, thread, time::Duration};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -223,7 +229,10 @@ impl<'w> Pair<'w> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "octets")]
         self.set_cap(Some(limit as u64))?;
         let running = running.map_or_else(|| self.stream(true), Ok)?;
+        let (begun, before) = (Instant::now(), running.received());
         self.await_held(|held| !held.is_null())?;
+        #[allow(clippy::cast_precision_loss, reason = "a figure")]
+        let speed = (running.received() - before) as f64 / begun.elapsed().as_secs_f64();
         drop(running);
         thread::sleep(COUNTED);
         let more = figure(&self.cap()?, "used")? - limit;
