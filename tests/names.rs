@@ -21,7 +21,7 @@ const ROOMS: [&str; 10] = [
 ];
 
 /// Words that many rooms would have a use for.
-const ONCE: [&str; 10] = [
+const ONCE: [&str; 12] = [
     "Session",
     "Refusal",
     "Verdict",
@@ -32,6 +32,8 @@ const ONCE: [&str; 10] = [
     "Way",
     "Connector",
     "Pipeline",
+    "Tally",
+    "Word",
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

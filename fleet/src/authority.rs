@@ -148,7 +148,9 @@ impl Authority {
         tokio::task::spawn_blocking(move || {
             let mut books = this.inner.books.lock().unwrap_or_else(PoisonError::into_inner);
             let mut book = books.get(&id).cloned().unwrap_or_default();
+            let before = this.cap(&id, &book);
             book.cap = cap;
+            book.change(before, this.cap(&id, &book));
             this.put(&BTreeMap::from([(id.clone(), book.clone())]))?;
             let listed = this.listed(&id, &book);
             books.insert(id, book);
