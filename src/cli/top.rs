@@ -100,7 +100,10 @@ fn keys() -> UnboundedReceiver<KeyEvent> {
 
 /// What happened last, the newest first; nothing where the daemon keeps none.
 async fn happened(client: &Client) -> Vec<String> {
-    let page: Result<JournalPage, _> = client.read(&format!("/v3/journal?limit={HAPPENED}")).await;
+    // Measurements come each minute, and would be all that is seen of a quiet host.
+    let page: Result<JournalPage, _> = client
+        .read(&format!("/v3/journal?level=info&limit={HAPPENED}"))
+        .await;
     let entries = page.map(|page| page.entries).unwrap_or_default();
     let told = |entry: &serde_json::Value| {
         let when = output::date(entry["unix_ms"].as_u64()? / 1000);

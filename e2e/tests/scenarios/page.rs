@@ -86,6 +86,12 @@ impl Web {
         let link = link.trim().to_owned();
         Ok(Self { child, link })
     }
+
+    /// The page, for a browser that has the cookie.
+    fn page(&self) -> Result<String> {
+        let place = self.link.split('?').next().context("no place")?;
+        Ok(format!("{place}ui/"))
+    }
 }
 
 impl Drop for Web {
@@ -205,7 +211,7 @@ fn shared(site: &mut Site<'_>) -> Result<()> {
     let (web, mut browser) = opened(&client, &daemon.socket())?;
     browser.shows("There are none.", SLOW)?;
     browser.tell(&json!({"do": "tab"}))?;
-    let page = web.link.split("?").next().context("no place")?.to_owned() + "ui/";
+    let page = web.page()?;
     ensure!(browser.open(&page)? == 200, "the cookie is the browser's");
     browser.shows("There are none.", SLOW)?;
     let connection = site.connect(0, UserType::IBRL)?;
@@ -273,7 +279,7 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
     ensure!(daemon.post("/enable")?.status == 200);
     await_working(site, &daemon, &connection, SOON)?;
     let client = Arc::clone(&site.client().namespace);
-    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    let (web, mut browser) = opened(&client, &daemon.socket())?;
     browser.until(WORKS, SLOW)?;
     ensure!(
         browser.value("document.querySelector('#caps')")?.is_null(),
@@ -304,7 +310,21 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
         held.as_str().is_some_and(|held| held.starts_with("held to")),
         "{held}"
     );
-    is_sound(&mut browser)
+    let told = |text: &str| {
+        format!(
+            "document.querySelector('#timeline').innerText.includes({})",
+            json!(text)
+        )
+    };
+    for text in ["may use 50kB/day", &format!("{LINK} tunnel is held to up")] {
+        browser.until(&told(text), SLOW)?;
+    }
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "held")?;
+    // What is kept on disk is told to a page that is opened later, too.
+    let page = web.page()?;
+    ensure!(browser.open(&page)? == 200);
+    browser.until(&told("tunnel is held to up"), SLOW)
 }
 
 /// What shows so many tunnels that no ledger of a test has them; it goes with this.
@@ -328,20 +348,25 @@ fn many(site: &mut Site<'_>) -> Result<()> {
         let answer = http::unix(&socket, "GET", "/healthz", "", Duration::from_secs(10));
         Ok(Ask::holds(answer.is_ok(), || "no answer".into()))
     })?;
-    let (_web, mut browser) = opened(&site.client().namespace, &socket)?;
+    let (web, mut browser) = opened(&site.client().namespace, &socket)?;
     browser.shows("10,000 tunnels", SLOW)?;
     let drawn = browser.value("document.querySelectorAll('.space .row').length")?;
     ensure!(
         (1..100).contains(&drawn.as_u64().unwrap_or(0)),
         "{drawn} rows are drawn of {TUNNELS}"
     );
-    let moved = browser.value(SCROLL)?;
+    let busy = browser.tell(&json!({"do": "busy", "of": SCROLL}))?;
+    let moved = &busy["value"];
     let places = moved["places"].as_array().context("no places")?;
     ensure!(
         places.len() > 20 && places.iter().all(|rows| rows.as_u64() > Some(5)),
         "{moved}"
     );
-    println!("while it scrolled for two seconds and {TUNNELS} tunnels changed: {moved}");
+    println!(
+        "while it scrolled for two seconds and {TUNNELS} tunnels changed: {} frames; longest tasks on the clock {} ms, on the processor {} ms",
+        moved["frames"], busy["clock"], busy["processor"]
+    );
+    keeps_the_focus(&mut browser)?;
     browser.until(
         "/^(?!.*\\b0 ).*\\d/.test(document.querySelector('.sums').innerText)",
         SLOW,
@@ -354,13 +379,49 @@ fn many(site: &mut Site<'_>) -> Result<()> {
     browser.tell(&json!({"do": "press", "key": "Enter"}))?;
     browser.until("document.querySelector('.card .path li')", SLOW)?;
     is_sound(&mut browser)?;
-    looks_like(&mut browser, "gateway")
+    looks_like(&mut browser, "gateway")?;
+    let page = web.page()?;
+    let all = "document.body.innerText.includes('10,000 tunnels') && !document.querySelector('p.stale')";
+    let loaded = browser.tell(&json!({"do": "busy", "open": page, "holds": all}))?;
+    println!(
+        "while it was loaded: longest tasks on the clock {} ms, on the processor {} ms",
+        loaded["clock"], loaded["processor"]
+    );
+    // Another tab is given all of it by the first one.
+    browser.tell(&json!({"do": "tab"}))?;
+    ensure!(browser.open(&page)? == 200);
+    browser.until(all, SLOW)?;
+    until("one reader", SOON, || {
+        let answer = http::unix(&socket, "GET", "/v3/status", "", Duration::from_secs(10))?;
+        let status: Value = serde_json::from_slice(&answer.body)?;
+        let streams = &status["streams"];
+        Ok(Ask::holds(streams["readers"] == 1, || streams.to_string()))
+    })
+    .map(drop)
 }
 
-/// Scrolls for two seconds, and tells how many rows were there at each place, the longest task, and the frames that were drawn.
+/// Who has a row's focus keeps it while the row can be seen, and is nowhere else than in the table after that.
+fn keeps_the_focus(browser: &mut Browser) -> Result<()> {
+    browser.value(
+        "document.querySelector('.scroll').scrollTop = 6400; new Promise((done) => setTimeout(done, 300))",
+    )?;
+    let focused = browser.value(
+        "(() => { const row = document.querySelector('.space .row[aria-rowindex=\"206\"] button'); row.focus(); return row.title; })()",
+    )?;
+    ensure!(focused.as_str().is_some_and(|key| !key.is_empty()), "{focused}");
+    for _ in 0..3 {
+        browser.value(
+            "document.querySelector('.scroll').scrollTop += 64; new Promise((done) => setTimeout(done, 100))",
+        )?;
+        ensure!(browser.value("document.activeElement.title")? == focused);
+    }
+    browser.value("document.querySelector('.scroll').scrollTop = 0")?;
+    browser.until("document.activeElement.className === 'scroll'", SLOW)
+}
+
+/// Scrolls for two seconds, and tells how many rows were there at each place, and how often it was looked.
 const SCROLL: &str = "(async () => {
-    const tasks = [], places = [];
-    new PerformanceObserver((list) => tasks.push(...list.getEntries().map((entry) => Math.round(entry.duration)))).observe({type: 'longtask'});
+    const places = [];
     const scroll = document.querySelector('.scroll');
     let frames = 0;
     const frame = () => new Promise(requestAnimationFrame);
@@ -372,5 +433,5 @@ const SCROLL: &str = "(async () => {
         const seen = [...document.querySelectorAll('.space .row')].map((row) => row.getBoundingClientRect());
         places.push(seen.filter((row) => row.bottom > at.top && row.top < at.bottom).length);
     }
-    return {frames, tasks, places};
+    return {frames, places};
 })()";
