@@ -3,8 +3,12 @@
 /// For an operator of this host, by the code of the refusal.
 pub(super) fn fix(code: &str) -> &'static str {
     match code {
-        "not_activated" => "ask whoever runs the network: the tunnel comes by itself once they activate the user",
-        "other_owner" => "the daemon's -owner says whose users count: start it with another one, should this be yours",
+        "not_activated" => {
+            "ask whoever runs the network: the tunnel comes by itself once they activate the user"
+        }
+        "other_owner" => {
+            "the daemon's -owner says whose users count: start it with another one, should this be yours"
+        }
         "not_ours" => "nothing is to be done here: its tunnel is another host's",
         "quarantined" | "unknown_status" | "unknown_kind" | "not_supported_yet" => {
             "a newer version of warren may know it"

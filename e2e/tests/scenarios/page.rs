@@ -40,6 +40,10 @@ pub const BROWSER: &[Scenario] = &[
         switched,
     ),
     (
+        "what_the_ledger_says_is_text_on_the_page_and_only_changes_of_state_are_read_out",
+        foreign_text,
+    ),
+    (
         "the_page_shows_what_a_tunnel_used_of_its_cap_and_that_it_is_held",
         capped,
     ),
@@ -57,6 +61,13 @@ const SLOW: Duration = Duration::from_secs(30);
 /// The whole way of the one tunnel is there.
 const WORKS: &str =
     "document.querySelectorAll('.path li.ok').length >= 5 && !document.querySelector('p.stale')";
+
+/// Nothing on the page moves by itself.
+const STILL: &str = "[...document.querySelectorAll('*')].map((one) => getComputedStyle(one))\
+    .every((style) => style.transitionDuration === '0s' && style.animationName === 'none')";
+/// What has a colour has a sign and a word too.
+const SAID: &str =
+    "[...document.querySelectorAll('.badge')].every((one) => one.textContent.trim().split(' ').length > 1)";
 
 /// When something was seen first, in milliseconds.
 const PAINT: &str = "Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)";
@@ -123,6 +134,11 @@ fn is_sound(browser: &mut Browser) -> Result<()> {
         let found = browser.tell(&json!({"do": "axe"}))?;
         ensure!(found == json!([]), "{colours}: {found}");
     }
+    ensure!(
+        browser.value(STILL)? == true,
+        "something moves for somebody who asked for less of it"
+    );
+    ensure!(browser.value(SAID)? == true, "a colour says what no word says");
     for (width, height) in [(360, 740), (3840, 2160), (1280, 900)] {
         browser.tell(&json!({"do": "size", "width": width, "height": height}))?;
         let wide = browser.value("document.documentElement.scrollWidth <= innerWidth")?;
@@ -266,6 +282,63 @@ fn switched(site: &mut Site<'_>) -> Result<()> {
     await_gone(&client, &daemon, SOON)?;
     browser.shows("the daemon is disabled", SLOW)?;
     ensure!(enabled(&daemon)? == false);
+    Ok(())
+}
+
+fn foreign_text(site: &mut Site<'_>) -> Result<()> {
+    const NAME: &str = "<img src=x onerror=bad()>";
+    site.network
+        .edit_device(site.device_key(), |device| device.code = NAME.to_owned())?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    let daemon = site.start_daemon()?;
+    await_working(site, &daemon, &connection, SOON)?;
+    let client = Arc::clone(&site.client().namespace);
+    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.until(WORKS, SLOW)?;
+    browser.shows(NAME, SLOW)?;
+    ensure!(browser.value("document.querySelectorAll('img').length")? == 0);
+
+    // Ages grow and packets pass, and nothing of it is read out.
+    let regions =
+        browser.value("document.querySelectorAll('[aria-live], [role=alert], [role=status]').length")?;
+    ensure!(regions == 1, "{regions} places are read out");
+    browser.value(
+        "globalThis.told = []; new MutationObserver(() => told.push(document.querySelector('[aria-live]').textContent))
+            .observe(document.querySelector('[aria-live]'), {subtree: true, childList: true, characterData: true}); 1",
+    )?;
+    browser.until(
+        "((now) => (globalThis.first ??= now) !== now)(document.querySelector('.path').textContent)",
+        SLOW,
+    )?;
+    let told = browser.value("told")?;
+    ensure!(told == json!([]), "{told}");
+    connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&client, &daemon, SOON)?;
+    browser.until("told.some((one) => one.includes('1 problem'))", SLOW)?;
+    browser.until("document.title.startsWith('1 problem')", SLOW)?;
+    browser.shows("What to do: ask whoever runs the network", SLOW)?;
+
+    // Were there a way in, nothing could be done with it.
+    for (done, refused) in [
+        ("fetch('https://192.0.2.1/').catch(() => {})", "connect-src"),
+        (
+            "document.body.append(Object.assign(new Image(), {src: 'http://192.0.2.1/a.png'}))",
+            "img-src",
+        ),
+        (
+            "try { document.body.innerHTML = '<b>'; } catch {}",
+            "require-trusted-types-for",
+        ),
+    ] {
+        let said = browser.value(&format!(
+            "new Promise((done) => {{
+                document.addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective), {{once: true}});
+                setTimeout(() => done('nothing'), 10_000);
+                {done};
+            }})"
+        ))?;
+        ensure!(said == refused, "{done}: {said}");
+    }
     Ok(())
 }
 
