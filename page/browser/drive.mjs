@@ -85,7 +85,7 @@ const commands = {
 
 function longest(events) {
   const mains = new Set(events.filter((one) => one.name === "thread_name" && one.args.name === "CrRendererMain").map((one) => `${one.pid} ${one.tid}`));
-  const tasks = events.filter((one) => one.name === "RunTask" && one.ph === "X" && mains.has(`${one.pid} ${one.tid}`));
+  const tasks = events.filter((one) => one.name === "ThreadControllerImpl::RunTask" && one.ph === "X" && mains.has(`${one.pid} ${one.tid}`));
   const most = (field) => tasks.map((one) => Math.round((one[field] ?? 0) / 1000)).sort((one, other) => other - one).slice(0, 3);
   return { clock: most("dur"), processor: most("tdur") };
 }

@@ -389,7 +389,7 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
             json!(text)
         )
     };
-    for text in ["may use 50kB/day", &format!("{LINK} tunnel is held to up")] {
+    for text in ["may use 50KB/day", &format!("{LINK} tunnel is held to up")] {
         browser.until(&told(text), SLOW)?;
     }
     is_sound(&mut browser)?;

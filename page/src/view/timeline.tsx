@@ -54,9 +54,9 @@ export function Timeline({ app }: { app: App }) {
 }
 
 /** The tunnel that it is about, where its words do not say that. */
-function about(app: App, { tunnel, text }: Happening) {
+function about(app: App, { tunnel, link, text }: Happening) {
   if (!tunnel) return null;
-  const name = app.tunnels()[tunnel]?.link;
+  const name = link ?? app.tunnels()[tunnel]?.link;
   if (text.includes(tunnel) || (name && text.includes(name))) return null;
   return <b title={tunnel}>{name ?? short(tunnel)}</b>;
 }
