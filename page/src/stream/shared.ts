@@ -108,7 +108,9 @@ export class SharedStream {
   private async take(frame: Frame): Promise<void> {
     let data: Record<string, unknown> | null = null;
     try {
-      data = (frame.data.length > LARGE ? await inSteps(readJson(frame.data)) : JSON.parse(frame.data)) as Record<string, unknown>;
+      const isLarge = frame.data.length > LARGE;
+      data = (isLarge ? await inSteps(readJson(frame.data)) : JSON.parse(frame.data)) as Record<string, unknown>;
+      if (isLarge) await others();
     } catch {
       // The replica says so.
     }
