@@ -1,4 +1,4 @@
-// Numbers and times as people read them. Between a number and its unit no line ends.
+// Numbers and times as people read them.
 
 /** How long ago, in the two largest units. */
 export function age(ms: number): string {
@@ -27,16 +27,16 @@ function scaled(value: number, units: string[]): string {
   let unit = 0;
   for (; rest >= 1000 && unit < units.length - 1; unit += 1) rest /= 1000;
   const digits = unit === 0 || rest >= 100 ? 0 : rest >= 10 ? 1 : 2;
-  return `${rest.toFixed(digits)}\u00a0${units[unit]}`;
+  return `${rest.toFixed(digits)} ${units[unit]}`;
 }
 
 export function milliseconds(ns: number): string {
   const ms = ns / 1e6;
-  return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)}\u00a0ms`;
+  return `${ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0)} ms`;
 }
 
 export function percent(value: number): string {
-  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)}\u00a0%`;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
 }
 
 export function count(value: number, one: string, several: string): string {
