@@ -19,6 +19,22 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// Every variant, from the least to the most urgent.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The name in requests and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl Event {
     /// The level of its log line.
     #[must_use]
@@ -62,7 +78,7 @@ impl Event {
                 Level::Info
             }
             Self::PhaseChanged {
-                to: Phase::Active | Phase::Removed | Phase::Draining,
+                to: Phase::Active | Phase::Removed | Phase::Draining | Phase::Failed,
                 ..
             }
             | Self::SessionChanged {
@@ -100,13 +116,13 @@ impl Event {
             | Self::ContestOver { .. }
             | Self::MovePostponed { .. }
             | Self::MoveOver { .. }
-            | Self::RoutesCapturing { .. } => Level::Info,
-            Self::ViewAccepted { .. }
-            | Self::UsageSampled { .. }
             | Self::ThrottleSet { .. }
             | Self::ThrottleClear { .. }
             | Self::CapSet { .. }
             | Self::CapCleared { .. }
+            | Self::RoutesCapturing { .. } => Level::Info,
+            Self::ViewAccepted { .. }
+            | Self::UsageSampled { .. }
             | Self::SubscriptionChanged { .. }
             | Self::PlanCommitted { .. }
             | Self::Converged { .. }
@@ -133,6 +149,8 @@ impl Event {
                 | Self::ManualAsked { .. }
                 | Self::ManualRemoved { .. }
                 | Self::ManualOver { .. }
+                | Self::CapSet { .. }
+                | Self::CapCleared { .. }
                 | Self::ExclusionChanged { .. }
         )
     }
