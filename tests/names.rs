@@ -21,7 +21,7 @@ const ROOMS: [&str; 10] = [
 ];
 
 /// Words that many rooms would have a use for.
-const ONCE: [&str; 8] = [
+const ONCE: [&str; 9] = [
     "Session",
     "Refusal",
     "Verdict",
@@ -30,10 +30,11 @@ const ONCE: [&str; 8] = [
     "Place",
     "Connector",
     "Pipeline",
+    "Word",
 ];
 
 /// Words of nobody's field, that types were called by once. What they stood for has the field's name now.
-const OUR_OWN: [&str; 53] = [
+const OUR_OWN: [&str; 54] = [
     "Alone",
     "Board",
     "Book",
@@ -76,6 +77,7 @@ const OUR_OWN: [&str; 53] = [
     "Stretch",
     "Sum",
     "Swap",
+    "Tally",
     "Tape",
     "Todo",
     "Together",

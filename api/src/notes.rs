@@ -1,5 +1,6 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
+mod refusal;
 mod session;
 
 use warren_state::{FaultClass, Phase, RoleKind, SessionCause};
@@ -470,8 +471,7 @@ fn of_refused(refused: &Refused) -> Problem {
     );
     Problem {
         tunnel: Some(refused.user.clone()),
-        fix: None,
-        ..Problem::of(text, "")
+        ..Problem::of(text, refusal::fix(&refused.code))
     }
 }
 

@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::{
     daemon::sibling,
+    http,
     sys::Placement as _,
     underlay::LEDGER_ADDRESS,
-    wait::{Ask, until},
+    wait::{Ask, scaled, until},
 };
 
 /// A running or killed authority, with its files.
@@ -128,6 +129,24 @@ impl Authority {
             return Ok(0);
         };
         of["used"].as_u64().with_context(|| of.to_string())
+    }
+
+    /// Reports since its start that said nothing new: their answers were lost before.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn repeated(&self) -> Result<u64> {
+        let page = http::unix(
+            &self.file("capd.sock"),
+            "GET",
+            "/metrics",
+            "",
+            scaled(Duration::from_secs(5)),
+        )?;
+        let page = page.text();
+        let mut lines = page.lines();
+        let value = lines.find_map(|line| line.strip_prefix("warren_capd_reports_repeated_total "));
+        Ok(value.context("no such metric")?.parse()?)
     }
 
     fn try_cap(&self, arguments: &[&str]) -> Result<Output> {

@@ -290,7 +290,7 @@ pub fn await_working(
     connection: &Connection,
     deadline: Duration,
 ) -> Result<()> {
-    await_session_up(daemon, deadline)?;
+    await_session_of(daemon, connection.service(), deadline)?;
     let client = std::sync::Arc::clone(&site.client().namespace);
     await_routes(&client, deadline)?;
     await_device_session(site.device(), &connection.end, deadline)?;

@@ -15,7 +15,7 @@ use warren_ledger::{
     Keypair,
     accounts::{AccessPass, Account, User, UserStatus, UserType},
 };
-use warren_state::Pubkey;
+use warren_state::{Pubkey, ServiceKind};
 
 use crate::{
     bgp::Flavour,
@@ -332,6 +332,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// What `/v2/status` calls its service.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        let kind = ServiceKind::ALL.get(usize::from(self.user.user_type.0));
+        kind.map_or("unknown", |kind| kind.name())
+    }
+
     /// Another status for the user.
     ///
     /// # Errors

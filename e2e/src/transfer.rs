@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use nix::sys::{
     socket::{
         AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket,
-        sockopt::SendTimeout,
+        sockopt::{SendTimeout, UdpGroSegment, UdpGsoSegment},
     },
     time::TimeVal,
 };
@@ -29,6 +29,8 @@ const CONNECT: TimeVal = TimeVal::new(60, 0);
 /// What a datagram carries; the headers of UDP and IPv4 are the rest of a kilobyte.
 const DATAGRAM: usize = 972;
 const HEADERS: usize = 28;
+/// So many go to the kernel at once, and come from it.
+const TOGETHER: usize = 16;
 
 /// An end of a transfer.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +85,8 @@ impl Transfer {
         };
         let (way_out, way_in) = (open(from)?, open(to)?);
         way_out.connect(way_in.local_addr()?)?;
+        setsockopt(&way_out, UdpGsoSegment, &i32::try_from(DATAGRAM)?)?;
+        setsockopt(&way_in, UdpGroSegment, &true)?;
         way_in.set_read_timeout(Some(LOOK))?;
         let mut transfer = Self::new();
         transfer.side(move |ended, _| rain(&way_out, octets_a_second, ended));
@@ -182,23 +186,27 @@ fn drain(mut way: TcpStream, ended: &AtomicBool, received: &AtomicU64) {
 /// What is due is sent each millisecond; what the host has no room for is dropped, as it would be on the way.
 fn rain(way: &UdpSocket, octets_a_second: u32, ended: &AtomicBool) {
     let (begun, mut sent) = (Instant::now(), 0u64);
+    let datagrams = [0; TOGETHER * DATAGRAM];
     while !ended.load(Ordering::Relaxed) {
         let due = begun.elapsed().as_secs_f64() * f64::from(octets_a_second);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let due = due as u64 / (DATAGRAM + HEADERS) as u64;
         while sent < due {
-            let _dropped = way.send(&[0; DATAGRAM]);
-            sent += 1;
+            let together = (due - sent).min(TOGETHER as u64);
+            #[allow(clippy::cast_possible_truncation, reason = "a few")]
+            let _dropped = way.send(&datagrams[..together as usize * DATAGRAM]);
+            sent += together;
         }
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn gather(way: &UdpSocket, ended: &AtomicBool, received: &AtomicU64) {
-    let mut datagram = [0; DATAGRAM + 1];
+    let mut datagrams = vec![0; 1 << 16];
     while !ended.load(Ordering::Relaxed) {
-        if let Ok(count) = way.recv(&mut datagram) {
-            received.fetch_add((count + HEADERS) as u64, Ordering::Relaxed);
+        if let Ok(count) = way.recv(&mut datagrams) {
+            let headers = count.div_ceil(DATAGRAM) * HEADERS;
+            received.fetch_add((count + headers) as u64, Ordering::Relaxed);
         }
     }
 }

@@ -101,6 +101,14 @@ impl AccountRecord {
         Ok(gained)
     }
 
+    /// Another cap holds now. One without an end counts from when it is given; another limit of it keeps what was used.
+    pub(crate) fn change(&mut self, before: Option<Cap>, after: Option<Cap>) {
+        let is_endless = |cap: Option<Cap>| cap.is_some_and(|cap| cap.window == Window::Endless);
+        if is_endless(after) && !is_endless(before) {
+            self.windows.retain(|used| used.from != UnixSeconds(0));
+        }
+    }
+
     pub(crate) fn standing(&self, cap: Option<Cap>, calendar: &Calendar, now: UnixSeconds) -> AccountStatus {
         let Span { from, until } = window(cap).span(calendar, now);
         let from = from.unwrap_or_default();
@@ -264,6 +272,28 @@ mod tests {
         record.take(&counter(0, 1, 400), None, &calendar, NOW).unwrap();
         assert_eq!(record.standing(None, &calendar, NOW).limit, 0);
         assert_eq!(record.standing(cap(), &calendar, NOW).used, 400);
+    }
+
+    #[test]
+    fn a_cap_without_an_end_counts_from_when_it_is_given_and_keeps_what_was_used_when_it_is_raised() {
+        let (mut record, calendar) = (AccountRecord::default(), Calendar::default());
+        let endless = |text: &str| text.parse::<Cap>().ok();
+        record.take(&counter(0, 1, 400), None, &calendar, NOW).unwrap();
+        record.change(None, endless("1000B"));
+        assert_eq!(record.standing(endless("1000B"), &calendar, NOW).used, 0);
+        record
+            .take(&counter(0, 2, 700), endless("1000B"), &calendar, NOW)
+            .unwrap();
+        record.change(endless("1000B"), endless("2KB"));
+        assert_eq!(record.standing(endless("2KB"), &calendar, NOW).used, 300);
+        record.change(endless("2KB"), cap());
+        record.change(cap(), endless("1000B"));
+        assert_eq!(record.standing(endless("1000B"), &calendar, NOW).used, 0);
+        assert_eq!(
+            record.standing(cap(), &calendar, NOW).used,
+            400,
+            "the month's use is the month's"
+        );
     }
 
     proptest! {

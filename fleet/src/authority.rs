@@ -153,7 +153,9 @@ impl Authority {
         tokio::task::spawn_blocking(move || {
             let mut books = this.inner.books.lock().unwrap_or_else(PoisonError::into_inner);
             let mut record = books.get(&id).cloned().unwrap_or_default();
+            let before = this.cap(&id, &record);
             record.cap = cap;
+            record.change(before, this.cap(&id, &record));
             this.put(&BTreeMap::from([(id.clone(), record.clone())]))?;
             let listed = this.listed(&id, &record);
             books.insert(id, record);

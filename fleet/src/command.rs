@@ -1,7 +1,7 @@
 //! `warren-capd`: the authority, and the way to it for people.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, runtime};
+use warren_metering::cap::DeviceId;
 
 use crate::{
     authority::{AccountSummary, Authority},
@@ -58,6 +59,9 @@ pub enum Command {
 #[derive(Subcommand)]
 pub enum CapCommand {
     /// Give an account a cap. It wins over the configuration's.
+    ///
+    /// A cap by the month finds what the account has used this month. One by the day or the week, and one without a time, counts from when
+    /// it is given; another amount for the same time keeps what was used.
     Set {
         /// The account, as hosts report it.
         account: String,
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
     let line = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
         )
@@ -98,7 +103,7 @@ pub fn main() -> ExitCode {
     match run(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            let _nobody_reads = writeln!(io::stderr(), "warren-capd: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -129,6 +134,9 @@ async fn cap(socket: &Path, command: CapCommand) -> anyhow::Result<String> {
         CapCommand::List { json } => (Method::GET, None, String::new(), json),
         CapCommand::Clear { account } => (Method::DELETE, Some(account), String::new(), false),
     };
+    if let Some(account) = &account {
+        DeviceId::new(account.as_str()).context("whose cap is it?")?;
+    }
     let path = account.as_ref().map_or_else(
         || "/caps".to_owned(),
         |account| format!("/caps/{}", escaped(account)),

@@ -19,7 +19,7 @@ pub mod remote;
 mod tests;
 mod window;
 
-pub use account::{Account, Word};
+pub use account::{Account, CapSnapshot};
 pub use book::{Authority, CapBook, CappedTunnel, Looked, SHORTEST_LOOK};
 pub use decide::{Decision, Exempt, Known, Over, Policy, THROTTLED, Unsynced, Usage, decide};
 pub use device::{DeviceId, EmptyId};

@@ -43,6 +43,14 @@ const commands = {
   /** What an expression gives in the page. */
   value: ({ of }) => page.evaluate(of),
   text: () => page.evaluate("document.body.innerText"),
+  /** What an expression gives, or opens a page until one holds: with the longest tasks meanwhile, on the clock and on the processor, in ms. */
+  busy: async ({ of, open, holds }) => {
+    await browser.startTracing(page, { categories: ["devtools.timeline", "toplevel"] });
+    if (open) await page.goto(open);
+    const value = open ? await commands.until({ holds }) : await page.evaluate(of);
+    const events = JSON.parse((await browser.stopTracing()).toString()).traceEvents;
+    return { value, ...longest(events) };
+  },
   /** Waits until an expression holds. */
   until: async ({ holds, ms = 30_000 }) => {
     for (const end = Date.now() + ms; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
@@ -74,6 +82,13 @@ const commands = {
     return differing(now, readFileSync(path));
   },
 };
+
+function longest(events) {
+  const mains = new Set(events.filter((one) => one.name === "thread_name" && one.args.name === "CrRendererMain").map((one) => `${one.pid} ${one.tid}`));
+  const tasks = events.filter((one) => one.name === "ThreadControllerImpl::RunTask" && one.ph === "X" && mains.has(`${one.pid} ${one.tid}`));
+  const most = (field) => tasks.map((one) => Math.round((one[field] ?? 0) / 1000)).sort((one, other) => other - one).slice(0, 3);
+  return { clock: most("dur"), processor: most("tdur") };
+}
 
 /** Compared in small squares, as text that differs a little is the same to who looks at it. */
 async function differing(one, other) {

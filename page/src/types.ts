@@ -34,6 +34,7 @@ export interface Happening {
   level: string;
   text: string;
   tunnel?: string;
+  link?: string | null;
 }
 
 export type StepState = "ok" | "working" | "attention" | "wrong" | "waiting" | "unknown";

@@ -19,7 +19,8 @@ try {
     logLevel: "warning",
   });
   const files = tests.map((name) => join(made, name.replace(/\.ts$/, ".mjs")));
-  const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" });
+  const env = { ...process.env, PAGE: dirname(here) };
+  const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit", env });
   process.exitCode = status ?? 1;
 } finally {
   rmSync(made, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type Frame, Frames } from "../src/stream/frames.ts";
 import { position, text } from "../src/stream/position.ts";
 import { merge, Replica } from "../src/stream/replica.ts";
+import { inSteps, readJson } from "../src/stream/steps.ts";
 
 const NODE = "12345678901234567890";
 
@@ -117,4 +118,36 @@ test("a patch of a large state costs what the patch costs and reaches no prototy
   merge(state, JSON.parse('{"tunnels":{"b":{"phase":"pending"}},"__proto__":{"polluted":true}}'));
   assert.equal(state.tunnels, tunnels, "in place");
   assert.equal(({} as { polluted?: boolean }).polluted, undefined);
+});
+
+test("JSON that is read in steps says what it says when it is read at once", async () => {
+  const texts = [
+    '{"position":"1.2.3","state":{"tunnels":{"a":{"b":[1,{"c":"}\\"]"}],"d":null},"e":{}},"x":[[]],"y":-1.5e3}}',
+    ' { "a" : { } , "b" : [ ] , "c" : "\\\\" , "d" : true }\n',
+    '{"a":{"b":{"c":{"d":{"e":{"f":1}}}}}}',
+    "[1,2]",
+    '"text"',
+    "7",
+    "{}",
+    '{"a":1,"a":2}',
+    JSON.stringify({ state: { tunnels: Object.fromEntries(Array.from({ length: 3000 }, (_, at) => [`k${at}`, { phase: "active", said: '"\\{[' }])) } }),
+  ];
+  for (const text of texts) assert.deepEqual(await inSteps(readJson(text)), JSON.parse(text), text.slice(0, 80));
+  const steps = [...readJson(texts.at(-1)!)].length;
+  assert.ok(steps > 3, `${steps} steps`);
+});
+
+test("what is no JSON is none in steps either, wherever it is cut", async () => {
+  const whole = '{"a":{"b":{"c":[1,"x\\"y"]}},"d":true}';
+  const wrong = ["", "{a:1}", '{"a" 1}', '{"a":}', '{"a":1,}', "{,}", "{}{}", '{"a":1 "b":2}', '{"a":[1,]}', '{"a":nothing}', "]", "{]", '{"a":{"b":{"c":{"d":}}}}'];
+  for (let end = 1; end < whole.length; end += 1) wrong.push(whole.slice(0, end));
+  for (const text of wrong) {
+    assert.throws(() => JSON.parse(text), SyntaxError, text);
+    await assert.rejects(inSteps(readJson(text)), SyntaxError, text);
+  }
+});
+
+test("a member that is called like a prototype is left out in steps", async () => {
+  const read = (await inSteps(readJson('{"a":{"__proto__":{"polluted":true},"b":1}}'))) as { a: { polluted?: boolean } };
+  assert.deepEqual([read.a.polluted, Object.getPrototypeOf(read.a)], [undefined, Object.prototype]);
 });

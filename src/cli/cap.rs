@@ -57,7 +57,7 @@ pub async fn run(client: &Client, command: CapCommand, as_json: bool) -> anyhow:
         CapCommand::List => show(client.read("/v3/caps").await?, as_json),
         CapCommand::Get { owner } => {
             let mut caps: CapsReply = client.read("/v3/caps").await?;
-            caps.caps.retain(|cap| cap.device == owner);
+            caps.caps.retain(|cap| cap.standing.device == owner);
             if caps.caps.is_empty() {
                 anyhow::bail!("{owner} has no cap");
             }
@@ -99,6 +99,7 @@ fn show(caps: CapsReply, as_json: bool) -> anyhow::Result<u8> {
 fn table(caps: &[CapReply]) -> String {
     let none = || NONE.to_owned();
     let row = |cap: &CapReply| {
+        let cap = &cap.standing;
         let until = cap.until_unix.and_then(|until| u64::try_from(until).ok());
         vec![
             cap.device.clone(),
@@ -118,13 +119,13 @@ fn table(caps: &[CapReply]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use warren_api::v3::HeldTo;
+    use warren_api::v3::{HeldTo, TunnelCap};
 
     use super::*;
 
     #[test]
     fn a_table_has_what_is_used_of_each_and_who_is_held() {
-        let cap = CapReply {
+        let cap = TunnelCap {
             device: "me".to_owned(),
             cap: Some("5MB/day".to_owned()),
             used: 5_000_000,
@@ -133,18 +134,22 @@ mod tests {
                 up: Some(655_360),
                 down: Some(0),
             }),
+            ..TunnelCap::default()
+        };
+        let of = |standing| CapReply {
+            standing,
             ..CapReply::default()
         };
-        let text = table(std::slice::from_ref(&cap));
+        let text = table(&[of(cap.clone())]);
         for part in ["me", "5MB/day", "2025-10-14 17:59:41 UTC", "up, nothing down"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        let exempt = CapReply {
+        let exempt = TunnelCap {
             exempt: true,
             held_to: None,
             ..cap
         };
-        assert!(table(&[exempt]).contains("exempt"));
+        assert!(table(&[of(exempt)]).contains("exempt"));
         let blocked = HeldTo {
             up: Some(0),
             down: Some(0),

@@ -1,7 +1,7 @@
 //! The picture of what a host's tunnels do, as lines for people: what is wrong first, with its fix, and then a block for each tunnel.
 //! What a colour says, a sign or a word says too.
 
-use std::io::IsTerminal as _;
+use std::{borrow::Cow, io::IsTerminal as _};
 
 use warren_api::{
     notes, phrases,
@@ -54,10 +54,19 @@ impl Style {
     /// A line as text.
     pub fn line(self, line: &Line) -> String {
         let each = line.iter().map(|span| match colour(span.tone) {
-            Some(code) if self.has_colour => format!("\x1b[{code}m{}\x1b[0m", span.text),
-            Some(_) | None => span.text.clone(),
+            Some(code) if self.has_colour => format!("\x1b[{code}m{}\x1b[0m", self.written(&span.text)),
+            Some(_) | None => self.written(&span.text).into_owned(),
         });
         each.collect::<String>().trim_end().to_owned()
+    }
+
+    /// In letters that the place has: names of the ledger may have others.
+    fn written(self, text: &str) -> Cow<'_, str> {
+        if self.is_utf8 || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let letter = |letter: char| if letter.is_ascii() { letter } else { '?' };
+        Cow::Owned(text.chars().map(letter).collect())
     }
 
     fn sign(self, state: StepState) -> &'static str {
@@ -94,9 +103,9 @@ fn colour(tone: Tone) -> Option<u8> {
     }
 }
 
-/// What a tunnel is beside its way: what else is known of its service.
+/// What is known of a tunnel's service: where it is connected, and what the ledger says of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Beside {
+pub struct ServiceSummary {
     /// The tunnel's interface.
     pub link: String,
     /// In a few words.
@@ -104,13 +113,13 @@ pub struct Beside {
 }
 
 /// Everything, a line for each.
-pub fn lines(picture: &Picture, status: &Status, beside: &[Beside], style: Style) -> Vec<Line> {
+pub fn lines(picture: &Picture, status: &Status, services: &[ServiceSummary], style: Style) -> Vec<Line> {
     let mut lines = vec![head(status)];
     lines.extend(problems(picture, style));
     for path in &picture.paths {
         lines.push(vec![]);
         let tunnel = status.tunnels.iter().find(|tunnel| tunnel.id == path.tunnel);
-        lines.extend(block(path, tunnel, beside, status.unix_ms, style));
+        lines.extend(block(path, tunnel, services, status.unix_ms, style));
     }
     if picture.paths.is_empty() {
         let why = notes::no_user(status).filter(|_| status.enabled);
@@ -152,15 +161,23 @@ pub fn problems(picture: &Picture, style: Style) -> Vec<Line> {
     each.collect()
 }
 
-fn block(path: &Path, tunnel: Option<&Tunnel>, beside: &[Beside], now: u64, style: Style) -> Vec<Line> {
+fn block(
+    path: &Path,
+    tunnel: Option<&Tunnel>,
+    services: &[ServiceSummary],
+    now: u64,
+    style: Style,
+) -> Vec<Line> {
     let name = path.link.clone().unwrap_or_else(|| "no interface".to_owned());
-    let of_it = beside
+    let of_it = services
         .iter()
-        .find(|beside| Some(&beside.link) == path.link.as_ref());
+        .find(|service| Some(&service.link) == path.link.as_ref());
     let kind = tunnel
         .and_then(|tunnel| tunnel.user_type.as_ref())
         .map_or_else(String::new, |kind| format!("  {kind}"));
-    let words = of_it.map_or_else(String::new, |beside| format!("  {}", output::tame(&beside.words)));
+    let words = of_it.map_or_else(String::new, |service| {
+        format!("  {}", output::tame(&service.words))
+    });
     let title = vec![
         span(name, Tone::Strong),
         span(format!("{kind}{words}"), Tone::Plain),

@@ -17,7 +17,7 @@ use super::{
     name::{self, Name},
     operator::{self, Operator, soon},
     output,
-    picture::{Beside, Line, Style, Tone, lines, span},
+    picture::{Line, ServiceSummary, Style, Tone, lines, span},
 };
 use crate::version;
 
@@ -190,13 +190,13 @@ impl Shown {
             let table = self.table();
             return table.lines().map(|line| vec![span(line, Tone::Plain)]).collect();
         };
-        let beside: Vec<Beside> = self.seen.services.iter().filter_map(beside).collect();
-        lines(&picture, status, &beside, style)
+        let services: Vec<ServiceSummary> = self.seen.services.iter().filter_map(summary).collect();
+        lines(&picture, status, &services, style)
     }
 }
 
 /// Where a service is connected, and what the ledger says of it.
-fn beside(service: &Service) -> Option<Beside> {
+fn summary(service: &Service) -> Option<ServiceSummary> {
     let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty() && text != NONE);
     let metro = known(&service.metro).map_or_else(String::new, |metro| format!(" ({metro})"));
     let device = known(&service.current_device).map(|device| format!("at {device}{metro}"));
@@ -213,7 +213,7 @@ fn beside(service: &Service) -> Option<Beside> {
         .into_iter()
         .flatten()
         .collect();
-    Some(Beside {
+    Some(ServiceSummary {
         link: service.tunnel_name.clone()?,
         words: words.join(", "),
     })

@@ -28,6 +28,8 @@ use super::{
 
 /// From one look to the next, at most: ages grow.
 const TICK: Duration = Duration::from_secs(1);
+/// Columns that what a line did not have room for is further in.
+const FURTHER_IN: usize = 2;
 /// Lines of what happened last, below the picture.
 const HAPPENED: u16 = 6;
 
@@ -100,7 +102,10 @@ fn keys() -> UnboundedReceiver<KeyEvent> {
 
 /// What happened last, the newest first; nothing where the daemon keeps none.
 async fn happened(client: &Client) -> Vec<String> {
-    let page: Result<JournalPage, _> = client.read(&format!("/v3/journal?limit={HAPPENED}")).await;
+    // Measurements come each minute, and would be all that is seen of a quiet host.
+    let page: Result<JournalPage, _> = client
+        .read(&format!("/v3/journal?level=info&limit={HAPPENED}"))
+        .await;
     let entries = page.map(|page| page.entries).unwrap_or_default();
     let told = |entry: &serde_json::Value| {
         let when = output::date(entry["unix_ms"].as_u64()? / 1000);
@@ -172,14 +177,19 @@ impl Screen {
             let said = span(format!("stale: {why}"), Tone::Attention);
             frame.render_widget(Text::from(row(&vec![said])), top);
         }
+        let lines: Vec<Line> = self
+            .lines
+            .iter()
+            .flat_map(|line| wrapped(line, middle.width.into()))
+            .collect();
         self.height = usize::from(middle.height);
-        self.scrolled = self.scrolled.min(self.lines.len().saturating_sub(self.height));
-        let seen = self.lines.iter().skip(self.scrolled).take(self.height);
+        self.scrolled = self.scrolled.min(lines.len().saturating_sub(self.height));
+        let seen = lines.iter().skip(self.scrolled).take(self.height);
         frame.render_widget(Paragraph::new(seen.map(row).collect::<Vec<_>>()), middle);
         let events: Vec<Row<'_>> = self.happened.iter().map(|line| Row::raw(line.as_str())).collect();
         let block = Block::default().borders(Borders::TOP).title("what happened");
         frame.render_widget(Paragraph::new(events).block(block), bottom);
-        let below = self.lines.len().saturating_sub(self.scrolled + self.height);
+        let below = lines.len().saturating_sub(self.scrolled + self.height);
         let more = if below > 0 {
             format!("  {below} more lines below")
         } else {
@@ -188,6 +198,35 @@ impl Screen {
         let help = format!("q quits, arrows and PgUp/PgDn scroll{more}");
         frame.render_widget(Text::styled(help, look_of(Tone::Quiet)), last);
     }
+}
+
+/// A line in as many as it takes, each after the first one further in; broken between words, where a word has room.
+fn wrapped(line: &Line, width: usize) -> Vec<Line> {
+    let letters = |line: &Line| line.iter().map(|span| span.text.chars().count()).sum::<usize>();
+    let first = line.first().map_or("", |span| span.text.as_str());
+    let indent = " ".repeat((first.len() - first.trim_start().len() + FURTHER_IN).min(width / 2));
+    let (mut done, mut last) = (Vec::new(), Line::new());
+    for piece in line {
+        for word in piece.text.split_inclusive(' ') {
+            let mut rest = word;
+            while letters(&last) + rest.trim_end().chars().count() > width {
+                let is_begun = letters(&last) > indent.len();
+                let room = width.saturating_sub(letters(&last)).max(1);
+                if !is_begun {
+                    let end = rest.char_indices().nth(room).map_or(rest.len(), |(at, _)| at);
+                    last.push(span(&rest[..end], piece.tone));
+                    rest = &rest[end..];
+                }
+                done.push(std::mem::replace(
+                    &mut last,
+                    vec![span(indent.clone(), Tone::Plain)],
+                ));
+            }
+            last.push(span(rest, piece.tone));
+        }
+    }
+    done.push(last);
+    done
 }
 
 fn row(line: &Line) -> Row<'_> {
@@ -257,6 +296,38 @@ mod tests {
             rows[23],
             "q quits, arrows and PgUp/PgDn scroll  24 more lines below"
         );
+    }
+
+    #[test]
+    fn what_a_narrow_terminal_has_no_room_for_goes_on_in_the_next_line_and_nothing_is_cut() {
+        let text = "  x session the device was asked for its session 17 times and has never said a word of it, see `warren doctor`";
+        let line = vec![span(&text[..12], Tone::Bad), span(&text[12..], Tone::Plain)];
+        let mut screen = Screen {
+            lines: vec![line.clone()],
+            ..screen(0)
+        };
+        let rows = drawn(&mut screen, 80, 24);
+        assert_eq!(
+            rows[..2],
+            [
+                "  x session the device was asked for its session 17 times and has never said a",
+                "    word of it, see `warren doctor`"
+            ]
+        );
+        for width in 1..150 {
+            let lines = wrapped(&line, width);
+            let text_of = |line: &Line| line.iter().map(|span| span.text.as_str()).collect::<String>();
+            let words: String = lines.iter().map(text_of).collect();
+            let letters = |text: &str| text.replace(' ', "");
+            assert_eq!(letters(&words), letters(text), "{width}");
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| text_of(line).trim_end().chars().count() <= width),
+                "{width}: {lines:?}"
+            );
+        }
+        assert_eq!(wrapped(&Line::new(), 80), [Line::new()]);
     }
 
     #[test]

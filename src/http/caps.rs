@@ -77,13 +77,7 @@ fn reply(snapshot: &Snapshot) -> CapsReply {
 
 fn one(device: &str, standing: &CapStanding) -> CapReply {
     CapReply {
-        device: device.to_owned(),
-        cap: standing.cap.clone(),
-        limit: standing.limit,
-        used: standing.used,
-        until_unix: standing.until,
-        exempt: standing.exempt,
-        held_to: standing.held_to.and_then(held_to),
+        standing: how_it_stands(device, standing),
         owner: standing.owner.map(|owner| owner.to_string()),
         tunnels: standing.tunnels.iter().map(ToString::to_string).collect(),
     }
@@ -92,7 +86,11 @@ fn one(device: &str, standing: &CapStanding) -> CapReply {
 /// The cap that a tunnel has a share in.
 pub(super) fn of_tunnel(snapshot: &Snapshot, tunnel: TunnelId) -> Option<TunnelCap> {
     let (device, standing) = snapshot.caps.of(&tunnel)?;
-    Some(TunnelCap {
+    Some(how_it_stands(device, standing))
+}
+
+fn how_it_stands(device: &str, standing: &CapStanding) -> TunnelCap {
+    TunnelCap {
         device: device.to_owned(),
         cap: standing.cap.clone(),
         limit: standing.limit,
@@ -100,7 +98,7 @@ pub(super) fn of_tunnel(snapshot: &Snapshot, tunnel: TunnelId) -> Option<TunnelC
         until_unix: standing.until,
         exempt: standing.exempt,
         held_to: standing.held_to.and_then(held_to),
-    })
+    }
 }
 
 /// Nothing for one that is held to nothing.
@@ -185,17 +183,16 @@ mod tests {
         .await;
         let told: CapsReply = served.client.read("/v3/caps").await.unwrap();
         assert_eq!(told.source, "local");
-        assert_eq!(
-            told.caps[0].held_to,
-            Some(HeldTo {
-                up: Some(0),
-                down: Some(0)
-            })
-        );
-        assert_eq!(
-            (told.caps[0].used, told.caps[0].limit),
-            (5_000_100, Some(5_000_000))
-        );
+        let standing = &told.caps[0].standing;
+        let nothing = HeldTo {
+            up: Some(0),
+            down: Some(0),
+        };
+        assert_eq!(standing.held_to, Some(nothing));
+        assert_eq!((standing.used, standing.limit), (5_000_100, Some(5_000_000)));
+        let (_, written) = ask(&served, "GET /v3/caps", "");
+        let one = r#"{"device":"me","cap":"5MB","limit":5000000,"used":5000100,"until_unix":null,"exempt":false,"held_to":{"up":0,"down":0},"owner":null,"tunnels":[]}"#;
+        assert!(written.contains(one), "{written}");
     }
 
     #[test]

@@ -10,7 +10,12 @@ use axum::{
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use warren_actors::Clock;
 use warren_api::v3::{JOURNAL_DEFAULT, JOURNAL_HIGHEST, JournalPage, JournalQuery, MissingEntries, SCHEMA};
-use warren_state::{Position, journal::JournalEntry, stream::Filter};
+use warren_state::{
+    Position,
+    event::{Event, Level},
+    journal::JournalEntry,
+    stream::Filter,
+};
 use warren_store::journal::{Journal, ReadError, ReadLimit};
 
 use super::{Api, error, json, streams::asked, v3};
@@ -24,6 +29,7 @@ static WALKS: Semaphore = Semaphore::const_new(1);
 struct Wanted {
     since: Option<Since>,
     filter: Filter,
+    level: Level,
     limit: usize,
 }
 
@@ -67,7 +73,7 @@ fn newest(journal: &Journal, wanted: &Wanted) -> JournalPage {
     // What came since is told to whoever goes on from there.
     let is_before = |entry: &JournalEntry| entry.place() <= next.into();
     let entries = journal.latest(wanted.limit, |entry| {
-        is_before(entry) && wanted.filter.wants_event(&entry.event)
+        is_before(entry) && wanted.wants(&entry.event)
     });
     JournalPage {
         schema: SCHEMA,
@@ -94,7 +100,7 @@ fn onward(journal: &Journal, wanted: &Wanted, from: Position) -> Result<JournalP
         };
         match journal.read(at, most) {
             Ok(page) => {
-                let wanted = |entry: &JournalEntry| wanted.filter.wants_event(&entry.event);
+                let wanted = |entry: &JournalEntry| wanted.wants(&entry.event);
                 found.extend(page.entries.into_iter().filter(wanted));
                 (at, more) = (page.next, page.more);
             }
@@ -133,9 +139,22 @@ impl Wanted {
         Ok(Self {
             since: asked.since.as_deref().map(|text| since(text, now)).transpose()?,
             filter: asked::filter(asked.topics.as_deref(), asked.tunnel.as_deref(), api)?,
+            level: asked.level.as_deref().map_or(Ok(Level::Debug), level)?,
             limit: limit.transpose()?.unwrap_or(JOURNAL_DEFAULT),
         })
     }
+
+    fn wants(&self, event: &Event) -> bool {
+        event.level() >= self.level && self.filter.wants_event(event)
+    }
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    let found = Level::ALL.into_iter().find(|level| level.name() == text);
+    found.ok_or_else(|| {
+        let text: String = text.chars().take(100).collect();
+        format!("level is debug, info, warn or error, and not {text:?}")
+    })
 }
 
 /// A span may have a minus before it: this long ago.
@@ -158,7 +177,7 @@ fn since(text: &str, now_unix_ms: u64) -> Result<Since, String> {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use warren_state::{Epoch, Sequence, TunnelId, event::Event};
+    use warren_state::{Epoch, Sequence, TunnelId};
 
     use super::*;
     use crate::http::testing::{FakeDaemon, Kept, Served, key, serve};
@@ -237,6 +256,13 @@ mod tests {
         assert_eq!(places(&of_one), [(2, 6), (3, 6)]);
         let switched = read(&served, "topics=switch&since=2003&limit=4").await;
         assert_eq!(places(&switched), [(2, 3), (2, 4), (2, 5), (3, 1)]);
+        let told = read(&served, "level=info&limit=3").await;
+        assert_eq!(places(&told), [(3, 4), (3, 5), (3, 6)]);
+        let grave = [
+            read(&served, "level=warn").await,
+            read(&served, "level=error&since=1000").await,
+        ];
+        assert!(grave.iter().all(|page| page.entries.is_empty()), "{grave:?}");
         let past = read(&served, "since=-1h").await;
         assert_eq!(places(&past), []);
     }
@@ -252,6 +278,7 @@ mod tests {
             ("limit=0", "limit is a number from 1 to 5000"),
             ("since=yesterday", "since is a position"),
             ("topics=weather", "is not a topic"),
+            ("level=loud", "level is debug, info, warn or error"),
             ("tunnel=nobody", "tunnel is the account"),
             (&format!("since={elsewhere}"), "is not a position in this journal"),
             ("colour=red", "unknown field"),

@@ -271,9 +271,9 @@ async fn follow_authority(env: &Arc<Env>) -> Result<(), ActorProcessingErr> {
         directory: settings.file.with_extension("owed"),
         source: format!("{}.{}", env.node, env.epoch),
         seed: env.settings.seed ^ env.epoch.0,
-        say: Arc::new(move |device, word| {
+        say: Arc::new(move |device, snapshot| {
             if let Some(env) = shared.upgrade() {
-                env.caps.hear(device, word);
+                env.caps.hear(device, snapshot);
                 env.mailboxes.send(HolderMessage::Woken);
             }
         }),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use warren_metering::cap::remote::Tally;
+use warren_metering::cap::remote::UsageCounters;
 use warren_store::{
     StoreError,
     key_value::{Entry, KeyValueStore},
@@ -10,7 +10,7 @@ use warren_store::{
 
 /// There since something was kept the first time.
 const BEGUN: &[u8] = b"begun";
-const TALLY: &[u8] = b"owed/";
+const OWED: &[u8] = b"owed/";
 
 /// What an authority is owed, on disk.
 #[derive(Debug)]
@@ -18,26 +18,26 @@ pub(super) struct Kept(KeyValueStore);
 
 impl Kept {
     /// Opens it. Gives what was kept; nothing at all where nothing ever was.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Option<Vec<Tally>>), StoreError> {
+    pub(super) fn open(directory: &Path) -> Result<(Self, Option<Vec<UsageCounters>>), StoreError> {
         let (key_values, aside) = KeyValueStore::open(directory)?;
         if let Some(aside) = aside {
             tracing::warn!(path = %aside.path.display(), reason = aside.reason, "what is still to be reported to an authority was recovered from a damaged store");
         }
         let all = key_values.all()?;
         let has_begun = all.iter().any(|(key, _)| key == BEGUN);
-        let owed = all.iter().filter(|(key, _)| key.starts_with(TALLY));
+        let owed = all.iter().filter(|(key, _)| key.starts_with(OWED));
         let owed = owed.filter_map(|(_, value)| serde_json::from_slice(value).ok());
         let kept = has_begun.then(|| owed.collect());
         Ok((Self(key_values), kept))
     }
 
     /// When this returns, it survives a power cut.
-    pub(super) fn keep(&self, tallies: &[Tally]) -> Result<(), StoreError> {
-        let values: Vec<(Vec<u8>, Vec<u8>)> = tallies
+    pub(super) fn keep(&self, counters: &[UsageCounters]) -> Result<(), StoreError> {
+        let values: Vec<(Vec<u8>, Vec<u8>)> = counters
             .iter()
-            .filter_map(|tally| {
-                let key = [TALLY, tally.device.as_str().as_bytes()].concat();
-                Some((key, serde_json::to_vec(tally).ok()?))
+            .filter_map(|counters| {
+                let key = [OWED, counters.device.as_str().as_bytes()].concat();
+                Some((key, serde_json::to_vec(counters).ok()?))
             })
             .collect();
         let values = values

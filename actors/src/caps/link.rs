@@ -8,8 +8,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use warren_metering::cap::{
-    DeviceId, UnixSeconds, Word,
-    remote::{Batch, Effect, Failure, Input, Remote, Reported, Settings, Status, Tally, Used},
+    CapSnapshot, DeviceId, UnixSeconds,
+    remote::{Batch, Effect, Failure, Input, Remote, Reported, Settings, Status, UsageCounters, Used},
 };
 use warren_state::random::SplitMix64;
 use warren_store::StoreError;
@@ -33,7 +33,7 @@ pub struct LinkSettings {
     /// For jitter.
     pub seed: u64,
     /// What is done when it has said how one stands.
-    pub say: Arc<dyn Fn(DeviceId, Word) + Send + Sync>,
+    pub say: Arc<dyn Fn(DeviceId, CapSnapshot) + Send + Sync>,
 }
 
 /// Reports to an authority and asks it. Ends when it is dropped, without a last report.
@@ -51,7 +51,7 @@ enum Message {
 
 /// What has to be done one after the other.
 enum Job {
-    Keep(Vec<Tally>),
+    Keep(Vec<UsageCounters>),
     Report(Batch),
     Stopped(Vec<oneshot::Sender<()>>),
 }
@@ -62,7 +62,7 @@ struct Shell {
     clock: Clock,
     random: SplitMix64,
     authority: Arc<dyn Authority>,
-    say: Arc<dyn Fn(DeviceId, Word) + Send + Sync>,
+    say: Arc<dyn Fn(DeviceId, CapSnapshot) + Send + Sync>,
     inbox: mpsc::WeakUnboundedSender<Message>,
     jobs: mpsc::UnboundedSender<Job>,
     stops: Vec<oneshot::Sender<()>>,
@@ -77,7 +77,7 @@ impl Link {
     pub async fn start(settings: LinkSettings) -> Result<Self, StoreError> {
         let directory = settings.directory.clone();
         let opened = spawn_blocking(move || Kept::open(&directory)).await;
-        let (kept, tallies) = opened.map_err(|error| StoreError::Database {
+        let (kept, counters) = opened.map_err(|error| StoreError::Database {
             path: settings.directory.clone(),
             reason: error.to_string(),
         })??;
@@ -86,7 +86,7 @@ impl Link {
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (status, shown) = watch::channel(Status::default());
         let shell = Shell {
-            remote: Remote::new(settings.settings, settings.source, tallies, clock.now()),
+            remote: Remote::new(settings.settings, settings.source, counters, clock.now()),
             clock,
             random: SplitMix64::new(settings.seed),
             authority: settings.authority.clone(),
@@ -163,13 +163,13 @@ impl Shell {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Keep(tallies) => self.job(Job::Keep(tallies)),
+            Effect::Keep(counters) => self.job(Job::Keep(counters)),
             Effect::Report(batch) => self.job(Job::Report(batch)),
             Effect::Stopped => {
                 let stops = std::mem::take(&mut self.stops);
                 self.job(Job::Stopped(stops));
             }
-            Effect::Say(device, word) => (self.say)(device, word),
+            Effect::Say(device, snapshot) => (self.say)(device, snapshot),
             Effect::Sync(device, sources) => {
                 let (authority, inbox) = (self.authority.clone(), self.inbox.clone());
                 tokio::spawn(async move {
@@ -195,9 +195,9 @@ async fn work(
     let mut problem = None;
     while let Some(job) = jobs.recv().await {
         match job {
-            Job::Keep(tallies) => {
+            Job::Keep(counters) => {
                 let kept = kept.clone();
-                let done = spawn_blocking(move || kept.keep(&tallies)).await;
+                let done = spawn_blocking(move || kept.keep(&counters)).await;
                 problem = match done {
                     Ok(Ok(())) => None,
                     Ok(Err(error)) => Some(crate::errors::chain(&error)),

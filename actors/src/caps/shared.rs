@@ -9,7 +9,7 @@ use std::{
 };
 
 use warren_metering::cap::{
-    Authority, Calendar, Cap, CapBook, CappedTunnel, DeviceId, Looked, Policy, UnixSeconds, Word,
+    Authority, Calendar, Cap, CapBook, CapSnapshot, CappedTunnel, DeviceId, Looked, Policy, UnixSeconds,
     remote::Used,
 };
 
@@ -63,8 +63,8 @@ impl Caps {
     }
 
     /// What an authority elsewhere says.
-    pub(crate) fn hear(&self, device: DeviceId, word: Word) {
-        lock(&self.book).hear(device, word, self.calendar(), now());
+    pub(crate) fn hear(&self, device: DeviceId, snapshot: CapSnapshot) {
+        lock(&self.book).hear(device, snapshot, self.calendar(), now());
     }
 
     /// What was counted of each: it only grows.

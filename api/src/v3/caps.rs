@@ -20,31 +20,20 @@ pub struct CapsReply {
     pub caps: Vec<CapReply>,
 }
 
-/// A cap.
+/// A cap, and whose it is.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
 pub struct CapReply {
-    /// Whom it is for: the key of an owner, an account or an address, as `device_id` in `[caps]` has it.
-    pub device: String,
-    /// The cap, as people write it (`500GB/month`); none where nothing is known yet.
-    pub cap: Option<String>,
-    /// Octets that may be used, both ways together; none is any number.
-    pub limit: Option<u64>,
-    /// Octets that are used in the window.
-    pub used: u64,
-    /// When the window ends, in seconds since 1970.
-    pub until_unix: Option<i64>,
-    /// Whether it is named as one without a cap.
-    pub exempt: bool,
-    /// What its tunnels are held to; none where they are not.
-    pub held_to: Option<HeldTo>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: TunnelCap,
     /// The key that pays, where it is known.
     pub owner: Option<String>,
     /// Its tunnels.
     pub tunnels: Vec<String>,
 }
 
-/// The cap that a tunnel has a share in.
-#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+/// How a cap stands: each of its tunnels has a share in it.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Eq, Debug, Default)]
 pub struct TunnelCap {
     /// Whom it is for: the key of an owner, an account or an address, as `device_id` in `[caps]` has it.
     pub device: String,

@@ -21,6 +21,8 @@ pub struct JournalQuery {
     pub topics: Option<String>,
     /// Only what is about this tunnel: an account, or the name of a link that is in use.
     pub tunnel: Option<String>,
+    /// Only what is of this level or above: `debug` (all of it, where nothing is said), `info`, `warn`, `error`.
+    pub level: Option<String>,
     /// How many at most: 1 to 5000, by default 200.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 5000, default = 200)]
     pub limit: Option<String>,

@@ -10,7 +10,7 @@ use super::{Tunnel, TunnelCap};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PictureQuery {
-    /// Only the way of this tunnel: an account, or an interface's name. Without it the first 100.
+    /// Only the way of this tunnel: an account, or an interface's name. Without it 100 of them: those that are not as they should be first.
     pub tunnel: Option<String>,
 }
 

@@ -52,6 +52,15 @@ pub trait LinkMaker: Send + Sync + 'static {
         Ok(BTreeMap::new())
     }
 
+    /// What the host has sent over links whose own counters have more than that, as what a rate forbids: packets and bytes. The shared
+    /// code asks after it has read those, so that nothing that is told falls.
+    ///
+    /// # Errors
+    /// When it is not known right now.
+    async fn sent(&self) -> Result<BTreeMap<LinkName, (u64, u64)>, Fault> {
+        Ok(BTreeMap::new())
+    }
+
     /// Whether the mark must carry the endpoints and the TTL, because the kernel does not know them (TUN devices).
     fn alias_carries_endpoints(&self) -> bool;
 }

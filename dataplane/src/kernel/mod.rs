@@ -33,8 +33,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
-    Capabilities, Fault, FaultClass, GroupFlow, Incarnation, LinkSpec, Observed, PlannedStep, Reading,
-    RemovalReport, Rule, StepOutcome, TunnelId,
+    Capabilities, Fault, FaultClass, GroupFlow, Incarnation, LinkName, LinkSpec, Observed, PlannedStep,
+    Reading, RemovalReport, Rule, StepOutcome, TunnelId,
 };
 
 pub(crate) use fault::{fault, refused};
@@ -238,10 +238,19 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
 
     async fn counters(&self, scope: Scope) -> Result<Vec<Reading>, Fault> {
         let core = self.core.clone();
-        self.core
+        let counted = self
+            .core
             .pool
             .run(async move |netlink| observe::counters(netlink, &core.directory, &scope).await)
-            .await?
+            .await??;
+        let sent = self.core.maker.sent().await?;
+        let carried = |(link, mut reading): (LinkName, Reading)| {
+            if let Some((packets, bytes)) = sent.get(&link) {
+                (reading.carried.tx_packets, reading.carried.tx_bytes) = (*packets, *bytes);
+            }
+            reading
+        };
+        Ok(counted.into_iter().map(carried).collect())
     }
 
     async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {

@@ -274,19 +274,21 @@ async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>
         .collect())
 }
 
-/// What the tunnels of ours have carried, of all by one dump.
+/// What the links of our tunnels have counted, of all by one dump.
 pub async fn counters(
     netlink: &mut Netlink,
     directory: &Directory,
     scope: &Scope,
-) -> Result<Vec<Reading>, Fault> {
+) -> Result<Vec<(LinkName, Reading)>, Fault> {
     let read = match scope {
         Scope::All => netlink.dump(requests::links_with_counters(), Link::decode).await,
         Scope::Tunnel { tunnel, .. } => with_counters(netlink, directory, *tunnel).await,
     };
     let links = read.map_err(|refusal| refused("read counters", &refusal))?;
     let links = links.iter().filter(|link| !link.is_ifb());
-    Ok(links.filter_map(Link::reading).collect())
+    Ok(links
+        .filter_map(|link| Some((link.name.clone(), link.reading()?)))
+        .collect())
 }
 
 async fn with_counters(

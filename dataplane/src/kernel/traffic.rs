@@ -152,7 +152,11 @@ pub fn put_bucket(index: u32, rate: u64, mtu: u32) -> Request {
         let burst = (rate / 50).clamp(packets, 4 << 20);
         (rate, u32::try_from(burst).unwrap_or(u32::MAX))
     };
-    let waiting = u32::try_from((rate / 20).clamp(16 << 10, 16 << 20)).unwrap_or(u32::MAX);
+    // A twentieth of a second's worth, and at a slow rate up to a quarter: what came in together is one packet until here.
+    let waiting = (rate / 20)
+        .max((rate / 4).min(64 << 10))
+        .clamp(16 << 10, 16 << 20);
+    let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
     let mut parms = Vec::with_capacity(36);
     parms.extend([0, TC_LINKLAYER_ETHERNET, 0, 0, 0, 0, 0, 0]);
     parms.extend(u32::try_from(rate).unwrap_or(u32::MAX).to_ne_bytes());

@@ -1,6 +1,7 @@
 //! The backend in memory: a model kernel with a virtual clock and a fault script, for tests and dry runs.
 
 mod script;
+mod shapers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +13,12 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Backend, Capabilities, CounterRun, Fault, FaultClass, GroupFlow, LinkName, Monotonic, Observed,
-    PlannedStep, Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
+    Action, Backend, Capabilities, CounterRun, Direction, Fault, FaultClass, GroupFlow, LinkName, Monotonic,
+    Observed, Part, PlannedStep, Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model,
+    outcome::Feature,
 };
 
+use self::shapers::Shapers;
 pub use script::{FaultScript, InjectedFault};
 
 use crate::{
@@ -46,6 +49,7 @@ struct World {
     /// By the number of the link.
     counters: BTreeMap<u32, Traffic>,
     groups: BTreeMap<GroupFlow, u64>,
+    shapers: Shapers,
     underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
 }
@@ -76,6 +80,7 @@ impl Simulated {
             now: Monotonic::ZERO,
             counters: BTreeMap::new(),
             groups: BTreeMap::new(),
+            shapers: Shapers::new(),
             underlay_mtu: Some(1500),
             subscribers: Vec::new(),
         };
@@ -141,6 +146,50 @@ impl Simulated {
             let carried = world.counters.entry(link).or_default();
             *carried = carried.plus(more);
         }
+    }
+
+    /// This many packets of this many octets each come to every link of the tunnel, one way, at this moment of the virtual clock. Those
+    /// that its rate lets through are carried, and told; the others are dropped, and counted.
+    pub fn offer(&self, tunnel: TunnelId, way: Direction, packets: u64, octets: u64) -> u64 {
+        let mut world = self.world();
+        world.shape(tunnel);
+        let now = world.now;
+        let links: Vec<u32> = world.model.runs_of(tunnel).map(|(_, run)| run.part).collect();
+        let mut passed = 0;
+        for link in links {
+            let through = world.shapers.pass(link, way, packets, octets, now);
+            let (octets, none) = (through * octets, Traffic::default());
+            let more = match way {
+                Direction::In => Traffic {
+                    rx_bytes: octets,
+                    rx_packets: through,
+                    ..none
+                },
+                Direction::Out => Traffic {
+                    tx_bytes: octets,
+                    tx_packets: through,
+                    ..none
+                },
+            };
+            let carried = world.counters.entry(link).or_default();
+            *carried = carried.plus(more);
+            passed += through;
+        }
+        passed
+    }
+
+    /// Packets of the tunnel that its rate did not let through.
+    #[must_use]
+    pub fn dropped(&self, tunnel: TunnelId, way: Direction) -> u64 {
+        let world = self.world();
+        let links = world.model.runs_of(tunnel);
+        links.map(|(_, run)| world.shapers.dropped(run.part, way)).sum()
+    }
+
+    /// The virtual clock.
+    #[must_use]
+    pub fn now(&self) -> Monotonic {
+        self.world().now
     }
 
     /// This many more packets of a group pass, where there is a link for them.
@@ -241,6 +290,16 @@ impl Simulated {
 }
 
 impl World {
+    /// Brings the tunnel's rates to what holds its links.
+    fn shape(&mut self, tunnel: TunnelId) {
+        let links: BTreeSet<u32> = self.model.runs_of(tunnel).map(|(_, run)| run.part).collect();
+        for interface in self.model.links().values() {
+            if links.contains(&interface.index) {
+                self.shapers.set(interface.index, interface.rate, self.now);
+            }
+        }
+    }
+
     fn tell(&mut self, notice: Notice) {
         // A subscriber that only the world holds has gone away.
         self.subscribers
@@ -298,6 +357,9 @@ impl Dataplane for Simulated {
             let Some(outcome) = taken else {
                 return std::future::pending().await;
             };
+            if matches!(step.action, Action::Part(_, Part::Rate(_))) {
+                self.world().shape(step.tunnel);
+            }
             if outcome.stops(&step) {
                 failed.insert(step.tunnel);
             }

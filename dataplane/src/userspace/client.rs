@@ -287,6 +287,7 @@ fn unpack(response: Response) -> Result<Response, Rejection> {
         | Response::Done
         | Response::Tunnels(_)
         | Response::Rates(_)
+        | Response::Sent(_)
         | Response::Counters(_)) => Ok(answer),
     }
 }

@@ -161,6 +161,7 @@ impl Shared {
             }
             Request::Shape { name, rate } => tunnels.shape(&name, rate).map(|()| Response::Done),
             Request::Rates => Ok(Response::Rates(tunnels.rates())),
+            Request::Sent => Ok(Response::Sent(tunnels.sent())),
             Request::List => Ok(Response::Tunnels(tunnels.list())),
             Request::Counters => Ok(Response::Counters(tunnels.counters())),
             Request::Shutdown => return (Response::Done, Then::End),

@@ -125,6 +125,10 @@ pub struct Traffic {
     pub tx: Flow,
     /// Dropped on the way, either way.
     pub drops: Drops,
+    /// Read of the device, but for what its rate forbids; the device counts both.
+    pub admitted: Flow,
+    /// Read of the device and forbidden by its rate.
+    pub forbidden: Flow,
 }
 
 /// One direction.

@@ -217,6 +217,19 @@ impl LinkMaker for UserspaceLinks {
         }
     }
 
+    async fn sent(&self) -> Result<BTreeMap<LinkName, (u64, u64)>, Fault> {
+        match self
+            .ask(&Request::Sent, WithoutForwarder::Fine, "read what was sent")
+            .await
+        {
+            Ok(Some(Response::Sent(sent))) => Ok(sent),
+            Ok(None) => Ok(BTreeMap::new()),
+            Ok(Some(other)) => Err(unexpected("read what was sent", &other)),
+            Err(fault) if is_of_an_earlier_release(&fault) => Ok(BTreeMap::new()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     fn alias_carries_endpoints(&self) -> bool {
         true
     }

@@ -8,7 +8,7 @@
 //! don't-fragment as in the inner packet. What the underlay does not take in one piece is cut where the inner packet allows
 //! it, and answered with "fragmentation needed" where it does not. Only IPv4 underlays; one tunnel per pair of outer addresses.
 
-mod bucket;
+pub(crate) mod bucket;
 mod client;
 mod coalesce;
 mod control;

@@ -52,6 +52,9 @@ pub enum Request {
     },
     /// Asks for the rates of the tunnels that are held to one. A forwarder of an earlier release refuses it.
     Rates,
+    /// Asks for what the host has sent over tunnels whose devices have counted more than that. A forwarder of an earlier release
+    /// refuses it.
+    Sent,
     /// Asks for all tunnels.
     List,
     /// Asks for the counters of all tunnels.
@@ -79,6 +82,8 @@ pub enum Response {
     Tunnels(Vec<LinkSpec>),
     /// What links are held to.
     Rates(BTreeMap<LinkName, Rate>),
+    /// What links have let through: packets and bytes.
+    Sent(BTreeMap<LinkName, (u64, u64)>),
     /// What links carried, and what was dropped.
     Counters(CounterReport),
     /// It is not so, and why.

@@ -144,8 +144,16 @@ impl Transmitter<'_> {
                 return Link::Held(wait);
             }
             match (&tunnel.tun).read(&mut self.arena[self.used..]) {
-                Ok(_) if verdict == Leave::Drop => tunnel.traffic.drops.add(DropReason::Throttled, 1),
-                Ok(length) => self.take(tunnel, length),
+                Ok(length) if verdict == Leave::Drop => {
+                    tunnel.traffic.drops.add(DropReason::Throttled, 1);
+                    let octets = length.saturating_sub(HEADER_LEN);
+                    tunnel.traffic.forbidden.add(1, octets as u64);
+                }
+                Ok(length) => {
+                    let octets = length.saturating_sub(HEADER_LEN);
+                    tunnel.traffic.admitted.add(1, octets as u64);
+                    self.take(tunnel, length);
+                }
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Link::Idle,
                     Some(libc::EINTR) => {}

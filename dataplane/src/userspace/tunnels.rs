@@ -314,6 +314,18 @@ impl Tunnels {
         Ok(())
     }
 
+    /// What the host has sent over tunnels that were blocked at any time: packets and bytes, as their devices count.
+    pub fn sent(&self) -> BTreeMap<LinkName, (u64, u64)> {
+        let table = self.read();
+        let blocked = table
+            .by_name
+            .values()
+            .filter(|tunnel| tunnel.traffic.forbidden.read().0 > 0);
+        blocked
+            .map(|tunnel| (tunnel.name.clone(), tunnel.traffic.admitted.read()))
+            .collect()
+    }
+
     /// The tunnels that are held to a rate.
     pub fn rates(&self) -> BTreeMap<LinkName, Rate> {
         let table = self.read();

@@ -2,16 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, UdpSocket},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use warren_state::{Direction, GroupFlow};
 
-use crate::world::*;
+use crate::{packets::*, world::*};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 2);
@@ -98,15 +97,6 @@ async fn await_counts(world: &World, flows: &[GroupFlow], expected: &[u64]) {
     }
 }
 
-/// Peers are played by this very host.
-fn accept_from_anywhere(world: &World) {
-    if world.simulated().is_none() {
-        for of in ["all", "lo", "default"] {
-            fs::write(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter"), "0").unwrap();
-        }
-    }
-}
-
 /// This many packets pass over the link of the tunnel, whose number is also in its addresses.
 fn pass(world: &World, flow: GroupFlow, packets: u64) {
     if let Some(simulated) = world.simulated() {
@@ -115,7 +105,7 @@ fn pass(world: &World, flow: GroupFlow, packets: u64) {
     let n = flow.tunnel.0.0[0] - 1;
     for _ in 0..packets {
         match flow.direction {
-            Direction::In => arrive(n, flow.group),
+            Direction::In => come(n, flow.group),
             Direction::Out => leave(n, flow.group),
         }
     }
@@ -131,33 +121,12 @@ fn leave(n: u8, group: Ipv4Addr) {
 }
 
 /// A packet of the group comes from the tunnel's far end.
-fn arrive(n: u8, group: Ipv4Addr) {
+fn come(n: u8, group: Ipv4Addr) {
     let inner = datagram(
         17,
         [203, 0, 113, 200].into(),
         group,
         &[0x1b, 0x58, 0x1b, 0x58, 0, 9, 0, 0, b'x'],
     );
-    let gre = [&[0, 0, 8, 0][..], &inner].concat();
-    let outer = datagram(47, spec(n).remote, spec(n).local, &gre);
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).unwrap();
-    socket.set_header_included_v4(true).unwrap();
-    let there = SocketAddr::V4(SocketAddrV4::new(spec(n).local, 0));
-    socket.send_to(&outer, &there.into()).unwrap();
-}
-
-fn datagram(protocol: u8, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(20 + payload.len()).unwrap().to_be_bytes();
-    let mut header = [0; 20];
-    (header[0], header[8], header[9]) = (0x45, 32, protocol);
-    header[2..4].copy_from_slice(&length);
-    header[12..16].copy_from_slice(&from.octets());
-    header[16..20].copy_from_slice(&to.octets());
-    let words = header
-        .chunks(2)
-        .map(|two| u32::from(two[0]) << 8 | u32::from(two[1]));
-    let sum: u32 = words.sum();
-    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
-    header[10..12].copy_from_slice(&sum.to_be_bytes());
-    [&header[..], payload].concat()
+    arrive(n, &inner);
 }

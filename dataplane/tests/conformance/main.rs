@@ -10,6 +10,7 @@ mod links;
 mod mtu;
 mod notices;
 mod ownership;
+mod packets;
 mod rates;
 mod removal;
 mod stages;
@@ -87,6 +88,9 @@ const PROMISES: &[Promise] = promises![
     ALL rates::a_rate_that_somebody_took_away_is_seen_and_put_again,
     ALL rates::a_rate_stays_over_a_restart_and_goes_with_its_tunnel,
     ALL rates::a_rate_of_a_link_that_is_gone_is_gone_and_none_is_done,
+    ALL rates::what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everything,
+    ALL rates::a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted,
+    ALL rates::a_new_rate_gives_nothing_away,
     NETLINK rates::a_queue_of_somebody_else_is_a_conflict_and_stays,
     NETLINK rates::what_is_left_of_a_rate_whose_link_somebody_deleted_is_removed,
     ALL groups::packets_of_groups_are_counted_each_way_and_of_each_tunnel,

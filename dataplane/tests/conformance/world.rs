@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::sched::{CloneFlags, unshare};
@@ -15,7 +15,7 @@ use warren_dataplane::{
     netlink::{self, GreSupport, NetlinkLinks},
     select::Settings,
     simulated::Simulated,
-    userspace::{self, UserspaceLinks, UserspaceSettings},
+    userspace::{self, DropReason, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
     Action, Address, AddressScope, Backend, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
@@ -84,6 +84,7 @@ enum Host {
 pub struct World {
     pub backend: Backend,
     host: Mutex<Host>,
+    begun: Instant,
     dir: tempfile::TempDir,
 }
 
@@ -94,6 +95,7 @@ impl World {
         Self {
             backend,
             host: Mutex::new(host),
+            begun: Instant::now(),
             dir,
         }
     }
@@ -303,6 +305,45 @@ impl World {
         }
     }
 
+    /// Packets of a tunnel that were over its rate, both ways, as this host counts them.
+    pub async fn throttled(&self, n: u8) -> u64 {
+        let userspace = match &*self.host.lock().unwrap() {
+            Host::Userspace(kernel) => Some(kernel.clone()),
+            Host::Simulated(_) | Host::Netlink(_) => None,
+        };
+        let Some(kernel) = userspace else {
+            let beside = format!("wri{}", self.number(n));
+            return [name(n).to_string(), beside]
+                .iter()
+                .map(|link| tc_dropped(link))
+                .sum();
+        };
+        let report = kernel.maker().forwarder_counters().await.unwrap();
+        let of_it = report
+            .tunnels
+            .iter()
+            .filter(|(_, tunnel)| tunnel.remote == spec(n).remote);
+        of_it
+            .filter_map(|(_, tunnel)| tunnel.drops.get(&DropReason::Throttled))
+            .sum()
+    }
+
+    /// How long the host runs: by the wall, or by the clock of the simulation.
+    pub fn clock(&self) -> Duration {
+        match self.simulated() {
+            Some(simulated) => simulated.now().elapsed(),
+            None => self.begun.elapsed(),
+        }
+    }
+
+    /// A moment passes.
+    pub async fn moment(&self) {
+        match self.simulated() {
+            Some(simulated) => simulated.advance(Duration::from_millis(1)),
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+
     /// The names of all links.
     pub fn links(&self) -> Vec<String> {
         match self.simulated() {
@@ -443,6 +484,15 @@ pub fn tc(arguments: &str) {
 pub fn tc_shows(arguments: &str) -> String {
     let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Packets that the first queue on a link has dropped.
+fn tc_dropped(link: &str) -> u64 {
+    let shown = tc_shows(&format!("-s qdisc show dev {link}"));
+    let dropped = shown
+        .split_once("(dropped ")
+        .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+    dropped.unwrap_or_default()
 }
 
 /// What `ip` prints.

@@ -46,7 +46,7 @@ fn of_this_host(site: &mut Site<'_>) -> Result<()> {
         directory.path(),
         "[caps]\nsource = 'local'\n[usage]\ninterval = '1s'\n",
     )?;
-    let host = connected(site, UserType::IBRL)?;
+    let mut host = connected(site, UserType::IBRL)?;
     let operator = Operator::without_pass(site, &host.daemon, "caps")?;
     let owner = host.connection.user.owner.to_string();
     let before = host.fingerprint(site)?;
@@ -70,10 +70,7 @@ fn of_this_host(site: &mut Site<'_>) -> Result<()> {
     ensure!(planned.contains("rate up"), "{planned}");
     drop(transfer);
 
-    until("the window's end lifts it", scaled(PATIENCE * 2), || {
-        let tunnel = only_tunnel(&host.daemon)?;
-        Ok(Ask::holds(!held(&tunnel), || tunnel.to_string()))
-    })?;
+    await_held(&host.daemon, "the window's end lifts it", false)?;
     host.is_still(site, &before)?;
     until("events tell of both", scaled(SOON), || {
         let kinds = throttles(&host.daemon)?;
@@ -81,9 +78,39 @@ fn of_this_host(site: &mut Site<'_>) -> Result<()> {
         let is_clear = kinds.last().is_some_and(|kind| kind == "throttle_clear");
         Ok(Ask::holds(is_set && is_clear, || format!("{kinds:?}")))
     })?;
+    over_a_restart(site, &mut host, &operator, &owner)?;
     host.connection.set_status(&site.network, UserStatus::BANNED)?;
     await_gone(&host.client, &host.daemon, SOON)?;
     proven(&host.daemon.state_directory().join("metering/ledger.jsonl"))
+}
+
+/// What is held stays so over a restart, and is told once; a cap that is taken away lets go.
+fn over_a_restart(site: &mut Site<'_>, host: &mut Connected, operator: &Operator, owner: &str) -> Result<()> {
+    let refused = |arguments: &[&str], why: &str| {
+        let said = operator.warren(arguments)?;
+        ensure!(said.code != 0 && said.err.contains(why), "{arguments:?}: {said}");
+        Ok(())
+    };
+    refused(&["cap", "set", owner, "lots"], "not a cap: \"lots\"")?;
+    types(operator, &["cap", "set", owner, "1KB/month"])?;
+    let transfer = upwards(site, host)?;
+    await_held(&host.daemon, "the next cap holds", true)?;
+    drop(transfer);
+    let told = throttles(&host.daemon)?;
+    host.daemon.terminate()?;
+    host.daemon.resume()?;
+    await_held(&host.daemon, "it is held after a restart", true)?;
+    let now = throttles(&host.daemon)?;
+    ensure!(
+        now == told,
+        "{told:?} were told before the restart, and {now:?} after it"
+    );
+    let one = types(operator, &["cap", "get", owner])?;
+    ensure!(one.contains("1KB/month") && one.contains("/s up"), "{one}");
+    types(operator, &["cap", "clear", owner])?;
+    await_held(&host.daemon, "it is let go with its cap", false)?;
+    refused(&["cap", "clear", owner], "has no cap")?;
+    refused(&["cap", "get", owner], "has no cap")
 }
 
 fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
@@ -115,6 +142,7 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
         address: TEST_ADDRESSES[0],
     };
     let transfer = Transfer::udp(client, device, USED)?;
+    let mut repeated = 0;
     for step in 0..5 {
         more(&transfer, u64::from(USED) * u64::from(seconds) / 5)?;
         told(&authority, &owner)?;
@@ -125,6 +153,7 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
                 daemon.resume()?;
             }
             1 | 3 => {
+                repeated += authority.repeated()?;
                 authority.kill()?;
                 more(&transfer, u64::from(USED))?;
                 authority.resume()?;
@@ -134,6 +163,8 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
     }
     drop(transfer);
     by_its_word(&authority, &daemon, &owner)?;
+    repeated += authority.repeated()?;
+    ensure!(repeated > 0, "no report came again: no answer was lost");
 
     connection.set_status(&site.network, UserStatus::BANNED)?;
     await_gone(&site.client().namespace, &daemon, SOON)?;
@@ -156,16 +187,9 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
 /// A cap that the authority gives holds the tunnel, and when it is lifted there the tunnel is let go.
 fn by_its_word(authority: &Authority, daemon: &Daemon, owner: &str) -> Result<()> {
     authority.cap(&["set", owner, "1MB/month"])?;
-    until("the authority's cap holds", scaled(PATIENCE), || {
-        let tunnel = only_tunnel(daemon)?;
-        Ok(Ask::holds(held(&tunnel), || tunnel.to_string()))
-    })?;
+    await_held(daemon, "the authority's cap holds", true)?;
     authority.cap(&["clear", owner])?;
-    until("it lifts the cap", scaled(PATIENCE), || {
-        let tunnel = only_tunnel(daemon)?;
-        Ok(Ask::holds(!held(&tunnel), || tunnel.to_string()))
-    })?;
-    Ok(())
+    await_held(daemon, "it lifts the cap", false)
 }
 
 fn configure(site: &mut Site<'_>, directory: &Path, text: &str) -> Result<()> {
@@ -199,6 +223,17 @@ fn only_tunnel(daemon: &Daemon) -> Result<Value> {
     let tunnel = &status["tunnels"][0];
     ensure!(!tunnel.is_null(), "there is no tunnel: {status}");
     Ok(tunnel.clone())
+}
+
+/// Waits until the only tunnel is held, or is not.
+fn await_held(daemon: &Daemon, what: &str, is_held: bool) -> Result<()> {
+    until(what, scaled(PATIENCE * 2), || {
+        let status = daemon.json("/v3/status")?;
+        let tunnel = &status["tunnels"][0];
+        let is_so = !tunnel.is_null() && held(tunnel) == is_held;
+        Ok(Ask::holds(is_so, || tunnel.to_string()))
+    })
+    .map(drop)
 }
 
 /// Whether the tunnel has a rate, and is to have one.

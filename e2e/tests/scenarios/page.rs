@@ -40,6 +40,10 @@ pub const BROWSER: &[Scenario] = &[
         switched,
     ),
     (
+        "what_the_ledger_says_is_text_on_the_page_and_only_changes_of_state_are_read_out",
+        foreign_text,
+    ),
+    (
         "the_page_shows_what_a_tunnel_used_of_its_cap_and_that_it_is_held",
         capped,
     ),
@@ -57,6 +61,13 @@ const SLOW: Duration = Duration::from_secs(30);
 /// The whole way of the one tunnel is there.
 const WORKS: &str =
     "document.querySelectorAll('.path li.ok').length >= 5 && !document.querySelector('p.stale')";
+
+/// Nothing on the page moves by itself.
+const STILL: &str = "[...document.querySelectorAll('*')].map((one) => getComputedStyle(one))\
+    .every((style) => style.transitionDuration === '0s' && style.animationName === 'none')";
+/// What has a colour has a sign and a word too.
+const SAID: &str =
+    "[...document.querySelectorAll('.badge')].every((one) => one.textContent.trim().split(' ').length > 1)";
 
 /// When something was seen first, in milliseconds.
 const PAINT: &str = "Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)";
@@ -85,6 +96,12 @@ impl Web {
         ensure!(link.starts_with("http://127.0.0.1:"), "{link:?}");
         let link = link.trim().to_owned();
         Ok(Self { child, link })
+    }
+
+    /// The page, for a browser that has the cookie.
+    fn page(&self) -> Result<String> {
+        let place = self.link.split('?').next().context("no place")?;
+        Ok(format!("{place}ui/"))
     }
 }
 
@@ -117,6 +134,11 @@ fn is_sound(browser: &mut Browser) -> Result<()> {
         let found = browser.tell(&json!({"do": "axe"}))?;
         ensure!(found == json!([]), "{colours}: {found}");
     }
+    ensure!(
+        browser.value(STILL)? == true,
+        "something moves for somebody who asked for less of it"
+    );
+    ensure!(browser.value(SAID)? == true, "a colour says what no word says");
     for (width, height) in [(360, 740), (3840, 2160), (1280, 900)] {
         browser.tell(&json!({"do": "size", "width": width, "height": height}))?;
         let wide = browser.value("document.documentElement.scrollWidth <= innerWidth")?;
@@ -205,7 +227,7 @@ fn shared(site: &mut Site<'_>) -> Result<()> {
     let (web, mut browser) = opened(&client, &daemon.socket())?;
     browser.shows("There are none.", SLOW)?;
     browser.tell(&json!({"do": "tab"}))?;
-    let page = web.link.split("?").next().context("no place")?.to_owned() + "ui/";
+    let page = web.page()?;
     ensure!(browser.open(&page)? == 200, "the cookie is the browser's");
     browser.shows("There are none.", SLOW)?;
     let connection = site.connect(0, UserType::IBRL)?;
@@ -263,6 +285,63 @@ fn switched(site: &mut Site<'_>) -> Result<()> {
     Ok(())
 }
 
+fn foreign_text(site: &mut Site<'_>) -> Result<()> {
+    const NAME: &str = "<img src=x onerror=bad()>";
+    site.network
+        .edit_device(site.device_key(), |device| device.code = NAME.to_owned())?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    let daemon = site.start_daemon()?;
+    await_working(site, &daemon, &connection, SOON)?;
+    let client = Arc::clone(&site.client().namespace);
+    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    browser.until(WORKS, SLOW)?;
+    browser.shows(NAME, SLOW)?;
+    ensure!(browser.value("document.querySelectorAll('img').length")? == 0);
+
+    // Ages grow and packets pass, and nothing of it is read out.
+    let regions =
+        browser.value("document.querySelectorAll('[aria-live], [role=alert], [role=status]').length")?;
+    ensure!(regions == 1, "{regions} places are read out");
+    browser.value(
+        "globalThis.told = []; new MutationObserver(() => told.push(document.querySelector('[aria-live]').textContent))
+            .observe(document.querySelector('[aria-live]'), {subtree: true, childList: true, characterData: true}); 1",
+    )?;
+    browser.until(
+        "((now) => (globalThis.first ??= now) !== now)(document.querySelector('.path').textContent)",
+        SLOW,
+    )?;
+    let told = browser.value("told")?;
+    ensure!(told == json!([]), "{told}");
+    connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&client, &daemon, SOON)?;
+    browser.until("told.some((one) => one.includes('1 problem'))", SLOW)?;
+    browser.until("document.title.startsWith('1 problem')", SLOW)?;
+    browser.shows("What to do: ask whoever runs the network", SLOW)?;
+
+    // Were there a way in, nothing could be done with it.
+    for (done, refused) in [
+        ("fetch('https://192.0.2.1/').catch(() => {})", "connect-src"),
+        (
+            "document.body.append(Object.assign(new Image(), {src: 'http://192.0.2.1/a.png'}))",
+            "img-src",
+        ),
+        (
+            "try { document.body.innerHTML = '<b>'; } catch {}",
+            "require-trusted-types-for",
+        ),
+    ] {
+        let said = browser.value(&format!(
+            "new Promise((done) => {{
+                document.addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective), {{once: true}});
+                setTimeout(() => done('nothing'), 10_000);
+                {done};
+            }})"
+        ))?;
+        ensure!(said == refused, "{done}: {said}");
+    }
+    Ok(())
+}
+
 fn capped(site: &mut Site<'_>) -> Result<()> {
     let connection = site.connect(0, UserType::IBRL)?;
     let file = site.world().directory().join("capped.toml");
@@ -273,7 +352,7 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
     ensure!(daemon.post("/enable")?.status == 200);
     await_working(site, &daemon, &connection, SOON)?;
     let client = Arc::clone(&site.client().namespace);
-    let (_web, mut browser) = opened(&client, &daemon.socket())?;
+    let (web, mut browser) = opened(&client, &daemon.socket())?;
     browser.until(WORKS, SLOW)?;
     ensure!(
         browser.value("document.querySelector('#caps')")?.is_null(),
@@ -304,7 +383,21 @@ fn capped(site: &mut Site<'_>) -> Result<()> {
         held.as_str().is_some_and(|held| held.starts_with("held to")),
         "{held}"
     );
-    is_sound(&mut browser)
+    let told = |text: &str| {
+        format!(
+            "document.querySelector('#timeline').innerText.includes({})",
+            json!(text)
+        )
+    };
+    for text in ["may use 50KB/day", &format!("{LINK} tunnel is held to up")] {
+        browser.until(&told(text), SLOW)?;
+    }
+    is_sound(&mut browser)?;
+    looks_like(&mut browser, "held")?;
+    // What is kept on disk is told to a page that is opened later, too.
+    let page = web.page()?;
+    ensure!(browser.open(&page)? == 200);
+    browser.until(&told("tunnel is held to up"), SLOW)
 }
 
 /// What shows so many tunnels that no ledger of a test has them; it goes with this.
@@ -328,20 +421,25 @@ fn many(site: &mut Site<'_>) -> Result<()> {
         let answer = http::unix(&socket, "GET", "/healthz", "", Duration::from_secs(10));
         Ok(Ask::holds(answer.is_ok(), || "no answer".into()))
     })?;
-    let (_web, mut browser) = opened(&site.client().namespace, &socket)?;
+    let (web, mut browser) = opened(&site.client().namespace, &socket)?;
     browser.shows("10,000 tunnels", SLOW)?;
     let drawn = browser.value("document.querySelectorAll('.space .row').length")?;
     ensure!(
         (1..100).contains(&drawn.as_u64().unwrap_or(0)),
         "{drawn} rows are drawn of {TUNNELS}"
     );
-    let moved = browser.value(SCROLL)?;
+    let busy = browser.tell(&json!({"do": "busy", "of": SCROLL}))?;
+    let moved = &busy["value"];
     let places = moved["places"].as_array().context("no places")?;
     ensure!(
         places.len() > 20 && places.iter().all(|rows| rows.as_u64() > Some(5)),
         "{moved}"
     );
-    println!("while it scrolled for two seconds and {TUNNELS} tunnels changed: {moved}");
+    println!(
+        "while it scrolled for two seconds and {TUNNELS} tunnels changed: {} frames; longest tasks on the clock {} ms, on the processor {} ms",
+        moved["frames"], busy["clock"], busy["processor"]
+    );
+    keeps_the_focus(&mut browser)?;
     browser.until(
         "/^(?!.*\\b0 ).*\\d/.test(document.querySelector('.sums').innerText)",
         SLOW,
@@ -354,13 +452,49 @@ fn many(site: &mut Site<'_>) -> Result<()> {
     browser.tell(&json!({"do": "press", "key": "Enter"}))?;
     browser.until("document.querySelector('.card .path li')", SLOW)?;
     is_sound(&mut browser)?;
-    looks_like(&mut browser, "gateway")
+    looks_like(&mut browser, "gateway")?;
+    let page = web.page()?;
+    let all = "document.body.innerText.includes('10,000 tunnels') && !document.querySelector('p.stale')";
+    let loaded = browser.tell(&json!({"do": "busy", "open": page, "holds": all}))?;
+    println!(
+        "while it was loaded: longest tasks on the clock {} ms, on the processor {} ms",
+        loaded["clock"], loaded["processor"]
+    );
+    // Another tab is given all of it by the first one.
+    browser.tell(&json!({"do": "tab"}))?;
+    ensure!(browser.open(&page)? == 200);
+    browser.until(all, SLOW)?;
+    until("one reader", SOON, || {
+        let answer = http::unix(&socket, "GET", "/v3/status", "", Duration::from_secs(10))?;
+        let status: Value = serde_json::from_slice(&answer.body)?;
+        let streams = &status["streams"];
+        Ok(Ask::holds(streams["readers"] == 1, || streams.to_string()))
+    })
+    .map(drop)
 }
 
-/// Scrolls for two seconds, and tells how many rows were there at each place, the longest task, and the frames that were drawn.
+/// Who has a row's focus keeps it while the row can be seen, and is nowhere else than in the table after that.
+fn keeps_the_focus(browser: &mut Browser) -> Result<()> {
+    browser.value(
+        "document.querySelector('.scroll').scrollTop = 6400; new Promise((done) => setTimeout(done, 300))",
+    )?;
+    let focused = browser.value(
+        "(() => { const row = document.querySelector('.space .row[aria-rowindex=\"206\"] button'); row.focus(); return row.title; })()",
+    )?;
+    ensure!(focused.as_str().is_some_and(|key| !key.is_empty()), "{focused}");
+    for _ in 0..3 {
+        browser.value(
+            "document.querySelector('.scroll').scrollTop += 64; new Promise((done) => setTimeout(done, 100))",
+        )?;
+        ensure!(browser.value("document.activeElement.title")? == focused);
+    }
+    browser.value("document.querySelector('.scroll').scrollTop = 0")?;
+    browser.until("document.activeElement.className === 'scroll'", SLOW)
+}
+
+/// Scrolls for two seconds, and tells how many rows were there at each place, and how often it was looked.
 const SCROLL: &str = "(async () => {
-    const tasks = [], places = [];
-    new PerformanceObserver((list) => tasks.push(...list.getEntries().map((entry) => Math.round(entry.duration)))).observe({type: 'longtask'});
+    const places = [];
     const scroll = document.querySelector('.scroll');
     let frames = 0;
     const frame = () => new Promise(requestAnimationFrame);
@@ -372,5 +506,5 @@ const SCROLL: &str = "(async () => {
         const seen = [...document.querySelectorAll('.space .row')].map((row) => row.getBoundingClientRect());
         places.push(seen.filter((row) => row.bottom > at.top && row.top < at.bottom).length);
     }
-    return {frames, tasks, places};
+    return {frames, places};
 })()";

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         host::run(rest).unwrap();
         return ExitCode::SUCCESS;
     }
-    let trials: [(&str, fn()); 5] = [
+    let trials: [(&str, fn()); 6] = [
         (
             "with_each_tenth_answer_lost_and_kills_on_both_sides_the_sums_are_exact",
             with_each_tenth_answer_lost_and_kills_on_both_sides_the_sums_are_exact,
@@ -45,6 +45,10 @@ fn main() -> ExitCode {
         (
             "who_is_not_known_by_certificate_reports_nothing_and_a_wrong_or_expired_server_is_told_nothing",
             who_is_not_known_by_certificate_reports_nothing_and_a_wrong_or_expired_server_is_told_nothing,
+        ),
+        (
+            "what_the_command_line_cannot_do_is_said_in_a_line",
+            what_the_command_line_cannot_do_is_said_in_a_line,
         ),
     ];
     let trials = trials.map(|(name, trial)| {
@@ -130,6 +134,28 @@ fn a_cap_that_is_set_here_is_the_hosts_word_and_what_it_cannot_have_seen_is_know
     capd.cap(&["clear", "account"]);
     host.waits_for("word account 0 6000000 6000000");
     assert!(capd.cap(&["list", "--json"]).contains("\"cap\":null"));
+}
+
+fn what_the_command_line_cannot_do_is_said_in_a_line() {
+    let place = Place::new();
+    let capd = Capd::start(&place, "slow=1ms");
+    for (arguments, why) in [
+        (
+            &["set", "", "1GB"][..],
+            "whose cap is it?: the id of a device is empty",
+        ),
+        (&["set", "a", "lots"], "not a cap: \"lots\""),
+        (&["set", "a", "1GB/30d"], "counts by the day"),
+        (&["get", "nobody"], "that account is unknown"),
+    ] {
+        let done = capd.try_cap(arguments);
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            said.starts_with("warren-capd: ") && said.contains(why) && said.lines().count() == 1,
+            "{arguments:?}: {said}"
+        );
+    }
 }
 
 fn the_sidecars_bytes_are_those_that_its_callers_know() {

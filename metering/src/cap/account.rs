@@ -15,7 +15,8 @@ pub struct Account {
     /// All that was counted here, both ways. It only grows.
     total: u64,
     /// What the authority said last.
-    word: Option<Word>,
+    #[serde(alias = "word")]
+    snapshot: Option<CapSnapshot>,
     /// Its window, as it is known here.
     span: Span,
     /// What was counted by when, within a rolling window: the oldest first.
@@ -23,9 +24,9 @@ pub struct Account {
     held: bool,
 }
 
-/// What an authority said.
+/// How one stands at a moment, as an authority knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Word {
+pub struct CapSnapshot {
     /// What may be used.
     pub cap: Cap,
     /// What was used in the window, from everywhere.
@@ -43,31 +44,34 @@ impl Account {
 
     /// Takes the authority's word. One that knows less than the last one of the same window is late and changes nothing. One of a
     /// window that is over says what may be used, and not how much of it is: the authority has not begun the next one.
-    pub fn hear(&mut self, word: Word, calendar: &Calendar, now: UnixSeconds) {
+    pub fn hear(&mut self, snapshot: CapSnapshot, calendar: &Calendar, now: UnixSeconds) {
         self.roll(calendar, now);
-        let over = word.cap.window.ended(now);
-        let word = match self.word {
-            Some(last) if last.cap.window == word.cap.window && over => Word {
-                cap: word.cap,
+        let over = snapshot.cap.window.ended(now);
+        let snapshot = match self.snapshot {
+            Some(last) if last.cap.window == snapshot.cap.window && over => CapSnapshot {
+                cap: snapshot.cap,
                 ..last
             },
-            Some(last) if last.cap.window == word.cap.window && word.seen < last.seen => return,
-            Some(last) if over && last.cap.window.ends() > word.cap.window.ends() => return,
-            Some(_) | None if over => Word {
+            Some(last) if last.cap.window == snapshot.cap.window && snapshot.seen < last.seen => return,
+            Some(last) if over && last.cap.window.ends() > snapshot.cap.window.ends() => return,
+            Some(_) | None if over => CapSnapshot {
                 used: 0,
                 seen: self.total,
-                ..word
+                ..snapshot
             },
-            Some(_) | None => word,
+            Some(_) | None => snapshot,
         };
-        if self.word.is_none_or(|last| last.cap != word.cap) {
+        if self.snapshot.is_none_or(|last| last.cap != snapshot.cap) {
             self.held = false;
         }
-        if self.word.is_none_or(|last| last.cap.window != word.cap.window) {
+        if self
+            .snapshot
+            .is_none_or(|last| last.cap.window != snapshot.cap.window)
+        {
             self.parts.clear();
-            self.span = word.cap.window.span(calendar, now);
+            self.span = snapshot.cap.window.span(calendar, now);
         }
-        self.word = Some(word);
+        self.snapshot = Some(snapshot);
         self.part(now);
     }
 
@@ -75,16 +79,16 @@ impl Account {
     /// was used.
     pub fn set(&mut self, cap: Cap, calendar: &Calendar, now: UnixSeconds) {
         self.roll(calendar, now);
-        let before = self.word.filter(|word| word.cap.window == cap.window);
-        let word = before.map_or(
-            Word {
+        let before = self.snapshot.filter(|snapshot| snapshot.cap.window == cap.window);
+        let snapshot = before.map_or(
+            CapSnapshot {
                 cap,
                 used: 0,
                 seen: self.total,
             },
-            |word| Word { cap, ..word },
+            |snapshot| CapSnapshot { cap, ..snapshot },
         );
-        self.hear(word, calendar, now);
+        self.hear(snapshot, calendar, now);
     }
 
     /// There is no cap any more.
@@ -99,7 +103,7 @@ impl Account {
     pub fn decide(&mut self, exempt: bool, policy: &Policy, now: UnixSeconds) -> Decision {
         self.roll(&policy.calendar, now);
         let decision = decide(&self.usage(exempt, now), policy, now);
-        self.held = self.word.is_some() && decision != Decision::Unlimited;
+        self.held = self.snapshot.is_some() && decision != Decision::Unlimited;
         decision
     }
 
@@ -108,9 +112,9 @@ impl Account {
     pub fn usage(&self, exempt: bool, now: UnixSeconds) -> Usage {
         Usage {
             exempt,
-            known: self.word.map(|word| Known {
-                cap: word.cap,
-                used: self.used(&word, now),
+            known: self.snapshot.map(|snapshot| Known {
+                cap: snapshot.cap,
+                used: self.used(&snapshot, now),
                 until: self.span.until,
                 since_end: 0,
             }),
@@ -120,8 +124,8 @@ impl Account {
 
     /// What the authority said last.
     #[must_use]
-    pub fn word(&self) -> Option<&Word> {
-        self.word.as_ref()
+    pub fn snapshot(&self) -> Option<&CapSnapshot> {
+        self.snapshot.as_ref()
     }
 
     /// All that was counted here.
@@ -139,8 +143,8 @@ impl Account {
     /// How much may be used yet, where there is a limit.
     #[must_use]
     pub fn left(&self, now: UnixSeconds) -> Option<u64> {
-        let word = self.word?;
-        Some(word.cap.octets()?.saturating_sub(self.used(&word, now)))
+        let snapshot = self.snapshot?;
+        Some(snapshot.cap.octets()?.saturating_sub(self.used(&snapshot, now)))
     }
 
     /// How long until this should be looked at again: before the rest can be used up at this speed, in octets a second, and when the
@@ -155,35 +159,39 @@ impl Account {
         soonest.clamp(shortest, longest.max(shortest))
     }
 
-    fn used(&self, word: &Word, now: UnixSeconds) -> u64 {
-        let Some((stretch, part)) = parts(word) else {
-            return word.used.saturating_add(self.total.saturating_sub(word.seen));
+    fn used(&self, snapshot: &CapSnapshot, now: UnixSeconds) -> u64 {
+        let Some((stretch, part)) = parts(snapshot) else {
+            return snapshot
+                .used
+                .saturating_add(self.total.saturating_sub(snapshot.seen));
         };
         let over = |at: UnixSeconds| at.0.saturating_add(part).saturating_add(stretch) <= now.0;
         let before = self.parts.iter().take_while(|(at, _)| over(*at)).last();
         self.total
-            .saturating_sub(before.map_or(word.seen, |(_, total)| *total))
+            .saturating_sub(before.map_or(snapshot.seen, |(_, total)| *total))
     }
 
     /// Goes on to the next window where this one has ended.
     fn roll(&mut self, calendar: &Calendar, now: UnixSeconds) {
         self.part(now);
-        let Some(word) = &mut self.word else { return };
+        let Some(snapshot) = &mut self.snapshot else {
+            return;
+        };
         if self.span.until.is_none_or(|until| now < until) {
             return;
         }
-        self.span = word.cap.window.span(calendar, now);
-        *word = Word {
+        self.span = snapshot.cap.window.span(calendar, now);
+        *snapshot = CapSnapshot {
             used: 0,
             seen: self.total,
-            ..*word
+            ..*snapshot
         };
         self.held = false;
     }
 
     /// Notes the total, where the window is a rolling one.
     fn part(&mut self, now: UnixSeconds) {
-        let Some((stretch, part)) = self.word.as_ref().and_then(parts) else {
+        let Some((stretch, part)) = self.snapshot.as_ref().and_then(parts) else {
             return;
         };
         let begin = UnixSeconds(now.0 / part * part);
@@ -199,8 +207,8 @@ impl Account {
 }
 
 /// The length of a rolling window and of its parts, in seconds.
-fn parts(word: &Word) -> Option<(i64, i64)> {
-    let stretch = word.cap.window.rolling()?;
+fn parts(snapshot: &CapSnapshot) -> Option<(i64, i64)> {
+    let stretch = snapshot.cap.window.rolling()?;
     let seconds = i64::try_from(stretch.as_secs()).unwrap_or(i64::MAX);
     Some((seconds, (seconds / i64::from(PARTS)).max(1)))
 }

@@ -12,7 +12,7 @@ use warren_state::{
     event::Event,
 };
 
-use super::{Account, Calendar, Cap, DeviceId, Policy, UnixSeconds, Window, Word};
+use super::{Account, Calendar, Cap, CapSnapshot, DeviceId, Policy, UnixSeconds, Window};
 
 /// Not sooner than this is a tunnel near its cap looked at again, and not later than that any.
 pub const SHORTEST_LOOK: Duration = Duration::from_millis(500);
@@ -121,8 +121,11 @@ impl CapBook {
     }
 
     /// What an authority elsewhere says.
-    pub fn hear(&mut self, device: DeviceId, word: Word, calendar: &Calendar, now: UnixSeconds) {
-        self.accounts.entry(device).or_default().hear(word, calendar, now);
+    pub fn hear(&mut self, device: DeviceId, snapshot: CapSnapshot, calendar: &Calendar, now: UnixSeconds) {
+        self.accounts
+            .entry(device)
+            .or_default()
+            .hear(snapshot, calendar, now);
     }
 
     /// An operator sets a cap; what was used in the same window stays used.
@@ -135,7 +138,7 @@ impl CapBook {
         let Some(account) = self
             .accounts
             .get_mut(device)
-            .filter(|account| account.word().is_some())
+            .filter(|account| account.snapshot().is_some())
         else {
             return false;
         };
@@ -147,7 +150,7 @@ impl CapBook {
     pub fn caps(&self) -> impl Iterator<Item = (&DeviceId, &Account)> {
         self.accounts
             .iter()
-            .filter(|(_, account)| account.word().is_some())
+            .filter(|(_, account)| account.snapshot().is_some())
     }
 
     /// What was counted of each here: it only grows.
@@ -206,7 +209,7 @@ impl CapBook {
         looked: &mut Looked,
     ) {
         let account = self.accounts.entry(device.clone()).or_default();
-        if account.word().is_none() && authority == Authority::Here {
+        if account.snapshot().is_none() && authority == Authority::Here {
             return;
         }
         let first = tunnels.first();
@@ -289,7 +292,9 @@ impl CapBook {
         self.seen.retain(|id, _| known.contains(id));
         self.whose.retain(|id, _| known.contains(id));
         self.accounts.retain(|device, account| {
-            let over = account.word().is_none_or(|word| word.cap.window.ended(now));
+            let over = account
+                .snapshot()
+                .is_none_or(|snapshot| snapshot.cap.window.ended(now));
             devices.contains_key(device) || account.total() > 0 || !over
         });
     }

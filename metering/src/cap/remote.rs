@@ -1,7 +1,7 @@
 //! Caps that an authority elsewhere keeps: what was used is reported to it, and how one stands is asked of it. Pure.
 //!
 //! ```text
-//!  totals ──▶ [Tally] ── frozen [Record] ──▶ batch ──▶ authority
+//!  totals ──▶ [UsageCounters] ── frozen [Record] ──▶ batch ──▶ authority
 //!                ▲                                         │
 //!                └── acknowledged, or sent again as it was ┘
 //!  how one stands ◀── used there + what cannot have been seen there
@@ -11,16 +11,16 @@
 //! On the wire the difference since the last acknowledgement stands beside the total and its number: a record whose answer was
 //! lost is sent again as it was, and an authority that knows totals counts it once. One that only adds cannot be made safe.
 
+mod counters;
 mod machine;
 mod record;
-mod tally;
 
+pub use counters::{Counter, UsageCounters};
 pub use machine::{Effect, Input, Remote, Status};
 pub use record::{
     Batch, Failure, MOST_OCTETS, MOST_RECORDS, Record, Reported, Seen, Settings, Spent, State, Synced, Taken,
     Used,
 };
-pub use tally::{Counter, Tally};
 
 #[cfg(test)]
 mod property;

@@ -266,8 +266,8 @@ fn windows_begin_at_midnight_where_the_billing_is() {
     }
 }
 
-fn word(limit: i64, window: Window, used: u64, seen: u64) -> Word {
-    Word {
+fn snapshot(limit: i64, window: Window, used: u64, seen: u64) -> CapSnapshot {
+    CapSnapshot {
         cap: Cap { limit, window },
         used,
         seen,
@@ -282,12 +282,12 @@ fn what_the_authority_cannot_have_seen_is_added_once() {
     let window = Window::Until(UnixSeconds(5_000));
     account.count(700, &calendar, now);
     assert_eq!(account.left(now), None, "nothing is known yet");
-    account.hear(word(LIMIT, window, 500, 400), &calendar, now);
+    account.hear(snapshot(LIMIT, window, 500, 400), &calendar, now);
     assert_eq!(account.left(now), Some(200), "500, and 300 that it has not seen");
-    account.hear(word(LIMIT, window, 600, 700), &calendar, now);
+    account.hear(snapshot(LIMIT, window, 600, 700), &calendar, now);
     assert_eq!(account.left(now), Some(400));
-    account.hear(word(LIMIT, window, 100, 650), &calendar, now);
-    assert_eq!(account.left(now), Some(400), "a word that knows less is late");
+    account.hear(snapshot(LIMIT, window, 100, 650), &calendar, now);
+    assert_eq!(account.left(now), Some(400), "a snapshot that knows less is late");
     account.count(600, &calendar, now);
     assert_eq!(account.total(), 700, "a total never falls");
 }
@@ -300,15 +300,15 @@ fn the_end_of_a_window_lifts_what_was_held_without_anybodys_word() {
     let window = Window::Until(end);
     let mut account = Account::default();
     account.count(1_500, calendar, before);
-    account.hear(word(LIMIT, window, 1_500, 1_500), calendar, before);
+    account.hear(snapshot(LIMIT, window, 1_500, 1_500), calendar, before);
     assert_eq!(account.decide(false, &policy, before), throttled());
     assert_eq!(account.decide(false, &policy, end), Decision::Unlimited);
     account.count(1_600, calendar, end);
-    account.hear(word(LIMIT, window, 1_600, 1_600), calendar, end);
+    account.hear(snapshot(LIMIT, window, 1_600, 1_600), calendar, end);
     assert_eq!(
         account.left(end),
         Some(900),
-        "a word of the window that is over resets nothing"
+        "a snapshot of the window that is over resets nothing"
     );
     account.count(2_600, calendar, UnixSeconds(1_010));
     assert_eq!(
@@ -317,7 +317,7 @@ fn the_end_of_a_window_lifts_what_was_held_without_anybodys_word() {
         "used up again"
     );
     account.hear(
-        word(LIMIT, Window::Until(UnixSeconds(2_000)), 10, 2_600),
+        snapshot(LIMIT, Window::Until(UnixSeconds(2_000)), 10, 2_600),
         calendar,
         UnixSeconds(1_011),
     );
@@ -325,11 +325,15 @@ fn the_end_of_a_window_lifts_what_was_held_without_anybodys_word() {
         account.decide(false, &policy, UnixSeconds(1_011)),
         Decision::Unlimited
     );
-    account.hear(word(LIMIT, window, 5_000, 2_600), calendar, UnixSeconds(1_012));
+    account.hear(
+        snapshot(LIMIT, window, 5_000, 2_600),
+        calendar,
+        UnixSeconds(1_012),
+    );
     assert_eq!(
         account.left(UnixSeconds(1_012)),
         Some(990),
-        "the word before is late"
+        "the snapshot before is late"
     );
 }
 
@@ -392,7 +396,7 @@ fn near_the_cap_and_the_end_it_is_looked_at_sooner() {
     let mut account = Account::default();
     let now = UnixSeconds(1_000);
     account.hear(
-        word(LIMIT, Window::Until(UnixSeconds(1_300)), 400, 0),
+        snapshot(LIMIT, Window::Until(UnixSeconds(1_300)), 400, 0),
         &calendar,
         now,
     );
@@ -422,16 +426,16 @@ proptest! {
         let now = UnixSeconds(10);
         let window = Window::Until(UnixSeconds(1_000_000));
         let mut account = Account::default();
-        account.hear(word(1 << 40, window, elsewhere, 0), &calendar, now);
-        let (mut total, mut words) = (0u64, vec![]);
+        account.hear(snapshot(1 << 40, window, elsewhere, 0), &calendar, now);
+        let (mut total, mut snapshots) = (0u64, vec![]);
         for (bytes, says, late) in steps {
             total += bytes;
             account.count(total, &calendar, now);
-            words.push(word(1 << 40, window, elsewhere + total, total));
+            snapshots.push(snapshot(1 << 40, window, elsewhere + total, total));
             if says {
                 // Some words are late; what they have not seen is added here.
-                let at = words.len().saturating_sub(1 + late);
-                account.hear(words[at], &calendar, now);
+                let at = snapshots.len().saturating_sub(1 + late);
+                account.hear(snapshots[at], &calendar, now);
             }
             let used = account.usage(false, now).known.unwrap().used;
             prop_assert_eq!(used, elsewhere + total);

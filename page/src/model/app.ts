@@ -5,20 +5,30 @@ import type { Frame } from "../stream/frames.ts";
 import type { Replica } from "../stream/replica.ts";
 import type { Happening, Journal, Latency, Picture, Plan, State, Status, TunnelState, Usage } from "../types.ts";
 import { Reading } from "./reading.ts";
-import { Keys } from "./table.ts";
+import { Index } from "./table.ts";
 import { Timeline } from "./timeline.ts";
 import { Traffic } from "./traffic.ts";
 
 /** Changes that follow each other closely are asked about once. */
 const SETTLED_MS = 150;
+/** Where changes never end, what follows from them is asked for so often: where there are many tunnels that is more for the daemon to do. */
+const ASKED_MS = { few: 500, many: 2000 };
 /** Nobody sees more of them in a second than so: what is drawn is drawn anew at most this often. Scrolling does not wait. */
 const DRAWN_MS = 100;
+/** So many tunnels are shown with their whole way each; more are a table. */
+const FEW = 8;
+/** What happened before this page was opened. */
+const BEFORE = "/v3/journal?limit=300&level=";
+/** What was carried: by each tunnel, or where there are many by all of them. */
+const USAGE = { few: "/v3/usage", many: "/v3/usage?per=device" };
 
 export class App {
   state: State = {};
   freshness: Freshness = { live: false, since: Date.now(), why: "connecting" };
   selected: string | null = null;
-  readonly keys = new Keys();
+  /** Goes up each second in which the page can be seen. */
+  seconds = 0;
+  readonly tunnelIndex = new Index();
   readonly timeline = new Timeline();
   readonly traffic = new Traffic();
   readonly picture = new Reading<Picture>("/v3/picture", 5000);
@@ -26,8 +36,9 @@ export class App {
   readonly status = new Reading<Status>("/v3/status", 5000);
   readonly latency = new Reading<Latency>("/v3/latency", 10_000);
   readonly plan = new Reading<Plan>("/v3/plan", 10_000);
-  readonly usage = new Reading<Usage>("/v3/usage", 5000);
-  private readonly journal = new Reading<Journal>("/v3/journal?limit=300", 0);
+  readonly usage = new Reading<Usage>("", 5000);
+  readonly usageOfSelected = new Reading<Usage>("", 5000);
+  private readonly journal = new Reading<Journal>(`${BEFORE}info`, 0);
   private readonly listeners = new Set<() => void>();
   private readonly stream = new SharedStream({
     frame: (frame, data, replica) => this.took(frame, data, replica),
@@ -36,6 +47,7 @@ export class App {
   private ahead = 0;
   private started = 0;
   private settling = 0;
+  private settledAt = Number.NEGATIVE_INFINITY;
   private isDrawn = true;
   private drawnAt = 0;
 
@@ -45,8 +57,17 @@ export class App {
       this.timeline.add(this.journal.value?.entries ?? []);
       this.changed();
     };
+    this.status.onChange = () => {
+      if (this.status.value) this.usage.of(USAGE[this.isMany() ? "many" : "few"]);
+      this.changed();
+    };
     this.usage.onChange = () => {
-      this.traffic.take(this.usage.value);
+      if (this.isMany()) this.traffic.takeAll(this.usage.value);
+      else this.traffic.take(this.usage.value);
+      this.changed();
+    };
+    this.usageOfSelected.onChange = () => {
+      this.traffic.take(this.usageOfSelected.value);
       this.changed();
     };
     this.stream.start();
@@ -71,8 +92,21 @@ export class App {
 
   select(tunnel: string | null): void {
     this.selected = tunnel;
-    this.ofSelected.of(tunnel ? `/v3/picture?tunnel=${encodeURIComponent(tunnel)}` : "");
+    const name = encodeURIComponent(tunnel ?? "");
+    this.ofSelected.of(name && `/v3/picture?tunnel=${name}`);
+    this.usageOfSelected.of(name && this.isMany() ? `/v3/usage?of=${name}` : "");
     this.changed();
+  }
+
+  /** Whether there are too many tunnels to show the way of each. */
+  isMany(): boolean {
+    const { value } = this.picture;
+    return Math.max(this.tunnelIndex.get().length, this.status.value?.tunnels_total ?? 0, value?.paths.length ?? 0) > FEW;
+  }
+
+  /** What happened of this level and above is read, as far as it is kept. */
+  toldFrom(level: string): void {
+    this.journal.of(BEFORE + level);
   }
 
   /** Calls back in the next frame that is drawn after something changed. */
@@ -87,7 +121,7 @@ export class App {
   }
 
   private readings(): Reading<unknown>[] {
-    return [this.picture, this.ofSelected, this.status, this.latency, this.plan, this.usage, this.journal];
+    return [this.picture, this.ofSelected, this.status, this.latency, this.plan, this.usage, this.usageOfSelected, this.journal];
   }
 
   private took(frame: Frame, data: Record<string, unknown> | null, replica: Replica): void {
@@ -96,12 +130,12 @@ export class App {
     this.state = replica.state;
     this.started = replica.started ?? this.started;
     if (frame.name === "snapshot") {
-      this.keys.begin(this.tunnels());
+      this.tunnelIndex.begin(this.tunnels());
       this.journal.again();
     }
     if (frame.name === "event" && data) this.timeline.add([data as unknown as Happening]);
     const patch = data?.patch as State | undefined;
-    if (patch?.tunnels) this.keys.patched(patch.tunnels);
+    if (patch?.tunnels) this.tunnelIndex.patched(patch.tunnels, this.tunnels());
     if (patch || frame.name === "snapshot") this.settle();
     this.changed();
   }
@@ -113,18 +147,26 @@ export class App {
     this.changed();
   }
 
-  /** What follows from the state is asked for once it stands for a moment. */
+  /** What follows from the state is asked for once it stands for a moment, or has changed for long. */
   private settle(): void {
-    this.settling ||= setTimeout(() => {
-      this.settling = 0;
-      for (const reading of [this.picture, this.ofSelected, this.status, this.plan]) reading.again();
-    }, SETTLED_MS);
+    const next = this.settledAt + ASKED_MS[this.isMany() ? "many" : "few"];
+    this.settling ||= setTimeout(
+      () => {
+        this.settling = 0;
+        this.settledAt = performance.now();
+        for (const reading of [this.picture, this.ofSelected]) reading.again();
+        // All that is there is looked at for it.
+        if (!this.isMany()) this.plan.again();
+      },
+      Math.max(SETTLED_MS, next - performance.now()),
+    );
   }
 
   private tick(): void {
     if (document.visibilityState !== "visible") return;
     for (const reading of this.readings()) reading.tick();
     // Ages grow.
+    this.seconds += 1;
     this.changed();
   }
 

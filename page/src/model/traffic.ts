@@ -28,8 +28,12 @@ export class Flow {
 }
 
 export class Traffic {
+  /** Of each tunnel that was asked about. */
   readonly flows = new Map<string, Flow>();
+  /** Of all of them together, where there are too many to ask about each. */
+  all: Flow | null = null;
 
+  /** Of tunnels, each for itself. */
   take(usage: Usage | null): void {
     const unixMs = usage?.read_unix_ms ?? 0;
     for (const [tunnel, carried] of carriedBy(usage)) {
@@ -38,6 +42,18 @@ export class Traffic {
       flow.take(unixMs, carried);
     }
   }
+
+  /** What was added up. */
+  takeAll(usage: Usage | null): void {
+    if (!usage) return;
+    this.all ??= new Flow();
+    this.all.take(usage.read_unix_ms, sum(usage.figures));
+  }
+}
+
+function sum(figures: Usage["figures"]): Carried {
+  const add = (total: Carried, { rx_bytes, tx_bytes }: Usage["figures"][number]) => ({ received: total.received + rx_bytes, sent: total.sent + tx_bytes });
+  return figures.reduce(add, { received: 0, sent: 0 });
 }
 
 /** The totals of each tunnel in an answer, for whoever paid for it when. */

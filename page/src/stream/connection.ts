@@ -5,7 +5,8 @@ import { type Frame, Frames } from "./frames.ts";
 export interface Listener {
   /** The position to go on from; none for the whole state. */
   since(): string | null;
-  frame(frame: Frame): void;
+  /** What comes next waits until it is done. */
+  frame(frame: Frame): Promise<void>;
   /** It is there. */
   open(): void;
   /** It ended, and why; it is tried again. */
@@ -60,7 +61,7 @@ async function read(body: ReadableStream<Uint8Array>, listener: Listener, heard:
     for (const frame of frames.take(text.decode(value, { stream: true }))) {
       if (frame.name === "shutdown") last = "the daemon stops";
       try {
-        listener.frame(frame);
+        await listener.frame(frame);
       } catch (again) {
         await reader.cancel();
         return again instanceof Error ? again.message : "the stream is taken up anew";

@@ -5,6 +5,7 @@ import { follow } from "./connection.ts";
 import type { Frame } from "./frames.ts";
 import { type Position, text } from "./position.ts";
 import { Replica } from "./replica.ts";
+import { inSteps, others, readJson } from "./steps.ts";
 
 /** Whether what is shown is what is true now; since when it may not be, and why. */
 export type Freshness = { live: true } | { live: false; since: number; why: string };
@@ -15,12 +16,16 @@ export interface Watcher {
 }
 
 type Message =
-  | { kind: "frame"; frame: Frame }
-  | { kind: "freshness"; freshness: Freshness }
   | { kind: "hello" }
+  | { kind: "freshness"; freshness: Freshness }
+  /** A piece of the data of the frame that comes next. */
+  | { kind: "piece"; data: string }
+  | { kind: "frame"; frame: Frame }
   | { kind: "state"; frame: Frame; freshness: Freshness };
 
 const NAME = "warren-stream";
+/** More than this is read in steps, and passed on in pieces. */
+const LARGE = 128 * 1024;
 
 export class SharedStream {
   readonly replica = new Replica();
@@ -28,6 +33,11 @@ export class SharedStream {
   private channel: BroadcastChannel | null = null;
   private isLeader = false;
   private hidden: AbortController | null = null;
+  /** Whether anything was heard of another tab. */
+  private hasOthers = false;
+  private pieces: string[] = [];
+  /** What comes is done in its order, one after the other. */
+  private done: Promise<void> = Promise.resolve();
 
   constructor(private readonly watcher: Watcher) {}
 
@@ -69,27 +79,38 @@ export class SharedStream {
 
   private async read(signal: AbortSignal): Promise<void> {
     this.isLeader = true;
+    this.pieces = [];
     await follow(
       {
         since: () => (this.replica.at ? text(this.replica.at) : null),
         open: () => {},
         ended: (why) => this.tell({ live: false, since: Date.now(), why }),
-        frame: (frame) => {
-          this.take(frame);
-          this.say({ kind: "frame", frame });
-          if (this.replica.mustConnectAgain()) throw new Error("something was lost on the way");
-          if (frame.name !== "shutdown" && this.replica.isRight()) this.tell({ live: true });
-        },
+        frame: (frame) =>
+          this.after(async () => {
+            await this.take(frame);
+            await this.passOn(frame);
+            if (this.replica.mustConnectAgain()) throw new Error("something was lost on the way");
+            if (frame.name !== "shutdown" && this.replica.isRight()) this.tell({ live: true });
+          }),
       },
       signal,
     );
     this.isLeader = false;
   }
 
-  private take(frame: Frame): void {
+  /** Once all that came before is done. What fails is the caller's to tell. */
+  private after(work: () => Promise<void>): Promise<void> {
+    const done = this.done.then(work);
+    this.done = done.catch(() => {});
+    return done;
+  }
+
+  private async take(frame: Frame): Promise<void> {
     let data: Record<string, unknown> | null = null;
     try {
-      data = JSON.parse(frame.data) as Record<string, unknown>;
+      const isLarge = frame.data.length > LARGE;
+      data = (isLarge ? await inSteps(readJson(frame.data)) : JSON.parse(frame.data)) as Record<string, unknown>;
+      if (isLarge) await others();
     } catch {
       // The replica says so.
     }
@@ -97,25 +118,53 @@ export class SharedStream {
     this.watcher.frame(frame, data, this.replica);
   }
 
+  /** To the other tabs, if there are any. */
+  private async passOn(frame: Frame): Promise<void> {
+    if (!this.hasOthers) return;
+    const { data } = frame;
+    for (let from = 0; data.length > LARGE && from < data.length; from += LARGE) {
+      this.say({ kind: "piece", data: data.slice(from, from + LARGE) });
+      await others();
+    }
+    this.say({ kind: "frame", frame: data.length > LARGE ? { ...frame, data: "" } : frame });
+  }
+
+  /** To a tab that has none. */
+  private async passOnState(): Promise<void> {
+    const { at, state } = this.replica;
+    if (!this.isLeader || !at || !state) return;
+    const last = await inSteps(written(this.replica, at, (data) => this.say({ kind: "piece", data })));
+    this.say({ kind: "state", frame: { name: "snapshot", id: text(at), data: last }, freshness: this.freshness });
+  }
+
   private heard(message: Message): void {
+    this.hasOthers = true;
     if (this.isLeader) {
-      if (message.kind === "hello" && this.replica.at && this.replica.state) {
-        this.say({ kind: "state", frame: snapshot(this.replica, this.replica.at), freshness: this.freshness });
-      }
-      return;
+      if (message.kind === "hello") void this.after(() => this.passOnState());
+    } else if (document.visibilityState === "visible") {
+      void this.after(() => this.follow(message));
     }
-    if (document.visibilityState !== "visible") return;
-    if (message.kind === "frame") {
-      this.take(message.frame);
-      // The one who reads has the state.
-      if (this.replica.mustConnectAgain()) this.say({ kind: "hello" });
-    } else if (message.kind === "state") {
-      if (!this.replica.isRight()) this.replica.doubt = { kind: "reset", reason: "" };
-      this.take(message.frame);
-      this.told(message.freshness);
-    } else if (message.kind === "freshness") {
-      this.told(message.freshness);
+  }
+
+  /** What the tab that reads says. */
+  private async follow(message: Message): Promise<void> {
+    switch (message.kind) {
+      case "hello":
+        return;
+      case "freshness":
+        this.told(message.freshness);
+        return;
+      case "piece":
+        this.pieces.push(message.data);
+        return;
     }
+    const frame = { ...message.frame, data: this.pieces.join("") + message.frame.data };
+    this.pieces = [];
+    // The one who reads has the state.
+    if (message.kind === "state" && !this.replica.isRight()) this.replica.doubt = { kind: "reset", reason: "" };
+    await this.take(frame);
+    if (message.kind === "state") this.told(message.freshness);
+    else if (this.replica.mustConnectAgain()) this.say({ kind: "hello" });
   }
 
   private tell(freshness: Freshness): void {
@@ -137,7 +186,19 @@ export class SharedStream {
   }
 }
 
-function snapshot({ state, started }: Replica, at: Position): Frame {
-  const data = { position: text(at), unix_ms: Date.now(), started_unix_ms: started, state };
-  return { name: "snapshot", id: text(at), data: JSON.stringify(data) };
+/** The data of a snapshot, in steps of which each says a piece; the last piece is the result. */
+function* written({ state, started }: Replica, at: Position, say: (piece: string) => void): Generator<undefined, string, void> {
+  const { tunnels, ...rest } = state ?? {};
+  const head = { position: text(at), unix_ms: Date.now(), started_unix_ms: started };
+  let piece = `${JSON.stringify(head).slice(0, -1)},"state":${JSON.stringify({ ...rest, tunnels: {} }).slice(0, -2)}`;
+  let comma = "";
+  for (const [id, tunnel] of Object.entries(tunnels ?? {})) {
+    piece += `${comma}${JSON.stringify(id)}:${JSON.stringify(tunnel)}`;
+    comma = ",";
+    if (piece.length < LARGE) continue;
+    say(piece);
+    piece = "";
+    yield;
+  }
+  return `${piece}}}}`;
 }

@@ -1,6 +1,6 @@
 // Whose page this is, how it stands, and the switch.
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../model/app.ts";
 import { age, clock } from "../model/format.ts";
 import { set } from "../model/switch.ts";
@@ -9,11 +9,10 @@ import { Theme } from "./theme.tsx";
 
 export function Head({ app }: { app: App }) {
   const status = app.status.value;
-  const whose = status?.client_ip ?? status?.device ?? app.state.client_ip;
   return (
     <header class="top">
       <h1>
-        Warren <small>{whose}</small>
+        Warren <small>{whose(app)}</small>
       </h1>
       <p class="facts">
         {status ? `${status.network} · ${status.role} · ${status.dataplane.backend} · warrend ${status.process.version}` : ""}
@@ -30,7 +29,7 @@ export function Head({ app }: { app: App }) {
 /** Whether what is shown may be old. Read out when it changes and not as it ages. */
 export function Stale({ app }: { app: App }) {
   const { freshness } = app;
-  const isSeenOnce = app.picture.value !== null || app.keys.get().length > 0;
+  const isSeenOnce = app.picture.value !== null || app.tunnelIndex.get().length > 0;
   return (
     <div>
       {!freshness.live && (
@@ -43,16 +42,24 @@ export function Stale({ app }: { app: App }) {
   );
 }
 
-/** Says to who cannot see it what changed. */
+/** Says to who cannot see it what changed, and to who looks at another tab how it stands. */
 export function Announcer({ app }: { app: App }) {
-  const keys = app.keys.get();
+  const keys = app.tunnelIndex.get();
   const few = keys.length <= 4 ? keys.map((id) => `${app.tunnels()[id]?.link ?? id}: ${app.tunnels()[id]?.phase ?? ""}`) : [];
   const parts = [app.freshness.live ? "live" : "stale", overallInWords(app), ...few];
+  const title = [overallInWords(app), whose(app), "Warren"].filter(Boolean).join(" · ");
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
   return (
     <p class="unseen" aria-live="polite">
       {parts.join(". ")}
     </p>
   );
+}
+
+function whose({ status, state }: App) {
+  return status.value?.client_ip ?? status.value?.device ?? state.client_ip;
 }
 
 function overall(app: App): string {

@@ -1,19 +1,20 @@
 import { useEffect, useReducer } from "preact/hooks";
 import type { App } from "../model/app.ts";
-import { Caps, Devices, Groups, Plan, Usage } from "./beside.tsx";
+import { Devices } from "./devices.tsx";
+import { Groups } from "./groups.tsx";
 import { Announcer, Head, Stale } from "./head.tsx";
+import { Kept } from "./parts.tsx";
+import { Plan } from "./plan.tsx";
 import { Table } from "./table.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Troubles } from "./troubles.tsx";
 import { Tunnels } from "./tunnels.tsx";
-
-/** So many tunnels are shown with their whole way each; more are a table. */
-const FEW = 8;
+import { Caps, Usage } from "./usage.tsx";
 
 export function Page({ app }: { app: App }) {
   const [, draw] = useReducer((count: number, _: void) => count + 1, 0);
   useEffect(() => app.listen(() => draw()), [app]);
-  const isMany = app.keys.get().length > FEW;
+  const { picture, latency, usage, usageOfSelected, plan, timeline, selected, seconds } = app;
   return (
     <>
       <a class="skip" href="#tunnels">
@@ -23,16 +24,30 @@ export function Page({ app }: { app: App }) {
       <main class={app.freshness.live ? "" : "old"}>
         <Stale app={app} />
         <Announcer app={app} />
-        <Troubles app={app} />
-        {isMany ? <Table app={app} /> : <Tunnels app={app} />}
+        <Kept of={[picture.value]}>
+          <Troubles app={app} />
+        </Kept>
+        {app.isMany() ? <Table app={app} /> : <Tunnels app={app} />}
         <div class="columns">
-          <Groups app={app} />
-          <Devices app={app} />
-          <Caps app={app} />
-          <Usage app={app} />
-          <Plan app={app} />
+          <Kept of={[picture.value, seconds]}>
+            <Groups app={app} />
+          </Kept>
+          <Kept of={[latency.value, seconds]}>
+            <Devices app={app} />
+          </Kept>
+          <Kept of={[picture.value]}>
+            <Caps app={app} />
+          </Kept>
+          <Kept of={[usage.value, usageOfSelected.value, selected]}>
+            <Usage app={app} />
+          </Kept>
+          <Kept of={[plan.value, plan.problem]}>
+            <Plan app={app} />
+          </Kept>
         </div>
-        <Timeline app={app} />
+        <Kept of={[timeline.entries, selected]}>
+          <Timeline app={app} />
+        </Kept>
       </main>
     </>
   );

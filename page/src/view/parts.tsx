@@ -1,7 +1,23 @@
 // Small parts that several views are made of. What a colour says, a sign and a word say too.
 
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import type { StepState } from "../types.ts";
+
+interface KeptProps {
+  of: readonly unknown[];
+  children: ComponentChildren;
+}
+
+/** Draws what is in it anew only when one of these is another one. */
+export class Kept extends Component<KeptProps> {
+  override shouldComponentUpdate({ of }: KeptProps): boolean {
+    return of.some((one, at) => one !== this.props.of[at]);
+  }
+
+  override render({ children }: KeptProps) {
+    return children;
+  }
+}
 
 const SIGNS: Record<string, string> = {
   ok: "✓",
@@ -12,6 +28,10 @@ const SIGNS: Record<string, string> = {
   unknown: "?",
   stale: "!",
   dead: "✗",
+  debug: "·",
+  info: "i",
+  warn: "!",
+  error: "✗",
 };
 
 const WORDS: Record<string, string> = {

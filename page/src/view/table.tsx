@@ -1,10 +1,10 @@
 // Many tunnels: a table of which only what can be seen is drawn.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { Component } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../model/app.ts";
 import { age, count, short } from "../model/format.ts";
-import { matches, seen, sums } from "../model/table.ts";
-import type { TunnelState } from "../types.ts";
+import { seen } from "../model/table.ts";
 import { Badge, Section, stateOfPhase } from "./parts.tsx";
 import { Tunnel } from "./tunnels.tsx";
 
@@ -15,13 +15,12 @@ export function Table({ app }: { app: App }) {
   const [phase, only] = useState("");
   const search = useRef<HTMLInputElement>(null);
   useEffect(() => focusOnSlash(search), []);
-  const tunnels = app.tunnels();
-  const all = app.keys.get();
-  const found = query || phase ? all.filter((id) => tunnels[id] && matches(id, tunnels[id], query, phase)) : all;
+  const all = app.tunnelIndex.get();
+  const found = app.tunnelIndex.found(query, phase);
   return (
     <Section id="tunnels" title="Tunnels" more={<p class="quiet">{count(all.length, "tunnel", "tunnels")}</p>}>
       <ul class="sums">
-        {sums(all, tunnels).map(([name, number]) => (
+        {app.tunnelIndex.sums().map(([name, number]) => (
           <li key={name}>
             <button type="button" aria-pressed={phase === name} onClick={() => only(phase === name ? "" : name)}>
               <Badge state={stateOfPhase(name)}>{name}</Badge> {number.toLocaleString("en")}
@@ -42,6 +41,7 @@ export function Table({ app }: { app: App }) {
 
 function Rows({ app, ids }: { app: App; ids: string[] }) {
   const place = useRef<HTMLDivElement>(null);
+  const focused = useRef<string | null>(null);
   const [scrolled, scroll] = useState(0);
   const [height, size] = useState(480);
   useEffect(() => {
@@ -51,7 +51,14 @@ function Rows({ app, ids }: { app: App; ids: string[] }) {
     watch.observe(at);
     return () => watch.disconnect();
   }, []);
-  const { first, last } = seen(ids.length, ROW, scrolled, height);
+  const { first, last, most } = seen(ids.length, ROW, scrolled, height);
+  const drawn = ids.slice(first, last);
+  useLayoutEffect(() => {
+    // Whose row scrolled away stays in the table, and in no other tunnel's row.
+    if (focused.current === null || drawn.includes(focused.current)) return;
+    focused.current = null;
+    place.current?.focus({ preventScroll: true });
+  });
   const tunnels = app.tunnels();
   return (
     <div class="rows" role="table" aria-label="Tunnels" aria-rowcount={ids.length + 1}>
@@ -66,34 +73,76 @@ function Rows({ app, ids }: { app: App; ids: string[] }) {
       </div>
       <div class="scroll" role="rowgroup" tabIndex={0} aria-label="Rows" ref={place} onScroll={(event) => scroll(event.currentTarget.scrollTop)}>
         <div class="space" role="presentation" style={{ height: `${ids.length * ROW}px` }}>
-          {ids.slice(first, last).map((id, index) => (
-            <Row key={id} app={app} id={id} tunnel={tunnels[id] ?? {}} at={first + index} />
-          ))}
+          {drawn.map((id, index) => {
+            const tunnel = tunnels[id] ?? {};
+            const at = first + index;
+            return (
+              <Row
+                // A row that scrolls out is drawn again as one that scrolls in.
+                key={at % most}
+                at={at}
+                id={id}
+                phase={tunnel.phase}
+                since={tunnel.since_ms === undefined ? "" : age(app.now() - app.unixMs(tunnel.since_ms))}
+                session={tunnel.session}
+                remote={tunnel.remote}
+                link={tunnel.link}
+                routes={tunnel.learned_routes}
+                isSelected={app.selected === id}
+                select={() => app.select(app.selected === id ? null : id)}
+                focus={(isFocused) => {
+                  focused.current = isFocused ? id : null;
+                }}
+              />
+            );
+          })}
         </div>
       </div>
     </div>
   );
 }
 
-function Row({ app, id, tunnel, at }: { app: App; id: string; tunnel: TunnelState; at: number }) {
-  const since = tunnel.since_ms === undefined ? "" : age(app.now() - app.unixMs(tunnel.since_ms));
-  return (
-    <div class="row" role="row" aria-rowindex={at + 2} style={{ transform: `translateY(${at * ROW}px)` }}>
-      <span role="cell">
-        <button type="button" class="plain" title={id} aria-pressed={app.selected === id} onClick={() => app.select(app.selected === id ? null : id)}>
-          {short(id)}
-        </button>
-      </span>
-      <span role="cell">
-        <Badge state={stateOfPhase(tunnel.phase)}>{tunnel.phase}</Badge>
-      </span>
-      <span role="cell">{since}</span>
-      <span role="cell">{tunnel.session}</span>
-      <span role="cell">{tunnel.remote}</span>
-      <span role="cell">{tunnel.link}</span>
-      <span role="cell">{tunnel.learned_routes}</span>
-    </div>
-  );
+interface RowProps {
+  at: number;
+  id: string;
+  phase: string | undefined;
+  since: string;
+  session: string | undefined;
+  remote: string | undefined;
+  link: string | undefined;
+  routes: number | undefined;
+  isSelected: boolean;
+  select: () => void;
+  focus: (isFocused: boolean) => void;
+}
+
+/** What of a row is seen: what it does follows from its tunnel. */
+const SEEN = ["at", "id", "phase", "since", "session", "remote", "link", "routes", "isSelected"] as const;
+
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return SEEN.some((name) => next[name] !== this.props[name]);
+  }
+
+  override render({ at, id, phase, since, session, remote, link, routes, isSelected, select, focus }: RowProps) {
+    return (
+      <div class="row" role="row" aria-rowindex={at + 2} style={{ top: `${at * ROW}px` }}>
+        <span role="cell">
+          <button type="button" class="plain" title={id} aria-pressed={isSelected} onClick={select} onFocus={() => focus(true)} onBlur={() => focus(false)}>
+            {short(id)}
+          </button>
+        </span>
+        <span role="cell">
+          <Badge state={stateOfPhase(phase)}>{phase}</Badge>
+        </span>
+        <span role="cell">{since}</span>
+        <span role="cell">{session}</span>
+        <span role="cell">{remote}</span>
+        <span role="cell">{link}</span>
+        <span role="cell">{routes}</span>
+      </div>
+    );
+  }
 }
 
 function Selected({ app }: { app: App }) {

@@ -2,16 +2,20 @@
 
 import { useState } from "preact/hooks";
 import type { App } from "../model/app.ts";
-import { dayAndClock } from "../model/format.ts";
-import { filtered } from "../model/timeline.ts";
+import { dayAndClock, short } from "../model/format.ts";
+import { filtered, LEVELS } from "../model/timeline.ts";
+import type { Happening } from "../types.ts";
 import { Badge, Section } from "./parts.tsx";
 
 const SHOWN = 100;
-const STATES: Record<string, string> = { error: "wrong", warn: "attention", info: "ok", debug: "waiting" };
 
 export function Timeline({ app }: { app: App }) {
   const [level, least] = useState("info");
   const [text, ask] = useState("");
+  const choose = (chosen: string) => {
+    least(chosen);
+    app.toldFrom(chosen);
+  };
   const found = filtered(app.timeline.entries, { level, text, tunnel: app.selected ?? "" });
   return (
     <Section
@@ -21,8 +25,8 @@ export function Timeline({ app }: { app: App }) {
         <div class="filters">
           <label>
             From{" "}
-            <select value={level} onChange={(event) => least(event.currentTarget.value)}>
-              {["debug", "info", "warn", "error"].map((one) => (
+            <select value={level} onChange={(event) => choose(event.currentTarget.value)}>
+              {LEVELS.map((one) => (
                 <option key={one}>{one}</option>
               ))}
             </select>
@@ -38,11 +42,21 @@ export function Timeline({ app }: { app: App }) {
         {found.slice(0, SHOWN).map((one) => (
           <li key={`${one.epoch}.${one.sequence}`}>
             <time dateTime={new Date(one.unix_ms).toISOString()}>{dayAndClock(one.unix_ms)}</time>
-            <Badge state={STATES[one.level] ?? "unknown"}>{one.level}</Badge>
-            <span>{one.text}</span>
+            <Badge state={one.level} />
+            <span>
+              {about(app, one)} {one.text}
+            </span>
           </li>
         ))}
       </ol>
     </Section>
   );
+}
+
+/** The tunnel that it is about, where its words do not say that. */
+function about(app: App, { tunnel, link, text }: Happening) {
+  if (!tunnel) return null;
+  const name = link ?? app.tunnels()[tunnel]?.link;
+  if (text.includes(tunnel) || (name && text.includes(name))) return null;
+  return <b title={tunnel}>{name ?? short(tunnel)}</b>;
 }

@@ -63,7 +63,8 @@ function StepOfPath({ app, step }: { app: App; step: Step }) {
 
 function Rates({ app, tunnel }: { app: App; tunnel: string }) {
   const flow = app.traffic.flows.get(tunnel);
-  if (!flow) return null;
+  // A tunnel that is gone carries nothing.
+  if (!flow || !app.tunnels()[tunnel]) return null;
   const lines = [
     { name: "in", values: flow.received.values },
     { name: "out", values: flow.sent.values },

@@ -13,19 +13,19 @@ const RICH: Style = Style {
     is_utf8: true,
 };
 
-fn shown(style: Style, beside: &[Beside], change: impl FnOnce(&mut Value)) -> String {
+fn shown(style: Style, services: &[ServiceSummary], change: impl FnOnce(&mut Value)) -> String {
     let status = samples::status(change);
-    let lines = lines(&picture::of(&status), &status, beside, style);
+    let lines = lines(&picture::of(&status), &status, services, style);
     lines.iter().map(|line| style.line(line) + "\n").collect()
 }
 
 #[test]
 fn a_tunnel_that_works_is_a_block_with_ages_and_no_time() {
-    let beside = [Beside {
+    let services = [ServiceSummary {
         link: "doublezero0".into(),
         words: "at ams1 (Amsterdam)".into(),
     }];
-    let text = shown(PLAIN, &beside, |status| {
+    let text = shown(PLAIN, &services, |status| {
         status["unix_ms"] = json!(65_200);
         status["tunnels"] = json!([samples::tunnel()]);
     });
@@ -125,6 +125,18 @@ fn without_colour_and_without_utf8_nothing_but_ascii_is_written_and_with_them_th
     assert!(rich.contains('✗') && rich.contains("\u{1b}[31m"), "{rich}");
     let words = |text: &str| text.matches("not ours").count();
     assert_eq!(words(&plain), words(&rich));
+}
+
+#[test]
+fn names_of_the_ledger_are_written_in_the_locales_letters_only() {
+    let services = [ServiceSummary {
+        link: "doublezero0".into(),
+        words: "at gru1 (São Paulo)".into(),
+    }];
+    let change = |status: &mut Value| status["tunnels"] = json!([samples::tunnel()]);
+    let (plain, rich) = (shown(PLAIN, &services, change), shown(RICH, &services, change));
+    assert!(plain.contains("(S?o Paulo)") && plain.is_ascii(), "{plain}");
+    assert!(rich.contains("(São Paulo)"), "{rich}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use warren_api::{
     open_enum::OpenEnum,
     v3::{DEFAULT_LIMIT, HIGHEST_LIMIT, SCHEMA, Tunnel, TunnelPage, TunnelQuery},
 };
-use warren_state::{Phase, TunnelId, lifecycle::TunnelReport};
+use warren_state::{Phase, SessionStatus, TunnelId, lifecycle::TunnelReport};
 
 use super::answers::tunnel_state;
 use crate::http::{Api, error, json};
@@ -47,6 +47,23 @@ pub(super) fn first(api: &Api, snapshot: &Snapshot) -> (Vec<Tunnel>, Option<Stri
         },
     );
     (tunnels, next)
+}
+
+/// Those that are not in place with their session up, at most so many, and how many there are in all; then others, as far as a page has room.
+pub(super) fn in_trouble_first(api: &Api, snapshot: &Snapshot, most: usize) -> (Vec<Tunnel>, usize) {
+    let (well, troubled): (Vec<_>, Vec<_>) = snapshot.tunnels.values().partition(|report| is_well(report));
+    let total = troubled.len();
+    let shown = troubled.into_iter().take(most);
+    let others = well.into_iter().take(DEFAULT_LIMIT.saturating_sub(total));
+    let tunnels = shown
+        .chain(others)
+        .map(|report| tunnel_state(api, snapshot, report));
+    (tunnels.collect(), total)
+}
+
+fn is_well(report: &TunnelReport) -> bool {
+    let hindered = report.failure.is_some() || report.postponed.is_some() || report.contest.is_some();
+    report.phase == Phase::Active && report.session == SessionStatus::Up && !hindered
 }
 
 /// How many tunnels are in each phase.

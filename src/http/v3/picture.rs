@@ -5,12 +5,13 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use warren_actors::Snapshot;
 use warren_api::{
-    picture,
-    v3::{Picture, PictureQuery},
+    notes, picture,
+    v3::{DEFAULT_LIMIT, Picture, PictureQuery, Problem, Status},
 };
 
-use super::{status, tunnel};
+use super::{page, status, tunnel};
 use crate::http::{Api, error, json};
 
 /// What is wrong first, with what can be done about it, and how far each tunnel's way goes from the ledger to its traffic.
@@ -25,10 +26,16 @@ pub async fn picture(State(api): State<Api>, query: Result<Query<PictureQuery>, 
     }
 }
 
+/// Tunnels that are looked at for what is wrong with them, at most: of more the sum is told.
+const LOOKED_AT: usize = 1000;
+
 fn made(api: &Api, wanted: Option<&str>) -> Option<Picture> {
     let snapshot = api.engine.snapshot();
-    let status = status(&snapshot, api);
-    let picture = picture::of(&status);
+    let (status, problems) = in_trouble_first(&snapshot, api);
+    let picture = Picture {
+        problems,
+        ..picture::of(&status)
+    };
     let Some(wanted) = wanted else {
         return Some(picture);
     };
@@ -43,12 +50,90 @@ fn made(api: &Api, wanted: Option<&str>) -> Option<Picture> {
     })
 }
 
+/// Status with a page of tunnels of which those come first that are not as they should be, and what is wrong with all of them.
+fn in_trouble_first(snapshot: &Snapshot, api: &Api) -> (Status, Vec<Problem>) {
+    let (tunnels, troubled) = page::in_trouble_first(api, snapshot, LOOKED_AT);
+    let mut status = Status {
+        tunnels,
+        ..status(snapshot, api)
+    };
+    let mut problems = notes::problems(&status);
+    if troubled > LOOKED_AT {
+        problems.push(Problem {
+            tunnel: None,
+            text: format!("{troubled} tunnels in all are not in place with their session up"),
+            fix: None,
+        });
+    }
+    status.tunnels.truncate(DEFAULT_LIMIT);
+    (status, problems)
+}
+
 #[cfg(test)]
 mod tests {
-    use warren_actors::Snapshot;
+    use std::sync::Arc;
+
+    use warren_state::{Phase, SessionStatus};
 
     use super::*;
-    use crate::http::testing::{FakeDaemon, connected, serve};
+    use crate::http::testing::{FakeDaemon, connected, gateway, serve};
+
+    /// A gateway of 3,000 tunnels, the last ones of which wait for their session.
+    async fn with_trouble(at_the_end: u32) -> Picture {
+        const TUNNELS: u32 = 3000;
+        let mut snapshot = gateway::snapshot(TUNNELS);
+        for number in TUNNELS - at_the_end..TUNNELS {
+            let mut report = snapshot.tunnels[&gateway::id(number)].as_ref().clone();
+            (report.phase, report.session) = (Phase::Peering, SessionStatus::Pending);
+            snapshot.tunnels.insert(report.tunnel, Arc::new(report));
+        }
+        let served = serve(FakeDaemon::new(snapshot)).await;
+        let mut picture: Picture = served.client.read("/v3/picture").await.unwrap();
+        // It is configured as a client, which has no address here.
+        assert!(
+            picture
+                .problems
+                .remove(0)
+                .text
+                .starts_with("this host's public address"),
+            "{picture:?}"
+        );
+        picture
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_wrong_with_the_last_of_many_tunnels_comes_first_and_all_of_it_is_counted() {
+        let well = with_trouble(0).await;
+        assert_eq!(
+            (well.paths.len(), well.problems.len()),
+            (DEFAULT_LIMIT, 0),
+            "{:?}",
+            well.problems
+        );
+        let few = with_trouble(2).await;
+        assert_eq!((few.paths.len(), few.problems.len()), (DEFAULT_LIMIT, 2));
+        let last = gateway::id(2999).to_string();
+        assert_eq!(few.problems[1].tunnel.as_ref(), Some(&last));
+        assert_eq!(
+            (&few.paths[1].tunnel, few.paths[1].trouble().is_some()),
+            (&last, true)
+        );
+        assert!(few.paths[2].trouble().is_none());
+        let many = with_trouble(200).await;
+        let told: Vec<&str> = many
+            .problems
+            .iter()
+            .map(|problem| problem.text.as_str())
+            .collect();
+        assert!(
+            told.last().unwrap().starts_with("and 195 more tunnels"),
+            "{told:?}"
+        );
+        assert_eq!(many.paths.len(), DEFAULT_LIMIT);
+        let most = with_trouble(2500).await;
+        let sum = "2500 tunnels in all are not in place with their session up";
+        assert_eq!(most.problems.last().unwrap().text, sum);
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_picture_has_what_is_wrong_and_each_way_and_one_tunnel_alone_where_it_is_asked_for() {

@@ -84,10 +84,10 @@ kinds! {
     RecorderMended "recorder_mended" Store Info true
     RecorderRepaired "recorder_repaired" Store Warn true
     UsageSampled "usage_sampled" Usage Debug true
-    ThrottleSet "throttle_set" Usage Debug true
-    ThrottleClear "throttle_clear" Usage Debug true
-    CapSet "cap_set" Usage Debug true
-    CapCleared "cap_cleared" Usage Debug true
+    ThrottleSet "throttle_set" Usage Info true
+    ThrottleClear "throttle_clear" Usage Info true
+    CapSet "cap_set" Usage Info true
+    CapCleared "cap_cleared" Usage Info true
     ViewAccepted "view_accepted" Ledger Debug false
     ViewHeld "view_held" Ledger Warn false
     ViewRenewed "view_renewed" Ledger Info false

@@ -19,6 +19,16 @@ pub enum Level {
     Error,
 }
 
+named! {
+    /// The name in requests and answers.
+    Level {
+        Debug => "debug",
+        Info => "info",
+        Warn => "warn",
+        Error => "error",
+    }
+}
+
 impl Event {
     /// The level of its log line.
     #[must_use]
@@ -28,7 +38,7 @@ impl Event {
             return Level::Warn;
         }
         if let Self::PhaseChanged {
-            to: Phase::Active | Phase::Removed | Phase::Draining,
+            to: Phase::Active | Phase::Removed | Phase::Draining | Phase::Failed,
             ..
         } = self
         {
@@ -62,6 +72,8 @@ impl Event {
                 | Self::ManualAsked { .. }
                 | Self::ManualRemoved { .. }
                 | Self::ManualOver { .. }
+                | Self::CapSet { .. }
+                | Self::CapCleared { .. }
                 | Self::ExclusionChanged { .. }
         )
     }

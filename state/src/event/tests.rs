@@ -285,3 +285,24 @@ fn words_are_one_line_without_an_end_mark() {
         );
     }
 }
+
+/// Who looks at what happened sees levels from `info` on: what is kept for the next morning is among it, but for measurements and steps
+/// on the way, whose ends are told.
+#[test]
+fn what_is_kept_for_an_operator_is_told_to_one_who_asked_for_no_more_than_that() {
+    let on_the_way = |event: &Event| {
+        matches!(
+            event,
+            Event::UsageSampled { .. }
+                | Event::SpecChanged { .. }
+                | Event::TunnelDrained { .. }
+                | Event::PhaseChanged {
+                    to: Phase::Peering,
+                    ..
+                }
+        )
+    };
+    for event in samples().iter().filter(|event| event.is_journaled()) {
+        assert_eq!(event.level() == Level::Debug, on_the_way(event), "{event:?}");
+    }
+}

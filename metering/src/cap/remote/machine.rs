@@ -20,10 +20,10 @@ use self::{
     report::{Flight, Round},
 };
 use super::{
+    counters::UsageCounters,
     record::{Batch, Failure, Reported, Settings, Synced, Used},
-    tally::Tally,
 };
-use crate::cap::{DeviceId, UnixSeconds, Word};
+use crate::cap::{CapSnapshot, DeviceId, UnixSeconds};
 
 /// This many questions at a time; one while the authority does not answer.
 const MOST_SYNCS: usize = 16;
@@ -61,13 +61,13 @@ pub enum Input {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// Puts these on disk, each in the place of the one before. A batch is sent only after that.
-    Keep(Vec<Tally>),
+    Keep(Vec<UsageCounters>),
     /// Sends a batch, within a deadline.
     Report(Batch),
     /// Asks how one stands, within a deadline, and what is known of these sources. Nobody else's end ends it.
     Sync(DeviceId, Vec<String>),
     /// One stands so.
-    Say(DeviceId, Word),
+    Say(DeviceId, CapSnapshot),
     /// Nothing is sent any more.
     Stopped,
 }
@@ -127,15 +127,15 @@ impl Remote {
     /// One whose counters are named by this source, which no other start of any installation has. `kept` is what is on disk;
     /// nothing at all where nothing was ever kept.
     #[must_use]
-    pub fn new(settings: Settings, source: String, kept: Option<Vec<Tally>>, now: Monotonic) -> Self {
+    pub fn new(settings: Settings, source: String, kept: Option<Vec<UsageCounters>>, now: Monotonic) -> Self {
         let is_first = kept.is_none();
         let mut devices = BTreeMap::new();
         let mut idle = BTreeMap::new();
-        for tally in kept.unwrap_or_default() {
-            if tally.owed() > 0 {
-                devices.insert(tally.device.clone(), Device::new(tally, now));
+        for counters in kept.unwrap_or_default() {
+            if counters.owed() > 0 {
+                devices.insert(counters.device.clone(), Device::new(counters, now));
             } else {
-                idle.insert(tally.device, tally.counted);
+                idle.insert(counters.device, counters.counted);
             }
         }
         Self {
@@ -210,7 +210,7 @@ impl Remote {
         Status {
             devices: self.devices.len(),
             unsynced: self.devices.values().filter(|device| !device.is_synced).count(),
-            owed: self.devices.values().map(|device| device.tally.owed()).sum(),
+            owed: self.devices.values().map(|device| device.usage.owed()).sum(),
             problem: self.problem.clone(),
             failures: self.failures,
         }
@@ -220,14 +220,14 @@ impl Remote {
         self.clock = (now, at);
         for Used { device, total } in used {
             if self.is_first {
-                let tally = Tally {
+                let counters = UsageCounters {
                     counted: total,
-                    ..Tally::new(device.clone())
+                    ..UsageCounters::new(device.clone())
                 };
                 let device = self
                     .devices
                     .entry(device.clone())
-                    .or_insert_with(|| Device::new(tally, now));
+                    .or_insert_with(|| Device::new(counters, now));
                 device.is_changed = true;
             }
             self.count(now, at, device, total);
@@ -242,9 +242,9 @@ impl Remote {
         let idle = self.idle.remove(&id);
         let device = self.devices.entry(id.clone()).or_insert_with(|| {
             Device::new(
-                Tally {
+                UsageCounters {
                     counted: idle.unwrap_or_default(),
-                    ..Tally::new(id.clone())
+                    ..UsageCounters::new(id.clone())
                 },
                 now,
             )
@@ -254,13 +254,13 @@ impl Remote {
         {
             self.due.remove(&(next, id.clone()));
         }
-        device.is_changed |= device.tally.count(total, &self.source, device.window.from);
+        device.is_changed |= device.usage.count(total, &self.source, device.window.from);
         device.used_at = now;
         if device.next.is_none() && !device.is_asking {
             device.next = Some(now);
             self.due.insert((now, id));
         }
-        if device.tally.owed() > 0 && self.report_at.is_none() {
+        if device.usage.owed() > 0 && self.report_at.is_none() {
             self.report_at = Some(now + self.settings.batch_interval);
         }
     }
@@ -317,7 +317,7 @@ impl Remote {
         self.cleanup_at = Some(now + CLEANUP);
         let longest = self.settings.cache_ttl.max(IDLE);
         let is_idle = |device: &Device| {
-            device.tally.owed() == 0
+            device.usage.owed() == 0
                 && !device.is_asking
                 && !device.is_changed
                 && now.since(device.used_at) > longest
@@ -326,9 +326,9 @@ impl Remote {
         let idle: Vec<Device> = idle.map(|(_, device)| device).collect();
         for device in idle {
             if let Some(next) = device.next {
-                self.due.remove(&(next, device.tally.device.clone()));
+                self.due.remove(&(next, device.usage.device.clone()));
             }
-            self.idle.insert(device.tally.device, device.tally.counted);
+            self.idle.insert(device.usage.device, device.usage.counted);
         }
     }
 
@@ -336,7 +336,7 @@ impl Remote {
         let changed = self
             .devices
             .values_mut()
-            .filter_map(|device| std::mem::take(&mut device.is_changed).then(|| device.tally.clone()));
+            .filter_map(|device| std::mem::take(&mut device.is_changed).then(|| device.usage.clone()));
         effects.push(Effect::Keep(changed.collect()));
     }
 

@@ -41,7 +41,7 @@ struct World {
     remote: Remote,
     now: Monotonic,
     random: SplitMix64,
-    disk: BTreeMap<DeviceId, Tally>,
+    disk: BTreeMap<DeviceId, UsageCounters>,
     starts: u64,
     totals: Vec<u64>,
     authority: Authority,
@@ -110,16 +110,19 @@ impl World {
     fn give(&mut self, input: Input) {
         for effect in self.remote.handle(self.now, input, &mut self.random) {
             match effect {
-                Effect::Keep(tallies) => {
-                    self.disk
-                        .extend(tallies.into_iter().map(|tally| (tally.device.clone(), tally)));
+                Effect::Keep(counters) => {
+                    self.disk.extend(
+                        counters
+                            .into_iter()
+                            .map(|counters| (counters.device.clone(), counters)),
+                    );
                 }
                 Effect::Report(batch) => assert!(self.batch.replace(batch).is_none(), "one at a time"),
                 Effect::Sync(device, sources) => self.asked.push((device, sources)),
-                Effect::Say(device, word) => {
+                Effect::Say(device, snapshot) => {
                     let at: usize = device.as_str().parse().unwrap();
                     assert_eq!(
-                        word.used + self.totals[at] - word.seen,
+                        snapshot.used + self.totals[at] - snapshot.seen,
                         self.totals[at],
                         "what is said is exact"
                     );

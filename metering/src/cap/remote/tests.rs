@@ -14,15 +14,15 @@ struct Host {
     remote: Remote,
     now: Monotonic,
     random: SplitMix64,
-    kept: Vec<Tally>,
+    kept: Vec<UsageCounters>,
     batches: Vec<Batch>,
     asked: Vec<(DeviceId, Vec<String>)>,
-    said: Vec<(DeviceId, crate::cap::Word)>,
+    said: Vec<(DeviceId, crate::cap::CapSnapshot)>,
     stopped: usize,
 }
 
 impl Host {
-    fn new(kept: Option<Vec<Tally>>) -> Self {
+    fn new(kept: Option<Vec<UsageCounters>>) -> Self {
         let settings = Settings {
             country: "DE".to_owned(),
             platform: "linux".to_owned(),
@@ -48,10 +48,10 @@ impl Host {
     fn give(&mut self, input: Input) {
         for effect in self.remote.handle(self.now, input, &mut self.random) {
             match effect {
-                Effect::Keep(tallies) => self.kept.extend(tallies),
+                Effect::Keep(counters) => self.kept.extend(counters),
                 Effect::Report(batch) => self.batches.push(batch),
                 Effect::Sync(device, sources) => self.asked.push((device, sources)),
-                Effect::Say(device, word) => self.said.push((device, word)),
+                Effect::Say(device, snapshot) => self.said.push((device, snapshot)),
                 Effect::Stopped => self.stopped += 1,
             }
         }
@@ -268,9 +268,9 @@ fn used_is_what_the_authority_says_and_what_it_cannot_have_seen() {
         ..State::default()
     };
     host.synced("a", state(50_000, None));
-    let (_, word) = host.said[0];
+    let (_, snapshot) = host.said[0];
     assert_eq!(
-        (word.used + 1000 - word.seen, word.cap.window),
+        (snapshot.used + 1000 - snapshot.seen, snapshot.cap.window),
         (51_000, Window::Until(UnixSeconds(99_999)))
     );
 
@@ -290,14 +290,14 @@ fn used_is_what_the_authority_says_and_what_it_cannot_have_seen() {
         }])
     };
     host.synced("a", state(51_000, knows(1000)));
-    let (_, word) = host.said[1];
-    assert_eq!(word.used + 1300 - word.seen, 51_300);
+    let (_, snapshot) = host.said[1];
+    assert_eq!(snapshot.used + 1300 - snapshot.seen, 51_300);
     let mut other = Host::again();
     other.used("a", 1000);
     other.synced("a", state(50_000, knows(400)));
-    let (_, word) = other.said[0];
+    let (_, snapshot) = other.said[0];
     assert_eq!(
-        word.used + 1000 - word.seen,
+        snapshot.used + 1000 - snapshot.seen,
         50_600,
         "of what it knows nothing is added"
     );
@@ -407,9 +407,9 @@ fn what_was_used_in_a_window_is_reported_as_of_that_window_after_its_end() {
     host.round();
     let second = host.record();
     assert_eq!((second.window, second.total), (UnixSeconds(1010), 50));
-    let (_, word) = host.said[1];
+    let (_, snapshot) = host.said[1];
     assert_eq!(
-        word.used + 350 - word.seen,
+        snapshot.used + 350 - snapshot.seen,
         50,
         "the rest of the old window counts in it"
     );

@@ -5,10 +5,10 @@ use std::time::Duration;
 use warren_state::Monotonic;
 
 use crate::cap::{
-    Cap, UnixSeconds, Window, Word,
+    Cap, CapSnapshot, UnixSeconds, Window,
     remote::{
+        counters::UsageCounters,
         record::{Record, Settings, Spent, State},
-        tally::Tally,
     },
 };
 
@@ -18,7 +18,7 @@ const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// One whose use is followed.
 #[derive(Debug)]
 pub(super) struct Device {
-    pub(super) tally: Tally,
+    pub(super) usage: UsageCounters,
     pub(super) window: Span,
     pub(super) limit: i64,
     pub(super) country: Option<String>,
@@ -41,9 +41,9 @@ pub(super) struct Span {
 }
 
 impl Device {
-    pub(super) fn new(tally: Tally, now: Monotonic) -> Self {
+    pub(super) fn new(usage: UsageCounters, now: Monotonic) -> Self {
         Self {
-            tally,
+            usage,
             window: Span::default(),
             limit: 0,
             country: None,
@@ -67,9 +67,9 @@ impl Device {
     }
 
     pub(super) fn record(&mut self, settings: &Settings) -> Option<Record> {
-        let counter = self.tally.freeze()?.clone();
+        let counter = self.usage.freeze()?.clone();
         Some(Record {
-            device: self.tally.device.clone(),
+            device: self.usage.device.clone(),
             country: self.country.clone().unwrap_or_else(|| settings.country.clone()),
             platform: self.platform.clone().unwrap_or_else(|| settings.platform.clone()),
             limit: self.limit,
@@ -82,7 +82,7 @@ impl Device {
     }
 
     /// Takes how it stands, and says it in our own words.
-    pub(super) fn hear(&mut self, state: &State, wall: UnixSeconds) -> Word {
+    pub(super) fn hear(&mut self, state: &State, wall: UnixSeconds) -> CapSnapshot {
         self.is_synced = true;
         self.failures = 0;
         self.limit = state.limit;
@@ -91,7 +91,7 @@ impl Device {
         self.platform = said(&state.platform).or_else(|| self.platform.take());
         self.window.hear(state, wall);
         if let Some(seen) = &state.seen {
-            self.tally.heal(seen);
+            self.usage.heal(seen);
         }
         let window = match state.until {
             UnixSeconds(0) => Window::Endless,
@@ -102,18 +102,18 @@ impl Device {
             window,
         };
         match state.used {
-            Spent::Octets(used) => Word {
+            Spent::Octets(used) => CapSnapshot {
                 cap,
                 used,
                 seen: self
-                    .tally
+                    .usage
                     .counted
-                    .saturating_sub(self.tally.unseen(self.window.from, state.seen.as_deref())),
+                    .saturating_sub(self.usage.unseen(self.window.from, state.seen.as_deref())),
             },
-            Spent::TooMuch(too_much) => Word {
+            Spent::TooMuch(too_much) => CapSnapshot {
                 cap,
                 used: if too_much { cap.octets().unwrap_or(0) } else { 0 },
-                seen: self.tally.counted,
+                seen: self.usage.counted,
             },
         }
     }

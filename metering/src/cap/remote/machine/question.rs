@@ -54,8 +54,8 @@ impl Remote {
         let Some(device) = self.devices.get_mut(id) else {
             return;
         };
-        let word = device.hear(&state, wall);
-        effects.push(Effect::Say(id.clone(), word));
+        let snapshot = device.hear(&state, wall);
+        effects.push(Effect::Say(id.clone(), snapshot));
         let ttl = SPREAD.of(self.settings.cache_ttl, random);
         // A window that is over there by our clock, and not by theirs, will be over there soon.
         let is_late = state.until != UnixSeconds(0) && state.until <= wall;
@@ -96,7 +96,7 @@ impl Remote {
             }
             device.is_asking = true;
             self.asking += 1;
-            effects.push(Effect::Sync(id, device.tally.sources()));
+            effects.push(Effect::Sync(id, device.usage.sources()));
         }
     }
 

@@ -8,8 +8,8 @@ use super::{Effect, Remote, Stopping};
 use crate::cap::{
     DeviceId,
     remote::{
+        counters::UsageCounters,
         record::{Batch, MOST_OCTETS, MOST_RECORDS, Record, Reported, Taken},
-        tally::Tally,
     },
 };
 
@@ -81,10 +81,10 @@ impl Remote {
             let Some(device) = self.devices.get_mut(id) else {
                 continue;
             };
-            device.tally.answer(&record.source, record.window, taken);
-            device.tally.settle((&self.source, device.window.from));
+            device.usage.answer(&record.source, record.window, taken);
+            device.usage.settle((&self.source, device.window.from));
             if taken {
-                kept.push(device.tally.clone());
+                kept.push(device.usage.clone());
                 device.is_changed = false;
                 (device.not_taken, device.rests_until) = (0, None);
             } else {
@@ -114,7 +114,7 @@ impl Remote {
         let Some(mut round) = self.round.take() else {
             return;
         };
-        let (records, tallies) = self.next_batch(now, &mut round);
+        let (records, counters) = self.next_batch(now, &mut round);
         if !records.is_empty() {
             self.batches += 1;
             let batch = Batch {
@@ -126,10 +126,10 @@ impl Remote {
                 records,
             });
             self.round = Some(round);
-            effects.extend([Effect::Keep(tallies), Effect::Report(batch)]);
+            effects.extend([Effect::Keep(counters), Effect::Report(batch)]);
             return;
         }
-        let owes = self.devices.values().any(|device| device.tally.owed() > 0);
+        let owes = self.devices.values().any(|device| device.usage.owed() > 0);
         match self.stopping {
             // Each device has one record in a round: the others of its counters come in the next one.
             Stopping::Yes if owes && round.taken > 0 => {
@@ -143,8 +143,12 @@ impl Remote {
         }
     }
 
-    fn next_batch(&mut self, now: Monotonic, round: &mut Round) -> (BTreeMap<DeviceId, Record>, Vec<Tally>) {
-        let (mut records, mut tallies, mut weight) = (BTreeMap::new(), Vec::new(), 0);
+    fn next_batch(
+        &mut self,
+        now: Monotonic,
+        round: &mut Round,
+    ) -> (BTreeMap<DeviceId, Record>, Vec<UsageCounters>) {
+        let (mut records, mut counters, mut weight) = (BTreeMap::new(), Vec::new(), 0);
         let from = round.after.take().map_or(Bound::Unbounded, Bound::Excluded);
         let is_last_chance = self.stopping == Stopping::Yes;
         for (id, device) in self.devices.range_mut((from, Bound::Unbounded)) {
@@ -162,11 +166,11 @@ impl Remote {
                 break;
             }
             weight += record.weight();
-            tallies.push(device.tally.clone());
+            counters.push(device.usage.clone());
             device.is_changed = false;
             round.after = Some(id.clone());
             records.insert(id.clone(), record);
         }
-        (records, tallies)
+        (records, counters)
     }
 }

@@ -75,9 +75,9 @@ fn what_was_used_before_there_were_caps_is_not_reported() {
 
 #[test]
 fn a_total_that_lost_its_end_is_not_counted_again() {
-    let mut host = Host::new(Some(vec![Tally {
+    let mut host = Host::new(Some(vec![UsageCounters {
         counted: 1000,
-        ..Tally::new(id("a"))
+        ..UsageCounters::new(id("a"))
     }]));
     host.used("a", 900);
     assert_eq!(host.remote.status().owed, 0);

@@ -7,7 +7,7 @@ use crate::cap::{DeviceId, UnixSeconds};
 
 /// What an authority is owed of one device. It is on disk as it is before anything of it is sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Tally {
+pub struct UsageCounters {
     /// Whose.
     pub device: DeviceId,
     /// All of the total up to here is in a counter, or was.
@@ -33,7 +33,7 @@ pub struct Counter {
     pub sent: Option<u64>,
 }
 
-impl Tally {
+impl UsageCounters {
     /// Nothing was counted.
     #[must_use]
     pub fn new(device: DeviceId) -> Self {
