@@ -16,7 +16,7 @@ impl<'a> Groups<'a> {
     /// No group.
     pub const NONE: Self = Self { first: None, more: &[] };
 
-    /// This one and these, this many at most. That one that is named twice is refused is known for roles and a guess for
+    /// This one and these, so many at most. That one that is named twice is refused is known for roles and a guess for
     /// users that are made; the number is a guess for both, and for too many.
     #[inline(never)]
     pub fn of(first: &'a Account, more: &'a [Account], most: usize) -> Result<Self> {

@@ -41,7 +41,7 @@ complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and not __f
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "clear" -d 'Take back what was set: the configuration\'s cap holds again'
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and not __fish_seen_subcommand_from set get list clear help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from set" -l config -d 'The configuration' -r -F
-complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from get" -l config -d 'The configuration' -r -F
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren-capd -n "__fish_warren_capd_using_subcommand cap; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
