@@ -101,8 +101,8 @@ pub enum FlagError {
     Syntax(String),
 }
 
-/// A word of the command line.
-enum Word<'a> {
+/// An argument of the command line.
+enum Argument<'a> {
     Flag(&'a str, Option<&'a str>),
     /// No flag follows.
     End,
@@ -129,9 +129,9 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let (name, inline) = match split(&word) {
-            Word::Flag(name, inline) => (name, inline),
-            Word::Bad => return Err(FlagError::Syntax(word)),
-            Word::End => {
+            Argument::Flag(name, inline) => (name, inline),
+            Argument::Bad => return Err(FlagError::Syntax(word)),
+            Argument::End => {
                 let itself = Some(word).filter(|word| word != "--");
                 parsed.ignored = itself.into_iter().chain(words).collect();
                 return Ok(parsed);
@@ -172,20 +172,20 @@ pub fn help() -> String {
     text
 }
 
-fn split(word: &str) -> Word<'_> {
+fn split(word: &str) -> Argument<'_> {
     if !word.starts_with('-') || matches!(word, "-" | "--") {
-        return Word::End;
+        return Argument::End;
     }
     let body = word
         .strip_prefix("--")
         .or_else(|| word.strip_prefix('-'))
         .unwrap_or_default();
     if body.starts_with(['-', '=']) {
-        return Word::Bad;
+        return Argument::Bad;
     }
     body.split_once('=')
-        .map_or(Word::Flag(body, None), |(name, value)| {
-            Word::Flag(name, Some(value))
+        .map_or(Argument::Flag(body, None), |(name, value)| {
+            Argument::Flag(name, Some(value))
         })
 }
 

@@ -117,7 +117,23 @@ impl World {
                             .map(|counters| (counters.device.clone(), counters)),
                     );
                 }
-                Effect::Report(batch) => assert!(self.batch.replace(batch).is_none(), "one at a time"),
+                Effect::Report(batch) => {
+                    let is_kept = |record: &Record| {
+                        let kept = self.disk.get(&record.device);
+                        kept.is_some_and(|kept| {
+                            kept.counters.iter().any(|counter| {
+                                (&counter.source, counter.window) == (&record.source, record.window)
+                                    && (counter.sequence, counter.sent)
+                                        == (record.sequence, Some(record.total))
+                            })
+                        })
+                    };
+                    assert!(
+                        batch.records.iter().all(is_kept),
+                        "on disk before it is sent: {batch:?}"
+                    );
+                    assert!(self.batch.replace(batch).is_none(), "one at a time");
+                }
                 Effect::Sync(device, sources) => self.asked.push((device, sources)),
                 Effect::Say(device, snapshot) => {
                     let at: usize = device.as_str().parse().unwrap();
