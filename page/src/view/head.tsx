@@ -66,11 +66,18 @@ function overall(app: App): string {
   if (!app.freshness.live) return "stale";
   if (app.state.enabled === false) return "attention";
   if (app.picture.value?.problems.length) return "wrong";
+  if (held(app) > 0) return "attention";
   return app.state.converged ? "ok" : "working";
 }
 
+/** How many tunnels are slower than they could be, because of their caps. */
+function held(app: App): number {
+  return (app.picture.value?.paths ?? []).filter(({ cap }) => cap?.reason).length;
+}
+
 function overallInWords(app: App): string {
-  const words: Record<string, string> = { stale: "not live", attention: "disabled", ok: "all is well", working: "working on it" };
+  const attention = app.state.enabled === false ? "disabled" : `${held(app)} held to a rate`;
+  const words: Record<string, string> = { stale: "not live", attention, ok: "all is well", working: "working on it" };
   const problems = app.picture.value?.problems.length ?? 0;
   return words[overall(app)] ?? `${problems} ${problems === 1 ? "problem" : "problems"}`;
 }
