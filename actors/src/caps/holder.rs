@@ -172,10 +172,11 @@ impl State {
         }
     }
 
-    /// Decides, and says what is new. Before a view is in force nobody is known: rates stay as they are.
+    /// Decides, and says what is new. Before a view is in force nobody is known: rates stay as they are. So do they while the daemon
+    /// stops: a tunnel that it lets go of is held still, and the next start finds it so.
     fn look(&mut self) -> Duration {
         let tables = self.env.tables();
-        if tables.view.is_none() {
+        if tables.view.is_none() || tables.stopping {
             return KEEP;
         }
         let is_settled = self.is_settled(&tables);
