@@ -101,9 +101,10 @@ fn over_a_restart(site: &mut Site<'_>, host: &mut Connected, operator: &Operator
     host.daemon.resume()?;
     await_held(&host.daemon, "it is held after a restart", true)?;
     let now = throttles(&host.daemon)?;
+    let journal = host.daemon.json("/v3/journal?limit=60")?;
     ensure!(
         now == told,
-        "{told:?} were told before the restart, and {now:?} after it"
+        "{told:?} were told before the restart, and {now:?} after it: {journal}"
     );
     let one = types(operator, &["cap", "get", owner])?;
     ensure!(one.contains("1KB/month") && one.contains("/s up"), "{one}");
