@@ -2,7 +2,9 @@
 //! user that joins, a quiet while, and memory. Processor time is that of the whole process, the model kernel's included; reading
 //! the ledger costs nothing here.
 //!
-//! `cargo run --release -p warren-actors --example gateway -- 10000 60`
+//! `cargo run --release -p warren-actors --example gateway -- 10000 60 500`: so many users, so many quiet seconds, and so many
+//! milliseconds between two that join. After a pause the processor's caches are others'; what joins cost one after the other is
+//! seen with a short one.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, unsafe_code)]
 
@@ -38,6 +40,7 @@ const REST: Duration = Duration::from_secs(2);
 async fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|text| text.parse().ok());
     let (users, quiet) = (arguments.next().unwrap_or(10_000), arguments.next().unwrap_or(60));
+    let pause = Duration::from_millis(arguments.next().unwrap_or(500).into());
     let host = Host::start().await;
     let (view, view_bytes) = of_heap(|| view(users));
     let empty = Memory::now();
@@ -45,7 +48,7 @@ async fn main() {
     sleep(REST).await;
     let kernel_bytes = host.kernel_bytes().await;
     let full = Memory::now();
-    let joins = host.join(&view, users).await;
+    let joins = host.join(&view, users, pause).await;
     let share = host
         .rest(users + JOINS, Duration::from_secs(u64::from(quiet)))
         .await;
@@ -118,7 +121,7 @@ impl Host {
         (processor_time() - before, began.elapsed())
     }
 
-    async fn join(&self, view: &View, users: u32) -> Joins {
+    async fn join(&self, view: &View, users: u32, pause: Duration) -> Joins {
         let mut view = view.clone();
         let (mut took, mut rest) = (Vec::new(), Duration::ZERO);
         for n in users..users + JOINS {
@@ -136,7 +139,7 @@ impl Host {
             })
             .await;
             let up = processor_time();
-            sleep(Duration::from_millis(500)).await;
+            sleep(pause).await;
             took.push(up - before);
             rest += processor_time() - up;
         }
