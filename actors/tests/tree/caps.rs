@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use warren_actors::{
-    Handle, StopMode,
+    StopMode,
     caps::{CapError, CapSource},
 };
 use warren_metering::cap::{Cap, DeviceId, THROTTLED};
-use warren_state::{Phase, Pubkey, Rate, Sequence, Traffic, event::Event};
+use warren_state::{Phase, Pubkey, Rate, Traffic, event::Event};
 
 use crate::world::{World, id, link, phase};
 
@@ -49,13 +49,9 @@ fn carry(world: &World, rx: u64, tx: u64) {
 
 /// Sets and lifts of rates in this run.
 fn throttles(world: &World) -> Vec<Event> {
-    throttles_of(world.handle())
-}
-
-fn throttles_of(handle: &Handle) -> Vec<Event> {
-    let steps = handle.read_since(Sequence(0)).2.unwrap();
-    let told = steps.iter().filter_map(|step| step.told.clone());
-    told.map(|entry| entry.event.clone())
+    let told = world.told();
+    let events = told.iter().map(|entry| entry.event.clone());
+    events
         .filter(|event| matches!(event, Event::ThrottleSet { .. } | Event::ThrottleClear { .. }))
         .collect()
 }
@@ -140,19 +136,6 @@ async fn a_tunnel_that_is_held_stays_so_over_a_restart_and_is_told_once() {
     world
         .eventually("it is let go", || rate(&world) == Rate::UNLIMITED)
         .await;
-}
-
-#[tokio::test]
-async fn a_stop_that_takes_its_time_tells_nobody_that_a_held_tunnel_is_let_go() {
-    let mut world = held().await;
-    let told = throttles(&world);
-    let handle = world.handle().clone();
-    // Nobody is at work on the tunnel long before the daemon has ended: the last look at the counters waits.
-    world.kernel.hang_counters(true);
-    world.stop(StopMode::Detach).await;
-    world.kernel.hang_counters(false);
-    assert_eq!(rate(&world), THROTTLED);
-    assert_eq!(throttles_of(&handle), told);
 }
 
 #[tokio::test]
