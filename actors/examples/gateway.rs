@@ -1,5 +1,5 @@
 //! Measures the whole tree of actors as a gateway with many users, on the simulated dataplane: from a view to all links up, one
-//! user that joins, a quiet while, and memory. Processor time is that of the whole process, the model kernel's included; reading
+//! user that joins, a quiet while with how often the dataplane is asked in it, and memory. Processor time is that of the whole process, the model kernel's included; reading
 //! the ledger costs nothing here.
 //!
 //! `cargo run --release -p warren-actors --example gateway -- 10000 60 500`: so many users, so many quiet seconds, and so many
@@ -49,13 +49,15 @@ async fn main() {
     let kernel_bytes = host.kernel_bytes().await;
     let full = Memory::now();
     let joins = host.join(&view, users, pause).await;
+    let asked = host.kernel.calls();
     let share = host
         .rest(users + JOINS, Duration::from_secs(u64::from(quiet)))
         .await;
+    let asked = host.kernel.calls() - asked;
     host.handle.stop(StopMode::Detach).await;
     let per_tunnel = |bytes: usize| bytes as f64 / f64::from(users) / 1024.0;
     println!(
-        r#"{{"users": {users}, "up_s": {:.3}, "up_wall_s": {:.3}, "join_ms": {:.3}, "join_longest_ms": {:.3}, "join_rest_ms": {:.3}, "quiet_percent": {share:.3}, "quiet_s": {quiet}, "heap_kib": {:.2}, "rss_kib": {:.2}, "kernel_kib": {:.2}, "view_kib": {:.2}}}"#,
+        r#"{{"users": {users}, "up_s": {:.3}, "up_wall_s": {:.3}, "join_ms": {:.3}, "join_longest_ms": {:.3}, "join_rest_ms": {:.3}, "quiet_percent": {share:.3}, "quiet_s": {quiet}, "quiet_calls": {asked}, "heap_kib": {:.2}, "rss_kib": {:.2}, "kernel_kib": {:.2}, "view_kib": {:.2}}}"#,
         up.as_secs_f64(),
         wall.as_secs_f64(),
         ms(joins.median),

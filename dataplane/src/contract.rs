@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 pub use warren_state::Notice;
 use warren_state::{
     Capabilities, Fault, GroupFlow, LinkName, Observed, PlannedStep, Reading, RemovalReport, Rule,
-    StepOutcome, TunnelId,
+    StepOutcome, TunnelId, reconcile::UnderlayPath,
 };
 
 /// What a question is about.
@@ -117,17 +117,31 @@ pub trait Dataplane: Send + Sync + 'static {
     /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;
 
-    /// The source address that the host would use towards `dst`; `None` when there is no route.
-    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
+    /// The source address that the host would use towards each of these; `None` where there is no route. All that are asked for
+    /// are in the answer, and a fault is one of the whole question.
+    async fn resolve_sources(
+        &self,
+        destinations: BTreeSet<Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, Fault>;
+
+    /// The same of one.
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        let found = self.resolve_sources(BTreeSet::from([dst])).await?;
+        Ok(found.get(&dst).copied().flatten())
+    }
 
     /// Whether packets of the host's own to `dst` would enter a tunnel of ours, and how they get past it.
     async fn outlet(&self, _dst: Ipv4Addr) -> Result<Outlet, Fault> {
         Ok(Outlet::Usual)
     }
 
-    /// The largest packet, in bytes, that this host sends from `local` towards `remote` in one piece: the route's MTU, else
-    /// that of the device that it leaves by. What the path beyond has taught the kernel is not in it: that expires, and the
-    /// dataplane heeds it packet by packet. `None` when there is no such way, or it leads into a tunnel of ours. A change is
-    /// told by a notice of the device or the default route; other routes are not watched.
-    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault>;
+    /// The largest packet, in bytes, that this host sends on each of these paths in one piece: the route's MTU, else that of
+    /// the device that it leaves by. What the path beyond has taught the kernel is not in it: that expires, and the dataplane
+    /// heeds it packet by packet. `None` when there is no such way, or it leads into a tunnel of ours. All that are asked for
+    /// are in the answer, and a fault is one of the whole question. A change is told by a notice of the device or the default
+    /// route; other routes are not watched.
+    async fn underlay_mtus(
+        &self,
+        paths: BTreeSet<UnderlayPath>,
+    ) -> Result<BTreeMap<UnderlayPath, Option<u32>>, Fault>;
 }

@@ -126,6 +126,7 @@ fn realised(effects: &[Effect]) -> Observed {
         | Effect::Retire { .. }
         | Effect::RemoveRules(_)
         | Effect::Recheck(_)
+        | Effect::Sighted(..)
         | Effect::Detach(_)
         | Effect::Record(_)
         | Effect::Finished => None,

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec,
-    Observed, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId,
+    Observed, ObservedTunnel, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId,
     TunnelSpec,
     backoff::{Jitter, Waits},
     event::Event,
@@ -159,6 +159,9 @@ pub enum Input {
     Session(SessionNumber, SessionUpdate),
     /// Something about the tunnel may have changed in the kernel: look again.
     Recheck,
+    /// What a full observation found of the tunnel a moment ago. Nothing is changed by it: a settled tunnel whose learned routes
+    /// it does not show looks for itself.
+    Sighted(Arc<ObservedTunnel>),
     /// Take the tunnel down, for this reason.
     Retire {
         /// The name of the link that is seen to carry its mark, for people: all that carries the mark goes.

@@ -27,7 +27,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, Owners, Rates,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, ObservedTunnel, Owners, Rates,
     RemovalReport, Rule, StopMode, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
@@ -166,6 +166,8 @@ pub enum Effect {
     RemoveRules(BTreeSet<Rule>),
     /// Have a tunnel's provisioner look again.
     Recheck(TunnelId),
+    /// Show a tunnel's provisioner what a full observation found of it.
+    Sighted(TunnelId, Arc<ObservedTunnel>),
     /// Have a tunnel's provisioner let go of it without touching it.
     Detach(TunnelId),
     /// Put this into the journal.

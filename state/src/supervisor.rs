@@ -235,6 +235,7 @@ fn starts(input: &lifecycle::Input) -> bool {
         | Input::Session(..)
         | Input::Liveness(..)
         | Input::Recheck
+        | Input::Sighted(_)
         | Input::Detach
         | Input::Timeout => false,
     }

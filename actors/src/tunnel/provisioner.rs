@@ -221,6 +221,7 @@ impl State {
             | Input::Removed(_)
             | Input::Session(..)
             | Input::Recheck
+            | Input::Sighted(_)
             | Input::Retire { .. }
             | Input::Liveness(..)
             | Input::Detach

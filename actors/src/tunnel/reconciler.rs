@@ -232,6 +232,7 @@ impl State {
                 }
                 Effect::RemoveRules(rules) => ask(myself, remove_rules(self.env.clone(), rules)),
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
+                Effect::Sighted(tunnel, have) => self.deliver(tunnel, lifecycle::Input::Sighted(have))?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
                 Effect::Record(event) => self
                     .env
@@ -288,36 +289,29 @@ async fn remove_rules(env: Arc<Env>, rules: BTreeSet<Rule>) -> ReconcilerMessage
 }
 
 async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
-    let mut sources = BTreeMap::new();
-    for destination in destinations {
-        let source = match timeout(OBSERVE, env.dataplane.resolve_source(destination)).await {
-            Ok(Ok(source)) => source,
-            Ok(Err(fault)) => {
-                tracing::debug!(%destination, %fault, "cannot determine the source address");
-                None
-            }
-            Err(_late) => {
-                tracing::debug!(%destination, "could not determine the source address in time");
-                None
-            }
-        };
-        sources.insert(destination, source);
-    }
-    ReconcilerMessage::Sources(sources)
+    let question = env.dataplane.resolve_sources(destinations.clone());
+    let sources = timeout(OBSERVE, question)
+        .await
+        .unwrap_or_else(|_late| Err(late("resolve sources".to_owned())));
+    ReconcilerMessage::Sources(sources.unwrap_or_else(|fault| {
+        tracing::debug!(%fault, "cannot determine source addresses");
+        unknown(destinations)
+    }))
 }
 
 async fn measure(env: Arc<Env>, paths: BTreeSet<UnderlayPath>) -> ReconcilerMessage {
-    let mut mtus = BTreeMap::new();
-    for (local, remote) in paths {
-        let answer = timeout(OBSERVE, env.dataplane.underlay_mtu(local, remote)).await;
-        let mtu =
-            answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
-        if let Err(fault) = &mtu {
-            tracing::debug!(%fault, "cannot determine the underlay's MTU");
-        }
-        mtus.insert((local, remote), mtu.unwrap_or(None));
-    }
-    ReconcilerMessage::Underlay(mtus)
+    let question = env.dataplane.underlay_mtus(paths.clone());
+    let mtus = timeout(OBSERVE, question)
+        .await
+        .unwrap_or_else(|_late| Err(late("read the underlay's MTU".to_owned())));
+    ReconcilerMessage::Underlay(mtus.unwrap_or_else(|fault| {
+        tracing::debug!(%fault, "cannot determine the underlay's MTU");
+        unknown(paths)
+    }))
+}
+
+fn unknown<K: Ord, V>(asked: BTreeSet<K>) -> BTreeMap<K, Option<V>> {
+    asked.into_iter().map(|key| (key, None)).collect()
 }
 
 /// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use warren_dataplane::{Dataplane, Notice, Removal, Scope};
 use warren_state::{
     Capabilities, CounterRun, Fault, FaultClass, GroupFlow, LinkName, Observed, PlannedStep, Reading,
-    RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature,
+    RemovalReport, StepOutcome, Traffic, TunnelId, model::Model, outcome::Feature, reconcile::UnderlayPath,
 };
 
 /// How many of the next operations go wrong.
@@ -54,6 +54,8 @@ pub struct Kernel {
     counted: AtomicUsize,
     counters_hang: AtomicBool,
     underlay_mtu: AtomicU32,
+    /// How often each question and order of the contract came.
+    calls: Mutex<BTreeMap<&'static str, usize>>,
 }
 
 impl Default for Kernel {
@@ -73,6 +75,7 @@ impl Default for Kernel {
             passed: Mutex::default(),
             counted: AtomicUsize::default(),
             counters_hang: AtomicBool::default(),
+            calls: Mutex::default(),
         }
     }
 }
@@ -129,6 +132,15 @@ impl Kernel {
     pub fn set_underlay_mtu(&self, mtu: u32) {
         self.underlay_mtu.store(mtu, Ordering::SeqCst);
         self.notify(Notice::Elsewhere);
+    }
+
+    /// How often each question and order came so far. Those about one tunnel are apart from those about all.
+    pub fn calls(&self) -> BTreeMap<&'static str, usize> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    fn call(&self, what: &'static str) {
+        *self.calls.lock().unwrap().entry(what).or_default() += 1;
     }
 
     /// Loses the subscriptions.
@@ -196,6 +208,10 @@ impl Dataplane for Kernel {
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        self.call(match scope {
+            Scope::All => "observe all",
+            Scope::Tunnel { .. } => "observe a tunnel",
+        });
         self.delay().await;
         let panics = {
             let mut faults = self.faults.lock().unwrap();
@@ -220,6 +236,7 @@ impl Dataplane for Kernel {
     }
 
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        self.call("apply");
         self.delay().await;
         if take(&mut self.faults.lock().unwrap().fail_apply) {
             let fault = Fault {
@@ -240,6 +257,7 @@ impl Dataplane for Kernel {
     }
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
+        self.call("remove");
         self.delay().await;
         if self.faults.lock().unwrap().hang_removals {
             return std::future::pending().await;
@@ -260,6 +278,10 @@ impl Dataplane for Kernel {
             return std::future::pending().await;
         }
         self.counted.fetch_add(1, Ordering::SeqCst);
+        self.call(match scope {
+            Scope::All => "count all",
+            Scope::Tunnel { .. } => "count a tunnel",
+        });
         let model = self.model();
         let carried = self.carried.lock().unwrap();
         let read = |(tunnel, run): (TunnelId, CounterRun)| Reading {
@@ -274,6 +296,7 @@ impl Dataplane for Kernel {
     }
 
     async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
+        self.call("count groups");
         let passed = self.passed.lock().unwrap();
         let so_far = |flow: GroupFlow| (flow, passed.get(&flow).copied().unwrap_or_default());
         Ok(flows.into_iter().map(so_far).collect())
@@ -286,14 +309,27 @@ impl Dataplane for Kernel {
         Ok(notices)
     }
 
-    async fn resolve_source(&self, _dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+    async fn resolve_sources(
+        &self,
+        destinations: BTreeSet<Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, Fault> {
+        self.call("resolve sources");
         let stray = self.stray_source.lock().unwrap().take();
-        self.looks.fetch_add(1, Ordering::SeqCst);
-        Ok(stray.or(*self.sources.lock().unwrap()))
+        self.looks.fetch_add(destinations.len(), Ordering::SeqCst);
+        let source = stray.or(*self.sources.lock().unwrap());
+        Ok(destinations
+            .into_iter()
+            .map(|destination| (destination, source))
+            .collect())
     }
 
-    async fn underlay_mtu(&self, _local: Ipv4Addr, _remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        Ok(Some(self.underlay_mtu.load(Ordering::SeqCst)))
+    async fn underlay_mtus(
+        &self,
+        paths: BTreeSet<UnderlayPath>,
+    ) -> Result<BTreeMap<UnderlayPath, Option<u32>>, Fault> {
+        self.call("underlay mtus");
+        let mtu = Some(self.underlay_mtu.load(Ordering::SeqCst));
+        Ok(paths.into_iter().map(|path| (path, mtu)).collect())
     }
 }
 

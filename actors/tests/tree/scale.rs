@@ -12,6 +12,8 @@ use crate::{
 };
 
 const TUNNELS: u16 = 1_000;
+/// Full looks of a quiet while, each of which goes with what is asked for at a resync.
+const RESYNCS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tunnels_come_up_at_once_and_go_at_once() {
@@ -65,4 +67,46 @@ async fn status_is_read_without_waiting_for_an_actor_that_hangs() {
     };
     assert!(tokio::time::timeout(PATIENCE, reads).await.is_ok());
     assert!(world.handle().progress());
+}
+
+/// What a quiet gateway asks the kernel follows from how often it looks, and not from how many tunnels there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_quiet_gateway_asks_the_kernel_does_not_grow_with_its_tunnels() {
+    for tunnels in [10, TUNNELS] {
+        let mut world = World::gateway();
+        world.settings.resync_interval = Duration::from_millis(200);
+        let world = world.enabled().await;
+        world.ledger.edit(|view| {
+            view.users = (1..=tunnels)
+                .map(|number| (user_key(number), user(number)))
+                .collect()
+        });
+        world
+            .until("all tunnels are active", |snapshot| {
+                snapshot.tunnels.len() == usize::from(tunnels)
+                    && snapshot
+                        .tunnels
+                        .values()
+                        .all(|report| report.phase == Phase::Active && report.learned_routes > 0)
+            })
+            .await;
+        world.converged().await;
+        let looks = || world.kernel.calls().get("observe all").copied().unwrap_or_default();
+        // The notices of the last changes are answered by then.
+        let settled = looks() + 2;
+        world.eventually("it is quiet", || looks() >= settled).await;
+        let before = world.kernel.calls();
+        let until = looks() + RESYNCS;
+        world.eventually("a quiet while", || looks() >= until).await;
+        let mut asked = world.kernel.calls();
+        for (what, count) in &mut asked {
+            *count -= before.get(what).copied().unwrap_or_default();
+        }
+        // The counters have an interval of their own, and go by no tunnel either.
+        asked.remove("count all");
+        let all: usize = asked.values().sum();
+        assert!(all <= 3 * RESYNCS + 3, "{tunnels} tunnels: {asked:?}");
+        assert_eq!(asked.get("observe a tunnel").copied().unwrap_or_default(), 0, "{asked:?}");
+        println!("{tunnels} tunnels, {RESYNCS} resyncs: {asked:?}");
+    }
 }

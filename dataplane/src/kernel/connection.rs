@@ -16,6 +16,8 @@ use super::requests::Request;
 
 /// How many changes are sent together; the kernel's answers, of which a socket holds some 200, must fit.
 pub const TOGETHER: usize = 64;
+/// How many objects are asked for together: each is answered by itself and an acknowledgement.
+const READ_TOGETHER: usize = TOGETHER / 2;
 /// A dump that was interrupted is taken again this often; after that it stands, for every change that it missed is
 /// noticed again.
 const DUMP_ATTEMPTS: usize = 4;
@@ -108,11 +110,7 @@ impl Netlink {
     async fn change_some(&mut self, requests: &[Request]) -> Vec<Result<(), KernelError>> {
         let count = requests.len();
         let mut results = Vec::with_capacity(count);
-        let mut requests = requests.to_vec();
-        for request in &mut requests {
-            request.header.flags |= NLM_F_REQUEST | NLM_F_ACK;
-        }
-        match self.handle.request_batch(requests, kernel()) {
+        match self.handle.request_batch(acknowledged(requests), kernel()) {
             Ok(mut answers) => {
                 while results.len() < count {
                     match self.answer(&mut answers).await {
@@ -141,6 +139,45 @@ impl Netlink {
         };
         self.exchange(request, NLM_F_ACK, take).await?;
         Ok(found)
+    }
+
+    /// Reads one object for each request, [`READ_TOGETHER`] at a time; the kernel goes on after one that it refuses. One answer
+    /// for each, in order.
+    pub async fn read_all<T>(
+        &mut self,
+        requests: &[Request],
+        decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Vec<Result<Option<T>, KernelError>> {
+        let mut results = Vec::with_capacity(requests.len());
+        for some in requests.chunks(READ_TOGETHER) {
+            results.extend(self.read_some(some, &decode).await);
+        }
+        results
+    }
+
+    async fn read_some<T>(
+        &mut self,
+        requests: &[Request],
+        decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Vec<Result<Option<T>, KernelError>> {
+        let mut results = Vec::with_capacity(requests.len());
+        let mut found = None;
+        if let Ok(mut answers) = self.handle.request_batch(acknowledged(requests), kernel()) {
+            while results.len() < requests.len() {
+                match self.answer(&mut answers).await {
+                    Ok(Answer::Object(message, _)) => found = decode(&message).or(found),
+                    Ok(Answer::End(_)) => results.push(Ok(found.take())),
+                    // Answers were lost: which is whose is not known from here on.
+                    Err(lost) if is_lost(&lost) => break,
+                    Err(refusal) => {
+                        found = None;
+                        results.push(Err(refusal));
+                    }
+                }
+            }
+        }
+        results.resize_with(requests.len(), || Err(broken()));
+        results
     }
 
     /// Reads all objects that the request's filter lets through and `decode` understands.
@@ -236,6 +273,19 @@ impl Drop for Netlink {
     fn drop(&mut self) {
         self.connection.abort();
     }
+}
+
+fn acknowledged(requests: &[Request]) -> Vec<Request> {
+    let mut requests = requests.to_vec();
+    for request in &mut requests {
+        request.header.flags |= NLM_F_REQUEST | NLM_F_ACK;
+    }
+    requests
+}
+
+/// Whether the conversation has a hole.
+fn is_lost(refusal: &KernelError) -> bool {
+    matches!(refusal.errno, libc::ENOBUFS | libc::ETIMEDOUT | libc::EAGAIN)
 }
 
 fn kernel() -> SocketAddr {

@@ -23,6 +23,7 @@ mod requests;
 mod shaper;
 mod sys;
 mod traffic;
+mod ways;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
     Capabilities, Fault, FaultClass, GroupFlow, Incarnation, LinkName, LinkSpec, Observed, PlannedStep,
-    Reading, RemovalReport, Rule, StepOutcome, TunnelId,
+    Reading, RemovalReport, Rule, StepOutcome, TunnelId, reconcile::UnderlayPath,
 };
 
 pub(crate) use fault::{fault, refused};
@@ -265,10 +266,13 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
         monitor::subscribe(&self.core.pool, self.settings.notice_buffer).await
     }
 
-    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+    async fn resolve_sources(
+        &self,
+        destinations: BTreeSet<Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, Fault> {
         self.core
             .pool
-            .run(async move |netlink| observe::resolve_source(netlink, dst).await)
+            .run(async move |netlink| ways::resolve_sources(netlink, &destinations).await)
             .await?
     }
 
@@ -279,13 +283,14 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
             .await?
     }
 
-    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        let mtu = self
-            .core
+    async fn underlay_mtus(
+        &self,
+        paths: BTreeSet<UnderlayPath>,
+    ) -> Result<BTreeMap<UnderlayPath, Option<u32>>, Fault> {
+        self.core
             .pool
-            .run(async move |netlink| observe::underlay_mtu(netlink, local, remote).await)
-            .await?;
-        mtu.map_err(|refusal| refused(format!("read the MTU from {local} towards {remote}"), &refusal))
+            .run(async move |netlink| ways::underlay_mtus(netlink, paths).await)
+            .await?
     }
 }
 

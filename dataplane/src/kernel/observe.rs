@@ -315,60 +315,7 @@ pub async fn links_in_use(
     Ok(links.map(|link| link.index).collect())
 }
 
-/// The source address that a packet to `dst` would carry.
-pub async fn resolve_source(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-    match netlink.read(requests::route_to(dst), RouteEntry::decode).await {
-        Ok(route) => Ok(route.and_then(|route| route.source)),
-        Err(refusal) if is_no_way(&refusal) => Ok(None),
-        Err(refusal) => Err(refused(format!("resolve the source towards {dst}"), &refusal)),
-    }
-}
-
-/// A host without a route, or with one that says no (net/ipv4/fib_semantics.c `fib_props`).
-fn is_no_way(refusal: &KernelError) -> bool {
-    matches!(
-        refusal.errno,
-        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL
-    )
-}
-
-/// The MTU of the way from `local` to `remote`. A way into a tunnel of ours is none: each answer would be smaller than the
-/// one before.
-pub async fn underlay_mtu(
-    netlink: &mut Netlink,
-    local: Ipv4Addr,
-    remote: Ipv4Addr,
-) -> Result<Option<u32>, KernelError> {
-    let Some(way) = way_between(netlink, requests::route_between(local, remote)).await? else {
-        return Ok(None);
-    };
-    let Some(index) = way.oif else { return Ok(None) };
-    let link = absent_is_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
-    let Some(link) = link.filter(|link| link.mark().is_none()) else {
-        return Ok(None);
-    };
-    // What was learned of the path stands where the route's own MTU would, until it expires.
-    let of_route = match way.mtu_expires {
-        true => way_between(netlink, requests::route_entry_between(local, remote))
-            .await?
-            .and_then(|entry| entry.mtu),
-        false => way.mtu,
-    };
-    Ok(Some(
-        of_route
-            .filter(|mtu| *mtu > 0)
-            .map_or(link.mtu, |mtu| mtu.min(link.mtu)),
-    ))
-}
-
-async fn way_between(netlink: &mut Netlink, request: Request) -> Result<Option<RouteEntry>, KernelError> {
-    match netlink.read(request, RouteEntry::decode).await {
-        Err(refusal) if is_no_way(&refusal) => Ok(None),
-        other => other,
-    }
-}
-
-fn absent_is_none<T>(result: Result<Option<T>, KernelError>) -> Result<Option<T>, KernelError> {
+pub fn absent_is_none<T>(result: Result<Option<T>, KernelError>) -> Result<Option<T>, KernelError> {
     match result {
         Err(refusal) if is_absent(refusal.errno) => Ok(None),
         other => other,

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use warren_state::{
     Action, Backend, Capabilities, CounterRun, Direction, Fault, FaultClass, GroupFlow, LinkName, Monotonic,
     Observed, Part, PlannedStep, Reading, RemovalReport, StepOutcome, Traffic, TunnelId, model::Model,
-    outcome::Feature,
+    outcome::Feature, reconcile::UnderlayPath,
 };
 
 use self::shapers::Shapers;
@@ -42,6 +42,8 @@ struct World {
     model: Model,
     script: FaultScript,
     operations: u64,
+    /// Calls of the contract.
+    calls: u64,
     life: u64,
     crashed: bool,
     hung: bool,
@@ -74,6 +76,7 @@ impl Simulated {
             model: Model::new(),
             script,
             operations: 0,
+            calls: 0,
             life: 0,
             crashed: false,
             hung: false,
@@ -102,6 +105,12 @@ impl Simulated {
             world: Arc::clone(&self.world),
             life: world.life,
         }
+    }
+
+    /// How often something was asked or ordered so far; each step counts.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.world().calls
     }
 
     /// Somebody does something to the kernel behind the daemon's back; a change of `link`, or of something that is no link's,
@@ -227,7 +236,8 @@ impl Simulated {
 
     /// The kernel, for this life of the daemon.
     fn alive(&self, operation: &str) -> Result<MutexGuard<'_, World>, Fault> {
-        let world = self.world();
+        let mut world = self.world();
+        world.calls += 1;
         if world.life != self.life || world.crashed {
             return Err(fault(FaultClass::Transient, operation, "the daemon has crashed"));
         }
@@ -421,15 +431,23 @@ impl Dataplane for Simulated {
         Ok(receiver)
     }
 
-    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        self.alive(&format!("resolve the source towards {dst}"))
-            .map(|_alive| None)
+    async fn resolve_sources(
+        &self,
+        destinations: BTreeSet<Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, Fault> {
+        let _alive = self.alive("resolve sources")?;
+        Ok(destinations
+            .into_iter()
+            .map(|destination| (destination, None))
+            .collect())
     }
 
-    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        Ok(self
-            .alive(&format!("read the MTU from {local} towards {remote}"))?
-            .underlay_mtu)
+    async fn underlay_mtus(
+        &self,
+        paths: BTreeSet<UnderlayPath>,
+    ) -> Result<BTreeMap<UnderlayPath, Option<u32>>, Fault> {
+        let mtu = self.alive("read the underlay's MTU")?.underlay_mtu;
+        Ok(paths.into_iter().map(|path| (path, mtu)).collect())
     }
 }
 

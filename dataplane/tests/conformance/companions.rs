@@ -1,6 +1,6 @@
 //! Addresses, routes and rules.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
 use warren_dataplane::Outlet;
@@ -211,6 +211,14 @@ pub async fn the_source_towards_a_destination_is_resolved(world: Arc<World>) {
         dataplane.resolve_source(Ipv4Addr::new(198, 51, 100, 200)).await,
         Ok(Some(Ipv4Addr::new(192, 0, 2, 1)))
     );
+    let all: BTreeSet<Ipv4Addr> = (0..=255).map(|last| Ipv4Addr::new(198, 51, 100, last)).collect();
+    let found = dataplane.resolve_sources(all.clone()).await.unwrap();
+    assert!(found.keys().eq(&all), "all that was asked for, and no more: {found:?}");
+    for (destination, source) in found {
+        let has_route = destination.octets()[3] >= 128;
+        let expected = has_route.then(|| Ipv4Addr::new(192, 0, 2, 1));
+        assert_eq!(source, expected, "towards {destination}");
+    }
 }
 
 pub async fn the_way_past_a_tunnel_is_found_and_no_other_is_looked_for(world: Arc<World>) {

@@ -1,6 +1,7 @@
 //! Packets that the underlay does not take in one piece.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Read,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -17,6 +18,7 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::timeout;
 use warren_dataplane::Notice;
+use warren_state::reconcile::UnderlayPath;
 
 use crate::world::*;
 
@@ -28,12 +30,15 @@ const LARGE: usize = 1420;
 
 pub async fn the_mtu_of_the_underlay_is_found(world: Arc<World>) {
     let dataplane = world.dataplane();
-    let found = async || {
-        dataplane
-            .underlay_mtu(spec(1).local, spec(1).remote)
-            .await
-            .unwrap()
+    let path = |n| (spec(n).local, spec(n).remote);
+    let of = async |paths: &[UnderlayPath]| {
+        let asked: BTreeSet<UnderlayPath> = paths.iter().copied().collect();
+        let found = dataplane.underlay_mtus(asked.clone()).await.unwrap();
+        assert!(found.keys().eq(&asked), "all that was asked for, and no more: {found:?}");
+        paths.iter().map(|path| found[path]).collect::<Vec<_>>()
     };
+    let found = async || of(&[path(1)]).await[0];
+    assert_eq!(of(&[]).await, []);
     if let Some(simulated) = world.simulated() {
         assert_eq!(found().await, Some(1500));
         simulated.set_underlay_mtu(None);
@@ -48,11 +53,24 @@ pub async fn the_mtu_of_the_underlay_is_found(world: Arc<World>) {
     assert_eq!(found().await, Some(1300), "of the route");
     ip("route change 198.51.100.0/24 via 192.0.2.254 dev u0 mtu 9000");
     assert_eq!(found().await, Some(1400), "no more than the device takes");
-    let elsewhere = dataplane
-        .underlay_mtu(Ipv4Addr::new(203, 0, 113, 77), spec(1).remote)
-        .await
-        .unwrap();
-    assert_eq!(elsewhere, None, "the address is not this host's");
+    let (elsewhere, unreachable) = (
+        (Ipv4Addr::new(203, 0, 113, 77), spec(1).remote),
+        (spec(1).local, Ipv4Addr::new(198, 18, 0, 1)),
+    );
+    assert_eq!(
+        of(&[path(1), elsewhere, path(2), unreachable, path(3)]).await,
+        [Some(1400), None, Some(1400), None, Some(1400)],
+        "an address that is not this host's, and one without a route, say nothing about the others"
+    );
+    ip("route add 198.51.100.2/32 via 192.0.2.254 dev u0 mtu 1250");
+    let many: Vec<UnderlayPath> = (0..=255)
+        .map(|last| (spec(1).local, Ipv4Addr::new(198, 51, 100, last)))
+        .collect();
+    let mtus = of(&many).await;
+    for (last, mtu) in mtus.iter().enumerate() {
+        let expected = if last == 2 { 1250 } else { 1400 };
+        assert_eq!(*mtu, Some(expected), "towards the address that ends in {last}");
+    }
     world.build(whole(1)).await;
     ip("route add 198.51.100.1/32 dev wrn1");
     assert_eq!(found().await, None, "a tunnel does not carry itself");
@@ -125,11 +143,13 @@ pub async fn what_the_path_teaches_counts(world: Arc<World>) {
         0x4000,
         "what must not be cut is not to be cut on its way either"
     );
-    let underlay = world
-        .dataplane()
-        .underlay_mtu(spec(1).local, spec(1).remote)
-        .await;
-    assert_eq!(underlay, Ok(Some(1500)), "the host's own network has not changed");
+    let path = (spec(1).local, spec(1).remote);
+    let underlay = world.dataplane().underlay_mtus(BTreeSet::from([path])).await;
+    assert_eq!(
+        underlay,
+        Ok(BTreeMap::from([(path, Some(1500))])),
+        "the host's own network has not changed"
+    );
     // Of this destination the host's own stack has learned nothing.
     let socket = divisible("10.1.0.10:9");
     socket.send(&payload()).unwrap();

@@ -16,7 +16,7 @@ use tokio::{
 use warren_dataplane::{Dataplane, Notice, Prepared, Publisher, Removal, Scope, select};
 use warren_state::{
     ApplyReport, BackendChoice, Capabilities, Fault, Generation, GroupFlow, Observed, PlannedStep, Reading,
-    RemovalReport, StepOutcome,
+    RemovalReport, StepOutcome, reconcile::UnderlayPath,
 };
 
 use crate::world::*;
@@ -82,12 +82,18 @@ impl Dataplane for CancelsItsCaller {
         self.real.events().await
     }
 
-    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        self.real.resolve_source(dst).await
+    async fn resolve_sources(
+        &self,
+        destinations: BTreeSet<Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, Fault> {
+        self.real.resolve_sources(destinations).await
     }
 
-    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        self.real.underlay_mtu(local, remote).await
+    async fn underlay_mtus(
+        &self,
+        paths: BTreeSet<UnderlayPath>,
+    ) -> Result<BTreeMap<UnderlayPath, Option<u32>>, Fault> {
+        self.real.underlay_mtus(paths).await
     }
 }
 

@@ -349,6 +349,7 @@ impl World {
             }
             Effect::RemoveRules(rules) => self.soon(Happening::RemoveRules(run, start, rules)),
             Effect::Recheck(tunnel) => self.send(run, tunnel, lifecycle::Input::Recheck),
+            Effect::Sighted(tunnel, have) => self.send(run, tunnel, lifecycle::Input::Sighted(have)),
             Effect::Detach(tunnel) => self.send(run, tunnel, lifecycle::Input::Detach),
             Effect::Record(event) => {
                 self.append(vec![event], vec![]);

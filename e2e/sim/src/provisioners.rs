@@ -231,7 +231,12 @@ impl Provisioner {
                 self.op = None;
                 self.retired &= !report.failed.is_empty();
             }
-            Input::Session(..) | Input::Liveness(..) | Input::Recheck | Input::Detach | Input::Timeout => {}
+            Input::Session(..)
+            | Input::Liveness(..)
+            | Input::Recheck
+            | Input::Sighted(_)
+            | Input::Detach
+            | Input::Timeout => {}
         }
     }
 }

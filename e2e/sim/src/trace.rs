@@ -31,6 +31,7 @@ pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
         | Input::Session(..)
         | Input::Liveness(..)
         | Input::Recheck
+        | Input::Sighted(_)
         | Input::Retire { .. }
         | Input::Detach
         | Input::Timeout => format!("{input:?}"),

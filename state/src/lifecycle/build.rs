@@ -1,6 +1,6 @@
 //! From an observation to a tunnel that is as wanted.
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use super::{
     Assignment, Effect, RetireReason, SessionNumber,
@@ -8,7 +8,7 @@ use super::{
     state::{Applying, Build, BuildProgress, LookReason, Looking, Progress, Settled, Stage, State, Work},
 };
 use crate::{
-    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, Part, Phase, Plan,
+    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, ObservedTunnel, Part, Phase, Plan,
     PlannedStep, RateWant, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
@@ -393,6 +393,21 @@ impl Lifecycle {
                 .cloned()
                 .collect(),
         }
+    }
+
+    /// Whether learned routes are missing there, or too many.
+    pub(super) fn differs_in_learned(&mut self, have: Arc<ObservedTunnel>) -> bool {
+        let Some(spec) = self.spec.clone() else {
+            return false;
+        };
+        let seen = Observed {
+            tunnels: BTreeMap::from([(self.tunnel, Arc::unwrap_or_clone(have))]),
+            ..Observed::default()
+        };
+        let plan = self
+            .rib
+            .plan(&spec, self.next_incarnation, |want| plan_tunnel(want, &seen));
+        plan.steps.iter().any(|step| learned_route(step).is_some())
     }
 
     /// Steps for the routes that the session changed since the kernel was told.

@@ -43,6 +43,7 @@ impl Lifecycle {
             | Input::Session(..)
             | Input::Liveness(..)
             | Input::Recheck
+            | Input::Sighted(_)
             | Input::Timeout => State::Pending,
         }
     }
@@ -64,7 +65,7 @@ impl Lifecycle {
                 self.pass_move(&mut state.build, cx);
                 self.report_overdue(&mut state.overdue_at, state.build.phase(), cx);
             }
-            Input::Applied(_) | Input::Removed(_) => {}
+            Input::Applied(_) | Input::Removed(_) | Input::Sighted(_) => {}
         }
         State::Looking(state)
     }
@@ -83,7 +84,7 @@ impl Lifecycle {
                 self.pass_move(&mut state.build, cx);
                 self.report_overdue(&mut state.overdue_at, state.build.phase(), cx);
             }
-            Input::Observed(_) | Input::Removed(_) => {}
+            Input::Observed(_) | Input::Removed(_) | Input::Sighted(_) => {}
         }
         State::Applying(state)
     }
@@ -100,6 +101,7 @@ impl Lifecycle {
             Input::Session(number, update) => self.hear(number, update, cx),
             Input::Liveness(incarnation, verdicts) => self.note_liveness(incarnation, verdicts),
             Input::Recheck => self.todo.recheck = true,
+            Input::Sighted(have) => self.todo.recheck |= self.differs_in_learned(have),
             Input::Timeout => {
                 self.pass_time(cx);
                 self.pass_move(&mut build, cx);
@@ -127,7 +129,7 @@ impl Lifecycle {
                     return self.look(LookReason::Build, state.build, cx);
                 }
             }
-            Input::Observed(_) | Input::Applied(_) | Input::Removed(_) => {}
+            Input::Observed(_) | Input::Applied(_) | Input::Removed(_) | Input::Sighted(_) => {}
         }
         State::Waiting(state)
     }
@@ -145,7 +147,7 @@ impl Lifecycle {
                 self.pass_move(&mut state.build, cx);
                 self.report_overdue(&mut state.overdue_at, state.build.phase(), cx);
             }
-            Input::Recheck | Input::Observed(_) | Input::Applied(_) => {}
+            Input::Recheck | Input::Sighted(_) | Input::Observed(_) | Input::Applied(_) => {}
         }
         State::Compensating(state)
     }
@@ -164,6 +166,7 @@ impl Lifecycle {
             Input::Session(..)
             | Input::Liveness(..)
             | Input::Recheck
+            | Input::Sighted(_)
             | Input::Observed(_)
             | Input::Applied(_) => {}
         }
@@ -181,6 +184,7 @@ impl Lifecycle {
             | Input::Session(..)
             | Input::Liveness(..)
             | Input::Recheck
+            | Input::Sighted(_)
             | Input::Observed(_)
             | Input::Applied(_)
             | Input::Removed(_) => {}
@@ -198,6 +202,7 @@ fn in_ended(state: Ended, input: &Input) -> State {
         | Input::Session(..)
         | Input::Liveness(..)
         | Input::Recheck
+        | Input::Sighted(_)
         | Input::Retire { .. }
         | Input::Detach
         | Input::Timeout => State::Ended(state),

@@ -116,8 +116,11 @@ pub(super) struct Looking {
     /// When the last one was asked for because of a notice.
     pub(super) noticed_at: Option<Monotonic>,
     pub(super) resync_at: Option<Monotonic>,
-    /// How many resyncs there were.
+    /// How many resyncs there were: whose turn it is.
     pub(super) resyncs: u64,
+    /// What the next observation finds is shown to the tunnels whose turn it is.
+    #[serde(default)]
+    pub(super) shows: bool,
     pub(super) retry_at: Option<Monotonic>,
     pub(super) notice_due: Option<Monotonic>,
     /// When sources were asked for last because the host's network changed.

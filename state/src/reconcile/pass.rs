@@ -409,6 +409,7 @@ impl Reconciler {
                 | Effect::MeasureUnderlay(_)
                 | Effect::RemoveRules(_)
                 | Effect::Recheck(_)
+                | Effect::Sighted(..)
                 | Effect::Detach(_)
                 | Effect::Record(_)
                 | Effect::Finished => {}

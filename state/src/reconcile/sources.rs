@@ -192,7 +192,7 @@ impl Reconciler {
 
     /// The host's own network changed. The last of many changes in a row is followed by a question too.
     pub(super) fn ask_sources_soon(&mut self, cx: &mut Context<'_>) {
-        if self.built.uses_source.is_empty() && !self.uses_underlay() {
+        if !self.uses_sources() && !self.uses_underlay() {
             return;
         }
         match self
@@ -209,19 +209,40 @@ impl Reconciler {
         }
     }
 
-    /// Routes of the host change: sources that are in use are asked for again.
-    pub(super) fn ask_sources_again(&mut self, cx: &mut Context<'_>) {
-        let all: BTreeSet<_> = self
+    /// Routes of the host changed: sources and paths that are in use are all asked for again.
+    fn ask_sources_again(&mut self, cx: &mut Context<'_>) {
+        let all = self
             .built
             .uses_source
             .union(&self.built.needs_source)
             .copied()
             .collect();
-        self.sources.asked.extend(&all);
-        if !all.is_empty() {
-            cx.effects.push(Effect::ResolveSources(all));
-        }
+        self.resolve(all, cx);
         self.ask_underlay_again(cx);
+    }
+
+    /// Routes may have changed without a notice: those whose turn it is are asked for again, and those that are missing.
+    pub(super) fn ask_sources_in_turn(&mut self, cx: &mut Context<'_>) {
+        let turn = self.turn(self.built.uses_source.len());
+        let used = self.built.uses_source.iter();
+        let some = used
+            .filter(|endpoint| turn.is_of(&endpoint.octets()))
+            .chain(&self.built.needs_source)
+            .copied()
+            .collect();
+        self.resolve(some, cx);
+        self.ask_underlay_in_turn(cx);
+    }
+
+    fn resolve(&mut self, endpoints: BTreeSet<Ipv4Addr>, cx: &mut Context<'_>) {
+        self.sources.asked.extend(&endpoints);
+        if !endpoints.is_empty() {
+            cx.effects.push(Effect::ResolveSources(endpoints));
+        }
+    }
+
+    pub(super) fn uses_sources(&self) -> bool {
+        !self.built.uses_source.is_empty()
     }
 
     /// The host would choose this one: whether it has the one in use still is to be seen.

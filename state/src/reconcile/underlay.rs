@@ -108,12 +108,25 @@ impl Reconciler {
         }
     }
 
-    /// The host's own network may have changed.
+    /// The host's own network has changed.
     pub(super) fn ask_underlay_again(&mut self, cx: &mut Context<'_>) {
-        let Underlay { used, asked, .. } = &mut self.underlay;
-        if !used.is_empty() {
-            asked.extend(used.iter());
-            cx.effects.push(Effect::MeasureUnderlay(used.clone()));
+        self.measure(self.underlay.used.clone(), cx);
+    }
+
+    /// The host's own network may have changed without a notice: the paths whose turn it is are asked for.
+    pub(super) fn ask_underlay_in_turn(&mut self, cx: &mut Context<'_>) {
+        let used = &self.underlay.used;
+        let turn = self.turn(used.len());
+        let is_due = |(local, remote): &&UnderlayPath| {
+            turn.is_of([local.octets(), remote.octets()].as_flattened())
+        };
+        self.measure(used.iter().filter(is_due).copied().collect(), cx);
+    }
+
+    fn measure(&mut self, paths: BTreeSet<UnderlayPath>, cx: &mut Context<'_>) {
+        if !paths.is_empty() {
+            self.underlay.asked.extend(paths.iter());
+            cx.effects.push(Effect::MeasureUnderlay(paths));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Looking at the host: full observations, notices and what they lead to.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Effect,
@@ -19,7 +19,7 @@ use crate::{
 
 /// How much each learned route adds to the gap between two looks at its tunnel: about ten times what the look costs.
 const GAP_PER_ROUTE: Duration = Duration::from_micros(20);
-/// About how many tunnels look for themselves at one resync.
+/// About how many tunnels are compared, and how many paths are asked for, at one resync.
 const LOOKS_AT_ONCE: usize = 256;
 
 impl Reconciler {
@@ -78,6 +78,9 @@ impl Reconciler {
             self.retire_strays(observed, cx);
             self.recheck_drifted(observed, cx);
         }
+        if std::mem::take(&mut self.looking.shows) {
+            self.show_learned(observed, cx);
+        }
         if let Some(Shutdown::Remove { looked: false }) = self.shutdown
             && !self.looking.again
         {
@@ -118,7 +121,10 @@ impl Reconciler {
         match notice {
             Notice::Tunnel(tunnel) if self.entries.contains_key(&tunnel) => self.recheck(tunnel, cx),
             Notice::Tunnel(_) | Notice::Elsewhere => {
-                self.ask_sources_soon(cx);
+                // The end of a tunnel changes no path of the others, but it may have been in the way of a source.
+                if notice == Notice::Elsewhere || self.uses_sources() {
+                    self.ask_sources_soon(cx);
+                }
                 for tunnel in self.conflicts.clone() {
                     self.recheck(tunnel, cx);
                 }
@@ -153,8 +159,9 @@ impl Reconciler {
         );
         if resync {
             self.looking.resync_at = None;
-            self.recheck_learned(cx);
-            self.ask_sources_again(cx);
+            self.looking.resyncs += 1;
+            self.looking.shows = true;
+            self.ask_sources_in_turn(cx);
         }
         if is_due(self.looking.sources_due) {
             self.looking.sources_due = None;
@@ -278,7 +285,7 @@ impl Reconciler {
         self.finish_shutdown(cx);
     }
 
-    /// Of routes that a session taught, only their number is known here: see [`Self::recheck_learned`].
+    /// Of routes that a session taught, only their number is known here: see [`Self::show_learned`].
     fn recheck_drifted(&mut self, observed: &Observed, cx: &mut Context<'_>) {
         let plan = plan_keeping(&self.desired, &self.kept(), observed);
         let of_session = observed
@@ -327,30 +334,53 @@ impl Reconciler {
         matches!(phase, Some(Phase::Active | Phase::Peering))
     }
 
-    /// Tunnels with routes from a session look for themselves: all of them where they are few, else those whose turn it is.
-    fn recheck_learned(&mut self, cx: &mut Context<'_>) {
-        let learning = self
+    /// Tunnels with routes from a session see for themselves whether those are all there: all tunnels where they are few, else
+    /// those whose turn it is. The kernel is not asked for this.
+    fn show_learned(&self, observed: &Observed, cx: &mut Context<'_>) {
+        let learning: Vec<(&TunnelId, &LinkName)> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.spec().is_some_and(|spec| installs(spec)))
-            .map(|(id, _)| *id);
-        let learning: Vec<TunnelId> = learning.collect();
-        let turns = learning.len().div_ceil(LOOKS_AT_ONCE).max(1) as u64;
-        let now = self.looking.resyncs % turns;
-        self.looking.resyncs += 1;
-        for tunnel in learning
+            .filter_map(|(id, entry)| Some((id, entry.spec().filter(|spec| installs(spec))?)))
+            .map(|(id, spec)| (id, &spec.link.name))
+            .collect();
+        let turn = self.turn(learning.len());
+        for (tunnel, name) in learning
             .into_iter()
-            .filter(|tunnel| turn_of(tunnel, turns) == now)
+            .filter(|(tunnel, _)| turn.is_of(&tunnel.0.0) && self.is_settled(tunnel))
         {
-            self.recheck(tunnel, cx);
+            if let Some(have) = observed.under(*tunnel, name) {
+                cx.effects
+                    .push(Effect::Sighted(*tunnel, Arc::new(have.clone())));
+            }
+        }
+    }
+
+    /// Whose turn it is at this resync, of this many.
+    pub(super) fn turn(&self, of: usize) -> Turn {
+        let turns = of.div_ceil(LOOKS_AT_ONCE).max(1) as u64;
+        Turn {
+            now: self.looking.resyncs % turns,
+            turns,
         }
     }
 }
 
-/// Which of this many turns is this tunnel's, always the same. Tunnels are spread evenly.
-fn turn_of(tunnel: &TunnelId, turns: u64) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = tunnel.0.0;
-    SplitMix64::new(u64::from_be_bytes([a, b, c, d, e, f, g, h])).next_u64() % turns
+/// One of several turns. Each key has one of them, always the same, and keys are spread evenly.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    now: u64,
+    turns: u64,
+}
+
+impl Turn {
+    pub(super) fn is_of(self, key: &[u8]) -> bool {
+        let mixed = key.chunks(8).fold(0, |mixed, chunk| {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            SplitMix64::new(mixed ^ u64::from_be_bytes(bytes)).next_u64()
+        });
+        mixed % self.turns == self.now
+    }
 }
 
 #[cfg(test)]
@@ -370,10 +400,8 @@ mod tests {
         let turns = tunnels.len().div_ceil(LOOKS_AT_ONCE) as u64;
         let shares: Vec<usize> = (0..turns)
             .map(|now| {
-                tunnels
-                    .iter()
-                    .filter(|tunnel| turn_of(tunnel, turns) == now)
-                    .count()
+                let turn = Turn { now, turns };
+                tunnels.iter().filter(|tunnel| turn.is_of(&tunnel.0.0)).count()
             })
             .collect();
         assert_eq!(shares.iter().sum::<usize>(), tunnels.len());
@@ -382,7 +410,9 @@ mod tests {
             "{shares:?}"
         );
         assert!(
-            tunnels.iter().all(|tunnel| turn_of(tunnel, 1) == 0),
+            tunnels
+                .iter()
+                .all(|tunnel| Turn { now: 0, turns: 1 }.is_of(&tunnel.0.0)),
             "few tunnels all look at every resync"
         );
     }

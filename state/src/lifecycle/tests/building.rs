@@ -359,3 +359,44 @@ fn every_apply_holds_steps_of_one_phase_only() {
         }
     }
 }
+
+/// What a full observation found of the tunnel.
+fn sighted(bench: &Bench) -> Input {
+    let seen = bench.model.observed().tunnels[&tunnel(1)].clone();
+    Input::Sighted(Arc::new(seen))
+}
+
+#[test]
+fn a_tunnel_that_is_shown_what_should_be_asks_the_kernel_nothing() {
+    let mut bench = Bench::active();
+    let seen = sighted(&bench);
+    assert_eq!(bench.give(seen), []);
+    assert_eq!(bench.phase(), Phase::Active);
+}
+
+#[test]
+fn a_tunnel_that_is_shown_other_routes_looks_for_itself_and_puts_them_back() {
+    let mut bench = Bench::active();
+    let route = bench.model.links()[&name("t0")].routes.iter().next_back().copied().unwrap();
+    assert!(bench.model.delete_route(&name("t0"), &route));
+    let seen = sighted(&bench);
+    assert!(matches!(bench.give(seen)[..], [Effect::Observe { .. }]));
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24"]);
+}
+
+/// It was looked at before the tunnel's own last operation, and is shown to it after that.
+#[test]
+fn nothing_is_changed_by_what_was_seen_before_the_tunnels_own_last_operation() {
+    let mut bench = Bench::active();
+    let early = sighted(&bench);
+    bench.routes(&["198.18.2.0/24"], &["198.18.0.0/24"]);
+    let during = bench.give(early.clone());
+    assert_eq!(during, [], "its own operation is under way");
+    bench.run();
+    bench.log.clear();
+    bench.give(early);
+    bench.run();
+    assert_eq!(bench.applied(), [""; 0], "it looked for itself");
+    assert_eq!(bench.routes_in_kernel(), ["198.18.1.0/24", "198.18.2.0/24"]);
+}

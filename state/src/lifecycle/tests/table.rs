@@ -25,7 +25,7 @@ const SCENES: [(&str, &str); 18] = [
     ("DrainWaiting", ""),
     ("Ended", ""),
 ];
-const INPUTS: [&str; 16] = [
+const INPUTS: [&str; 18] = [
     "assign",
     "observed",
     "observed: fault",
@@ -39,6 +39,8 @@ const INPUTS: [&str; 16] = [
     "liveness",
     "recheck",
     "later recheck",
+    "sighted",
+    "sighted: a route is missing",
     "retire",
     "detach",
     "timeout",
@@ -145,6 +147,14 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
         "late session" => bench.give(Input::Session(SessionNumber(999), SessionUpdate::Closed)),
         "liveness" => bench.verdicts(vec![(net("198.18.0.0/24"), Usability::Unusable)]),
         "recheck" => bench.give(Input::Recheck),
+        "sighted" | "sighted: a route is missing" => {
+            let have = bench.model.observe_tunnel(tunnel(1), None).tunnels.remove(&tunnel(1));
+            let Some(mut have) = have else { return Vec::new() };
+            if input != "sighted" {
+                have.routes.retain(|route| route.protocol != crate::RouteProtocol::Bgp);
+            }
+            bench.give(Input::Sighted(Arc::new(have)))
+        }
         "later recheck" => {
             bench.now = bench.now + Duration::from_secs(1);
             bench.give(Input::Recheck)
@@ -300,7 +310,7 @@ fn every_state_is_entered_and_left_and_every_input_does_something_somewhere() {
             "{state}"
         );
     }
-    let idle = ["session", "late session", "liveness"];
+    let idle = ["session", "late session", "liveness", "sighted"];
     for input in INPUTS.iter().filter(|input| !idle.contains(input)) {
         assert!(
             transitions

@@ -237,6 +237,7 @@ fn text(effect: &Effect) -> String {
         Effect::RemoveRules(rules) => format!("remove {} rules", rules.len()),
         Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),
         Effect::Recheck(tunnel) => format!("recheck {}", number(tunnel)),
+        Effect::Sighted(tunnel, _) => format!("show {}", number(tunnel)),
         Effect::Detach(tunnel) => format!("detach {}", number(tunnel)),
         Effect::Record(_) => String::new(),
         Effect::Finished => "finished".into(),

@@ -30,7 +30,7 @@ fn a_source_is_asked_for_before_the_tunnel_is_built() {
     bench.observe();
     assert_eq!(
         bench.pass("resync").1,
-        ["recheck 1", "resolve {203.0.113.1}", "observe"]
+        ["resolve {203.0.113.1}", "observe"]
     );
     assert!(
         bench

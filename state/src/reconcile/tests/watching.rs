@@ -127,9 +127,71 @@ fn a_tunnel_that_is_still_being_built_is_not_told_to_look() {
 }
 
 #[test]
-fn tunnels_with_learned_routes_look_for_themselves_at_each_resync() {
+fn tunnels_with_learned_routes_are_shown_them_at_each_resync_and_after_no_other_look() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
-    assert_eq!(bench.pass("resync").1, ["recheck 1", "observe"]);
+    assert_eq!(bench.pass("resync").1, ["observe"]);
+    let failed = Input::Observed(Err(fault(FaultClass::Transient)));
+    assert!(bench.give(failed).is_empty());
+    assert_eq!(bench.pass("observe-retry").1, ["observe"]);
+    assert_eq!(bench.observe(), ["show 1"], "once a look succeeds");
+    assert_eq!(bench.give(Input::Notice(Notice::Overrun)), ["observe"]);
+    assert!(bench.observe().is_empty());
+}
+
+/// Many paths are asked for in turn, each within the number of turns, and all of them after a notice that says that the host's
+/// network changed, but not because another tunnel went.
+#[test]
+fn paths_of_many_tunnels_are_asked_for_in_turn() {
+    let mut bench = Bench::gateway();
+    let many = |n: u32| User {
+        client_ip: Ipv4Addr::from(0x0b00_0000 + n),
+        dz_ip: Ipv4Addr::from(0x0b00_0000 + n),
+        tunnel_number: u16::try_from(n).unwrap(),
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)),
+            prefix_len: 31,
+        },
+        ..user(1)
+    };
+    let mut all = view([]);
+    all.users = (0..1_000_u32)
+        .map(|n| {
+            let mut key = [7; 32];
+            key[..4].copy_from_slice(&n.to_be_bytes());
+            (Pubkey(key), many(n))
+        })
+        .collect();
+    bench.give(Input::Switch(Switch::On));
+    bench.view(all);
+    for _ in 0..3 {
+        bench.observe();
+    }
+    bench.build_all();
+    bench.observe();
+    let measured = |bench: &mut Bench, input: Input| -> BTreeSet<UnderlayPath> {
+        let effects = bench.machine.handle(bench.now, input, &mut bench.random);
+        effects
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::MeasureUnderlay(paths) => Some(paths),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    };
+    let mut seen = BTreeSet::new();
+    for _ in 0..4 {
+        bench.now = bench.now.max(bench.machine.poll_timeout().expect("a resync").at);
+        let asked = measured(&mut bench, Input::Timeout);
+        assert!((100..400).contains(&asked.len()), "{}", asked.len());
+        assert!(seen.is_disjoint(&asked), "each has one turn");
+        seen.extend(asked);
+        bench.observe();
+    }
+    assert_eq!(seen.len(), 1_000);
+    let gone = Input::Notice(Notice::Tunnel(id(99)));
+    assert!(measured(&mut bench, gone).is_empty());
+    assert_eq!(measured(&mut bench, Input::Notice(Notice::Elsewhere)), seen);
 }
 
 #[test]
