@@ -112,6 +112,9 @@ impl Env {
         }];
         events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
         events.extend(store.recovered().events(epoch));
+        let (usage, usage_lost) = Usage::open(store.usage().clone(), settings.usage, epoch);
+        let (caps, caps_lost) = Caps::open(&settings.caps);
+        events.extend(usage_lost.into_iter().chain(caps_lost));
         let mut changes = vec![
             Change::Switch(switch),
             Change::Disk(Arc::new(disk)),
@@ -135,8 +138,6 @@ impl Env {
             clock,
             settings.pseudonyms,
         ));
-        let usage = Arc::new(Usage::open(store.usage().clone(), settings.usage, epoch));
-        let caps = Arc::new(Caps::open(&settings.caps));
         let snapshot = Snapshot {
             node,
             epoch,
@@ -154,8 +155,8 @@ impl Env {
             journal: store.journal().clone(),
             store: Mutex::new(Some(store)),
             dataplane,
-            usage,
-            caps,
+            usage: Arc::new(usage),
+            caps: Arc::new(caps),
             store_writer: Requests::default(),
             watchdog: Arc::default(),
             mailboxes: Mailboxes::default(),

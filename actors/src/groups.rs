@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::timeout;
-use warren_state::groups::{look, wanted};
+use warren_state::{
+    event::{Event, Probe, news},
+    groups::{look, wanted},
+};
 
 use crate::{
     env::Env,
@@ -35,8 +38,8 @@ pub(crate) struct State {
     env: Arc<Env>,
     /// Something is counted.
     counts: bool,
-    /// Why nothing can be counted was said.
-    is_said: bool,
+    /// Why nothing can be counted.
+    problem: Option<String>,
     watch: Watch,
 }
 
@@ -51,7 +54,7 @@ impl Actor for Groups {
         Ok(State {
             env,
             counts: true,
-            is_said: false,
+            problem: None,
             watch,
         })
     }
@@ -80,18 +83,25 @@ impl State {
         let read = timeout(READ, self.env.dataplane.groups(wanted)).await;
         match read.unwrap_or_else(|_late| Err(late("count packets of groups".to_owned()))) {
             Ok(counted) => {
-                self.is_said = false;
+                let mended = self.note(None);
                 let now = self.env.clock.now();
-                self.env
-                    .table
-                    .update(|tables| (vec![], look(&tables.groups, now, &counted)));
+                self.env.table.update(|tables| {
+                    (
+                        mended.into_iter().collect(),
+                        look(&tables.groups, now, &counted),
+                    )
+                });
             }
-            Err(fault) if !self.is_said => {
-                self.is_said = true;
-                tracing::info!(%fault, "it is not known whether multicast flows");
+            Err(fault) => {
+                let impaired = self.note(Some(fault.to_string()));
+                impaired.into_iter().for_each(|event| self.env.record(event));
             }
-            Err(_) => {}
         }
+    }
+
+    fn note(&mut self, problem: Option<String>) -> Option<Event> {
+        let before = std::mem::replace(&mut self.problem, problem);
+        news::of_probe(Probe::Groups, before.as_deref(), self.problem.as_deref())
     }
 }
 

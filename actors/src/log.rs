@@ -187,3 +187,43 @@ fn log(entry: &JournalEntry, remark: &dyn fmt::Display) {
         Level::Error => line!(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    /// Lines of `info` and above that follow from no event, and why. What users are told is an event first: then the stream, the
+    /// journal and hooks have it too.
+    const PAST_THE_EVENTS: [(&str, &str); 3] = [
+        ("log.rs", "events are missing from the log itself"),
+        ("env.rs", "the recording ends when nobody reads events any more"),
+        ("supervision/recorder/file.rs", "what is wrong with a recording does not belong into it"),
+    ];
+
+    #[test]
+    fn what_is_logged_from_info_on_follows_from_events() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = BTreeSet::new();
+        let mut directories = vec![source.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if says_more_than_debug(&fs::read_to_string(&path).unwrap()) {
+                    let name = path.strip_prefix(&source).unwrap();
+                    found.insert(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        let allowed: BTreeSet<String> = PAST_THE_EVENTS.iter().map(|(file, _)| (*file).to_owned()).collect();
+        assert_eq!(found, allowed, "make it an event");
+        assert!(says_more_than_debug("tracing::info!(x)") && !says_more_than_debug("debug!(x)"));
+    }
+
+    fn says_more_than_debug(source: &str) -> bool {
+        let code = source.split("mod tests {").next().unwrap_or(source);
+        let macros = ["info", "warn"].map(|level| format!("{level}!("));
+        macros.iter().any(|call| code.contains(call.as_str()))
+    }
+}

@@ -11,7 +11,7 @@ use tokio::{
 use warren_dataplane::Scope;
 use warren_state::{
     Monotonic, TunnelId,
-    event::Event,
+    event::{Event, news},
     random::{Random, SplitMix64},
     table::Change,
 };
@@ -143,7 +143,10 @@ impl State {
         }
         self.writing = Some(spawn_blocking(move || {
             if let Some(status) = env.usage.write(ended) {
-                env.table.append(vec![], vec![Change::Usage(Arc::new(status))]);
+                env.table.update(|tables| {
+                    let events = news::of_usage(&tables.usage, &status).into_iter().collect();
+                    (events, vec![Change::Usage(Arc::new(status))])
+                });
             }
             if tells {
                 tell(&env);

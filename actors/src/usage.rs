@@ -13,7 +13,7 @@ use warren_metering::usage::{
 };
 use warren_state::{
     Epoch, Fault, Monotonic, Reading, Traffic, TunnelId,
-    event::UsageSample,
+    event::{Event, UsageSample},
     table::{Tables, UsageStatus},
 };
 use warren_store::{StoreError, UsageFiles, usage::KeepHours};
@@ -74,15 +74,20 @@ pub(crate) struct Looked {
 }
 
 impl Usage {
-    /// Goes on from what is on disk, and has a first batch there before anything is made. What cannot be read is set aside, and told.
-    pub(crate) fn open(files: Arc<UsageFiles>, settings: UsageSettings, epoch: Epoch) -> Self {
+    /// Goes on from what is on disk, and has a first batch there before anything is made. What cannot be read is set aside: that is
+    /// to be told.
+    pub(crate) fn open(
+        files: Arc<UsageFiles>,
+        settings: UsageSettings,
+        epoch: Epoch,
+    ) -> (Self, Option<Event>) {
         let mut book = UsageBook::default();
         let read = files.read(|line| {
             let _not_ours = book.read_back(line);
         });
-        if let Err(error) = read {
-            tracing::warn!(error = %chain(&error), "usage so far is lost: it cannot be read and was set aside");
-        }
+        let lost = read.err().map(|error| Event::UsageLost {
+            detail: chain(&error),
+        });
         book.begin(epoch, Clock::unix_ms());
         let usage = Self {
             book: Mutex::new(book),
@@ -94,7 +99,7 @@ impl Usage {
         };
         // A disk that refuses is told when the sampler writes.
         let _tried_again = usage.write_changes(false);
-        usage
+        (usage, lost)
     }
 
     pub(crate) fn settings(&self) -> UsageSettings {

@@ -11,12 +11,15 @@ mod kind;
 mod level;
 pub mod news;
 mod peers;
+mod probes;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 mod topic;
 mod usage;
 mod wire;
@@ -46,6 +49,7 @@ pub use about::About;
 pub use kind::Kind;
 pub use level::Level;
 pub use peers::{PeerChange, PeerChangeBatch, PeerState};
+pub use probes::{Probe, TargetChange};
 pub use topic::{Topic, UnknownTopic};
 pub use usage::UsageSample;
 pub use wire::VERSION;
@@ -195,6 +199,18 @@ pub enum Event {
         /// Those of which there is something new.
         samples: Vec<UsageSample>,
     },
+    /// What tunnels carry cannot be written to the disk; it is counted on, and written later.
+    UsageImpaired {
+        /// What the system says.
+        detail: String,
+    },
+    /// What tunnels carry is on disk again.
+    UsageMended,
+    /// What tunnels carried so far could not be read: it was set aside, and counting begins anew.
+    UsageLost {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A tunnel is held to a rate from now on, for what was used of a cap, or for none being known.
     ThrottleSet {
         /// Which tunnel.
@@ -226,6 +242,18 @@ pub enum Event {
     CapCleared {
         /// Whom it was for.
         device: String,
+    },
+    /// Caps cannot be asked for, kept on disk, or held to.
+    CapsImpaired {
+        /// What the authority or the system says.
+        detail: String,
+    },
+    /// Caps can be asked for, kept and held to again.
+    CapsMended,
+    /// What was known of caps, or was still to be reported, could not all be read: that was set aside.
+    CapsLost {
+        /// What is wrong with it.
+        detail: String,
     },
     /// A view became the one in force.
     ViewAccepted {
@@ -615,6 +643,37 @@ pub enum Event {
         first: Ipv4Net,
         /// The far end of a tunnel that it leads to.
         far_end: Ipv4Addr,
+    },
+    /// What the multicast services of a tunnel say cannot leave.
+    MulticastImpaired {
+        /// The tunnel that it happened to.
+        tunnel: TunnelId,
+        /// What the system says.
+        detail: String,
+    },
+    /// What the multicast services of a tunnel say leaves again.
+    MulticastMended {
+        /// The tunnel that it happened to.
+        tunnel: TunnelId,
+    },
+    /// Addresses of devices began to answer echo requests, or ceased to.
+    LatencyChanged {
+        /// The first of them.
+        targets: Vec<TargetChange>,
+        /// How many others there were.
+        more: usize,
+    },
+    /// Something cannot be measured, or not with what is new.
+    ProbeImpaired {
+        /// What.
+        probe: Probe,
+        /// What is in the way.
+        detail: String,
+    },
+    /// It can be measured again.
+    ProbeMended {
+        /// What.
+        probe: Probe,
     },
     /// Hosts behind learned routes came or went.
     LivenessChanged {

@@ -14,6 +14,7 @@ use warren_metering::cap::{Authority as Whose, CappedTunnel, DeviceId, Looked, U
 use warren_state::{
     Monotonic, TunnelId,
     caps::CapsStanding,
+    event::{Event, news},
     outcome::Feature,
     table::{Change, Tables},
 };
@@ -213,7 +214,8 @@ impl State {
             problem: cannot_hold(&self.env).or_else(|| self.caps.problem()),
             ..standing
         };
-        let mut changes = Vec::new();
+        let (mut events, mut changes) = (events, Vec::new());
+        events.extend(news::of_caps(&self.standing, &standing));
         if *tables.rates != rates && cannot_hold(&self.env).is_none() {
             changes.push(Change::Rates(Arc::new(rates)));
         }
@@ -279,7 +281,11 @@ async fn follow_authority(env: &Arc<Env>) -> Result<(), ActorProcessingErr> {
             }
         }),
     });
-    caps.follow(link.await.map_err(|error| chain(&error))?);
+    let link = link.await.map_err(|error| chain(&error))?;
+    if let Some(detail) = link.damage().map(str::to_owned) {
+        env.record(Event::CapsLost { detail });
+    }
+    caps.follow(link);
     Ok(())
 }
 

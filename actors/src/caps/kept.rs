@@ -17,18 +17,18 @@ const OWED: &[u8] = b"owed/";
 pub(super) struct Kept(KeyValueStore);
 
 impl Kept {
-    /// Opens it. Gives what was kept; nothing at all where nothing ever was.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Option<Vec<UsageCounters>>), StoreError> {
+    /// Opens it. Gives what was kept, nothing at all where nothing ever was, and what is wrong with a part that was set aside.
+    pub(super) fn open(
+        directory: &Path,
+    ) -> Result<(Self, Option<Vec<UsageCounters>>, Option<String>), StoreError> {
         let (key_values, aside) = KeyValueStore::open(directory)?;
-        if let Some(aside) = aside {
-            tracing::warn!(path = %aside.path.display(), reason = aside.reason, "what is still to be reported to an authority was recovered from a damaged store");
-        }
+        let damage = aside.map(|aside| format!("{}; it is kept in {}", aside.reason, aside.path.display()));
         let all = key_values.all()?;
         let has_begun = all.iter().any(|(key, _)| key == BEGUN);
         let owed = all.iter().filter(|(key, _)| key.starts_with(OWED));
         let owed = owed.filter_map(|(_, value)| serde_json::from_slice(value).ok());
         let kept = has_begun.then(|| owed.collect());
-        Ok((Self(key_values), kept))
+        Ok((Self(key_values), kept, damage))
     }
 
     /// When this returns, it survives a power cut.

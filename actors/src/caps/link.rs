@@ -41,6 +41,7 @@ pub struct LinkSettings {
 pub struct Link {
     inbox: mpsc::UnboundedSender<Message>,
     status: watch::Receiver<Status>,
+    damage: Option<String>,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Link {
     pub async fn start(settings: LinkSettings) -> Result<Self, StoreError> {
         let directory = settings.directory.clone();
         let opened = spawn_blocking(move || Kept::open(&directory)).await;
-        let (kept, counters) = opened.map_err(|error| StoreError::Database {
+        let (kept, counters, damage) = opened.map_err(|error| StoreError::Database {
             path: settings.directory.clone(),
             reason: error.to_string(),
         })??;
@@ -103,13 +104,23 @@ impl Link {
             inbox.downgrade(),
         ));
         tokio::spawn(shell.run(messages));
-        Ok(Self { inbox, status: shown })
+        Ok(Self {
+            inbox,
+            status: shown,
+            damage,
+        })
     }
 
     /// What was used, at this time: of all that is known at the first call, later of those whose tunnels are there. Totals only grow,
     /// and are on disk.
     pub fn used(&self, at: UnixSeconds, used: Vec<Used>) {
         let _ended = self.inbox.send(Message::Input(Input::Usage(at, used)));
+    }
+
+    /// What is wrong with a part of what was kept, which was set aside.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
     }
 
     /// How it goes.

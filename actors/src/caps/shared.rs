@@ -12,6 +12,7 @@ use warren_metering::cap::{
     Authority, Calendar, Cap, CapBook, CapSnapshot, CappedTunnel, DeviceId, Looked, Policy, UnixSeconds,
     remote::Used,
 };
+use warren_state::event::Event;
 
 use super::{link::Link, settings::CapsSettings};
 use crate::{lock::lock, supervision::clock::Clock};
@@ -28,24 +29,28 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// Goes on from what is on disk. What cannot be read is set aside, and told.
-    pub(crate) fn open(settings: &CapsSettings) -> Self {
+    /// Goes on from what is on disk. What cannot be read is set aside: that is to be told.
+    pub(crate) fn open(settings: &CapsSettings) -> (Self, Option<Event>) {
+        let mut lost = None;
         let book = match fs::read(&settings.file) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 let aside = settings.file.with_extension("damaged");
                 let _it_is_told = fs::rename(&settings.file, &aside);
-                tracing::warn!(%error, aside = %aside.display(), "caps and their use are lost: they cannot be read and were set aside");
+                lost = Some(Event::CapsLost {
+                    detail: format!("{error}; it is kept in {}", aside.display()),
+                });
                 CapBook::default()
             }),
             Err(_none) => CapBook::default(),
         };
-        Self {
+        let caps = Self {
             book: Mutex::new(book),
             settings: settings.clone(),
             writing: Mutex::default(),
             problem: Mutex::default(),
             link: OnceLock::new(),
-        }
+        };
+        (caps, lost)
     }
 
     pub(crate) fn look(

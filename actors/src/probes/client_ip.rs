@@ -268,7 +268,7 @@ impl State {
         let written = spawn_blocking(move || writing.drop_pin(address)).await?;
         self.env.tell_store(&store);
         if let Err(error) = written {
-            tracing::warn!(
+            tracing::debug!(
                 error = chain(&error),
                 "cannot record that the address is no longer pinned: the next start tries again"
             );
@@ -368,7 +368,7 @@ impl State {
         let written = spawn_blocking(write).await?;
         self.env.tell_store(&store);
         if let Err(error) = written {
-            tracing::warn!(
+            tracing::debug!(
                 error = chain(&error),
                 "cannot save this host's public address for the next start"
             );

@@ -10,6 +10,7 @@ use warren_protocols::latency::{self as protocol, Output, Prober};
 pub use warren_state::latency::LatencyStatus;
 use warren_state::{
     backoff::{Backoff, Jitter, Waits},
+    event::news,
     latency::{PassReport, TargetReport},
     random::{Random, SplitMix64},
     table::Change,
@@ -82,6 +83,8 @@ pub(crate) struct State {
     devices: Option<Arc<Devices>>,
     paths: Paths,
     status: LatencyStatus,
+    /// As it was published last.
+    told: Arc<LatencyStatus>,
     is_publishing: bool,
 }
 
@@ -112,8 +115,10 @@ impl Actor for Latency {
         );
         myself.cast(LatencyMessage::Reopen)?;
         myself.cast(LatencyMessage::List)?;
+        let told = env.tables().latency.unwrap_or_default();
         Ok(State {
             env,
+            told,
             following,
             options,
             driver,
@@ -192,9 +197,6 @@ impl State {
             }
             // The last list holds: nothing is forgotten because a read failed.
             Err(error) => {
-                if self.status.devices_error.is_none() {
-                    tracing::info!(%error, "the list of devices to probe cannot be read");
-                }
                 self.status.devices_error = Some(error.to_string());
                 self.retries.failed();
                 self.retries.full_wait()
@@ -232,9 +234,6 @@ impl State {
                 self.listen(myself);
             }
             Err(error) => {
-                if self.status.socket_error.is_none() {
-                    tracing::info!(%error, "no socket to measure latency with: CAP_NET_RAW is missing");
-                }
                 self.close(myself, format!("no ICMP socket: {error}"));
             }
         }
@@ -277,7 +276,6 @@ impl State {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::info!(%error, "reopening the socket that measures latency");
                     self.close(myself, format!("the ICMP socket failed: {error}"));
                     return;
                 }
@@ -345,9 +343,10 @@ impl State {
         self.status.counters = core.counters().clone();
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
-        self.env
-            .table
-            .append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
+        let now = Arc::new(self.status.clone());
+        let events = news::of_latency(&self.told, &now);
+        self.told = now.clone();
+        self.env.table.append(events, vec![Change::Latency(now)]);
     }
 }
 

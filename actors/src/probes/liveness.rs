@@ -13,7 +13,7 @@ use warren_protocols::liveness::{self as protocol, Output};
 pub use warren_state::liveness::{EndTotals, LivenessStatus};
 use warren_state::{
     Incarnation, LinkName, TunnelId,
-    event::{PeerChange, PeerChangeBatch, PeerState},
+    event::{PeerChange, PeerChangeBatch, PeerState, news},
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
     table::{Change, Tables, WatchNews},
@@ -79,6 +79,8 @@ pub(crate) struct State {
     /// Whose link this is.
     links: BTreeMap<LinkName, TunnelId>,
     status: LivenessStatus,
+    /// As it was published last.
+    told: Arc<LivenessStatus>,
     /// What is told with the next publication.
     peers: PeerChangeBatch,
     publishing: bool,
@@ -110,8 +112,10 @@ impl Actor for Liveness {
             .table
             .follow(Wants::Changes(is_read), waker(&myself, || LivenessMessage::Woken));
         myself.cast(LivenessMessage::Reopen)?;
+        let told = env.tables().liveness.unwrap_or_default();
         Ok(State {
             env,
+            told,
             following,
             read: Tables::default(),
             news: VecDeque::new(),
@@ -225,8 +229,7 @@ impl State {
                 self.listen(myself);
             }
             Err(error) => {
-                tracing::info!(%error, port = self.port, "no socket for route liveness");
-                self.status.socket_error = Some(error.to_string());
+                self.status.socket_error = Some(format!("no socket at port {}: {error}", self.port));
                 myself.send_after(REOPEN, || LivenessMessage::Reopen);
             }
         }
@@ -269,7 +272,7 @@ impl State {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::info!(%error, "reopening the socket for route liveness");
+                    self.status.socket_error = Some(format!("the socket failed: {error}"));
                     self.status.read_errors += 1;
                     self.socket = None;
                     myself.send_after(REOPEN, || LivenessMessage::Reopen);
@@ -364,10 +367,11 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.env.table.append(
-            self.peers.take(),
-            vec![Change::Liveness(Arc::new(self.status.clone()))],
-        );
+        let now = Arc::new(self.status.clone());
+        let probe = news::of_liveness(&self.told, &now);
+        self.told = now.clone();
+        let events = probe.into_iter().chain(self.peers.take()).collect();
+        self.env.table.append(events, vec![Change::Liveness(now)]);
         self.publish_after = PUBLISH.max(self.env.clock.now().since(began) * PUBLISH_SHARE);
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, MulticastSettings, Output};
-use warren_state::{TunnelId, lifecycle::MulticastRun, table::Change, totals::Count};
+use warren_state::{
+    TunnelId, event::news, lifecycle::MulticastRun, standing::MulticastStanding, table::Change, totals::Count,
+};
 
 use crate::{
     env::Env,
@@ -42,6 +44,8 @@ pub(crate) struct State {
     sockets: Sockets,
     /// Whether the last send failed: a row of failures is told of once.
     failing: bool,
+    /// How the services stood when it was told last.
+    told: Arc<MulticastStanding>,
     done: Option<oneshot::Sender<()>>,
 }
 
@@ -75,6 +79,7 @@ impl Actor for Multicast {
             driver,
             sockets,
             failing: false,
+            told: Arc::default(),
             done: None,
         })
     }
@@ -112,10 +117,7 @@ impl State {
             for output in outputs {
                 match output {
                     Output::Send(datagram) => further.extend(self.send(&datagram)),
-                    Output::Standing(standing) => self
-                        .env
-                        .table
-                        .append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
+                    Output::Standing(standing) => self.tell(standing),
                     Output::Stopped => {
                         if let Some(done) = self.done.take() {
                             let _nobody_waits = done.send(());
@@ -128,6 +130,15 @@ impl State {
         }
     }
 
+    fn tell(&mut self, now: Arc<MulticastStanding>) {
+        let before = std::mem::replace(&mut self.told, now.clone());
+        let events = news::of_multicast(self.tunnel, &before, &now);
+        self.env.table.append(
+            events.into_iter().collect(),
+            vec![Change::Multicast(self.tunnel, now)],
+        );
+    }
+
     /// What cannot be sent is lost: everything is said again in time.
     fn send(&mut self, datagram: &Datagram) -> Vec<Output> {
         let outcome = self.sockets.send(datagram);
@@ -135,15 +146,12 @@ impl State {
         self.env.count(Count::Datagram(datagram.kind.name(), success));
         let was_failing = std::mem::replace(&mut self.failing, !success);
         match outcome {
-            Ok(()) if was_failing => {
-                tracing::info!(tunnel = %self.tunnel, "multicast messages can be sent again");
-                self.driver.handle(multicast::Input::SentAgain)
-            }
+            Ok(()) if was_failing => self.driver.handle(multicast::Input::SentAgain),
             Ok(()) => Vec::new(),
             Err(error) => {
                 let kind = datagram.kind.name();
                 if !was_failing {
-                    tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "cannot send a multicast message");
+                    tracing::debug!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "cannot send a multicast message");
                 }
                 self.driver.handle(multicast::Input::Unsent(error.to_string()))
             }

@@ -104,6 +104,8 @@ impl Event {
             | Self::RoutesBlocked { tunnel, .. }
             | Self::RoutesCapturing { tunnel, .. }
             | Self::LivenessChanged { tunnel, .. }
+            | Self::MulticastImpaired { tunnel, .. }
+            | Self::MulticastMended { tunnel }
             | Self::SourceHeld { tunnel, .. }
             | Self::SourceHoldOver { tunnel, .. } => of(tunnel),
             Self::ActorRestarted { actor, tunnel, .. } => About {
@@ -135,6 +137,15 @@ impl Event {
             | Self::UsageSampled { .. }
             | Self::CapSet { .. }
             | Self::CapCleared { .. }
+            | Self::UsageImpaired { .. }
+            | Self::UsageMended
+            | Self::UsageLost { .. }
+            | Self::CapsImpaired { .. }
+            | Self::CapsMended
+            | Self::CapsLost { .. }
+            | Self::LatencyChanged { .. }
+            | Self::ProbeImpaired { .. }
+            | Self::ProbeMended { .. }
             | Self::ViewAccepted { .. }
             | Self::ViewHeld { .. }
             | Self::ViewRenewed { .. }

@@ -84,10 +84,16 @@ kinds! {
     RecorderMended "recorder_mended" Store Info true
     RecorderRepaired "recorder_repaired" Store Warn true
     UsageSampled "usage_sampled" Usage Debug true
+    UsageImpaired "usage_impaired" Usage Warn true
+    UsageMended "usage_mended" Usage Info true
+    UsageLost "usage_lost" Usage Warn true
     ThrottleSet "throttle_set" Usage Info true
     ThrottleClear "throttle_clear" Usage Info true
     CapSet "cap_set" Usage Info true
     CapCleared "cap_cleared" Usage Info true
+    CapsImpaired "caps_impaired" Usage Warn true
+    CapsMended "caps_mended" Usage Info true
+    CapsLost "caps_lost" Usage Warn true
     ViewAccepted "view_accepted" Ledger Debug false
     ViewHeld "view_held" Ledger Warn false
     ViewRenewed "view_renewed" Ledger Info false
@@ -137,7 +143,12 @@ kinds! {
     RoutesChanged "routes_changed" Routes Debug false
     RoutesBlocked "routes_blocked" Routes Warn false
     RoutesCapturing "routes_capturing" Routes Info true
+    MulticastImpaired "multicast_impaired" Tunnel Info false
+    MulticastMended "multicast_mended" Tunnel Info false
     LivenessChanged "liveness_changed" Liveness Debug false
+    LatencyChanged "latency_changed" Probes Debug false
+    ProbeImpaired "probe_impaired" Probes Info false
+    ProbeMended "probe_mended" Probes Info false
     ActorRestarted "actor_restarted" Daemon Warn true
     InvariantBroken "invariant_broken" Daemon Error true
 }

@@ -1,18 +1,24 @@
 //! Which events tell of a difference.
 
-use super::Event;
-use crate::{Owners, table::Disk};
+use super::{Event, Probe};
+use crate::{
+    Owners, TunnelId,
+    caps::CapsStanding,
+    latency::LatencyStatus,
+    liveness::LivenessStatus,
+    standing::MulticastStanding,
+    table::{Disk, UsageStatus},
+};
 
 /// What is to be told when the store says this, after it said that.
 #[must_use]
 pub fn of_disk(before: &Disk, now: &Disk) -> Vec<Event> {
-    let problem = match &now.problem {
-        Some(detail) if before.problem != now.problem => Some(Event::StoreImpaired {
-            detail: detail.clone(),
-        }),
-        None if before.problem.is_some() => Some(Event::StoreMended),
-        Some(_) | None => None,
-    };
+    let problem = of_problem(
+        before.problem.as_deref(),
+        now.problem.as_deref(),
+        |detail| Event::StoreImpaired { detail },
+        Event::StoreMended,
+    );
     let owner = now
         .owner
         .filter(|_| before.owner != now.owner)
@@ -28,6 +34,95 @@ pub fn of_disk(before: &Disk, now: &Disk) -> Vec<Event> {
 #[must_use]
 pub fn of_owners(before: Owners, now: Owners) -> Option<Event> {
     (before != now).then_some(Event::OwnersChanged { owners: now })
+}
+
+/// The same of what tunnels carry.
+#[must_use]
+pub fn of_usage(before: &UsageStatus, now: &UsageStatus) -> Option<Event> {
+    of_problem(
+        before.problem.as_deref(),
+        now.problem.as_deref(),
+        |detail| Event::UsageImpaired { detail },
+        Event::UsageMended,
+    )
+}
+
+/// The same of caps.
+#[must_use]
+pub fn of_caps(before: &CapsStanding, now: &CapsStanding) -> Option<Event> {
+    of_problem(
+        before.problem.as_deref(),
+        now.problem.as_deref(),
+        |detail| Event::CapsImpaired { detail },
+        Event::CapsMended,
+    )
+}
+
+/// The same of a tunnel's multicast services.
+#[must_use]
+pub fn of_multicast(
+    tunnel: TunnelId,
+    before: &MulticastStanding,
+    now: &MulticastStanding,
+) -> Option<Event> {
+    of_problem(
+        before.failing.as_deref(),
+        now.failing.as_deref(),
+        |detail| Event::MulticastImpaired { tunnel, detail },
+        Event::MulticastMended { tunnel },
+    )
+}
+
+/// The same of a probe: what was in its way, and what is.
+#[must_use]
+pub fn of_probe(probe: Probe, before: Option<&str>, now: Option<&str>) -> Option<Event> {
+    of_problem(
+        before,
+        now,
+        |detail| Event::ProbeImpaired { probe, detail },
+        Event::ProbeMended { probe },
+    )
+}
+
+/// The same of liveness, but for the hosts.
+#[must_use]
+pub fn of_liveness(before: &LivenessStatus, now: &LivenessStatus) -> Option<Event> {
+    of_probe(
+        Probe::Liveness,
+        before.socket_error.as_deref(),
+        now.socket_error.as_deref(),
+    )
+}
+
+/// The same of latency.
+#[must_use]
+pub fn of_latency(before: &LatencyStatus, now: &LatencyStatus) -> Vec<Event> {
+    let socket = of_probe(
+        Probe::Latency,
+        before.socket_error.as_deref(),
+        now.socket_error.as_deref(),
+    );
+    let list = of_probe(
+        Probe::DeviceList,
+        before.devices_error.as_deref(),
+        now.devices_error.as_deref(),
+    );
+    let targets = now.targets_changed(before);
+    socket.into_iter().chain(list).chain(targets).collect()
+}
+
+/// What is in the way is told when it differs, and when nothing is any more.
+fn of_problem(
+    before: Option<&str>,
+    now: Option<&str>,
+    impaired: impl FnOnce(String) -> Event,
+    mended: Event,
+) -> Option<Event> {
+    match now {
+        Some(detail) if before != now => Some(impaired(detail.to_owned())),
+        None if before.is_some() => Some(mended),
+        Some(_) | None => None,
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod every_refusal;
+mod measured;
 mod tunnel;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -18,6 +19,7 @@ use crate::{
     view::{RawIp, RawNet, UserStatus},
 };
 use daemon::{of_hooks_and_health, of_the_daemon};
+use measured::of_what_is_measured;
 pub(super) use every_refusal::refusals;
 use tunnel::{of_a_session, of_a_tunnel};
 
@@ -36,6 +38,7 @@ pub(super) fn samples() -> Vec<Event> {
         of_a_tunnel(),
         of_a_session(),
         of_hooks_and_health(),
+        of_what_is_measured(),
     ]
     .concat();
     all.sort_by_key(Event::kind);

@@ -25,6 +25,8 @@ pub enum Topic {
     Routes,
     /// Hosts behind routes.
     Liveness,
+    /// What else is measured, and whether it can be.
+    Probes,
     /// What was used.
     Usage,
     /// What becomes of hooks.
@@ -53,6 +55,7 @@ named! {
         Session => "session",
         Routes => "routes",
         Liveness => "liveness",
+        Probes => "probes",
         Usage => "usage",
         Hooks => "hooks",
         Health => "health",

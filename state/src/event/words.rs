@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Event, PeerChange};
+use super::{Event, PeerChange, Probe, TargetChange};
 use crate::{Switch, lifecycle::steps_in_words};
 
 impl Display for Event {
@@ -129,6 +129,21 @@ impl Display for Event {
             Self::CapSet { device, cap } => write!(f, "{device} may use {cap}"),
             Self::CapCleared { device } => write!(f, "{device} no longer has a cap"),
             Self::UsageSampled { samples } => write!(f, "usage of {} tunnels", samples.len()),
+            Self::UsageImpaired { detail } => write!(
+                f,
+                "what tunnels carry is counted and cannot be written to the disk: {detail}"
+            ),
+            Self::UsageMended => f.write_str("what tunnels carry is on disk again"),
+            Self::UsageLost { detail } => write!(
+                f,
+                "what tunnels carried so far cannot be read, was set aside, and is counted anew: {detail}"
+            ),
+            Self::CapsImpaired { detail } => write!(f, "caps: {detail}"),
+            Self::CapsMended => f.write_str("caps can be asked for, kept and held to again"),
+            Self::CapsLost { detail } => write!(
+                f,
+                "what was known of caps cannot all be read, and was set aside: {detail}"
+            ),
             Self::ViewAccepted {
                 slot,
                 users,
@@ -440,6 +455,23 @@ impl Display for Event {
                     "tunnel {tunnel} goes without {count} learned routes that lead to the far end of a tunnel: {first} to {far_end}"
                 )
             }
+            Self::MulticastImpaired { tunnel, detail } => {
+                write!(f, "multicast messages cannot leave over tunnel {tunnel}: {detail}")
+            }
+            Self::MulticastMended { tunnel } => {
+                write!(f, "multicast messages leave over tunnel {tunnel} again")
+            }
+            Self::LatencyChanged { targets, more } => {
+                let named: Vec<String> = targets.iter().map(target_in_words).collect();
+                write!(f, "latency: {}", named.join(", "))?;
+                if *more > 0 {
+                    write!(f, ", and {more} more changes")
+                } else {
+                    Ok(())
+                }
+            }
+            Self::ProbeImpaired { probe, detail } => write!(f, "{}: {detail}", without(*probe)),
+            Self::ProbeMended { probe } => f.write_str(again(*probe)),
             Self::LivenessChanged { tunnel, peers, more } => {
                 let named: Vec<String> = peers
                     .iter()
@@ -473,6 +505,35 @@ impl Display for Event {
             }
             Self::InvariantBroken { name, detail } => write!(f, "{name} does not hold: {detail}"),
         }
+    }
+}
+
+fn target_in_words(change: &TargetChange) -> String {
+    let TargetChange {
+        code,
+        address,
+        reachable,
+        ..
+    } = change;
+    let does = if *reachable { "answers" } else { "does not answer" };
+    format!("{code} ({address}) {does}")
+}
+
+fn without(probe: Probe) -> &'static str {
+    match probe {
+        Probe::Latency => "latency cannot be measured",
+        Probe::DeviceList => "the list of devices to measure cannot be read",
+        Probe::Liveness => "hosts behind routes cannot be probed",
+        Probe::Groups => "it is not known whether multicast flows",
+    }
+}
+
+fn again(probe: Probe) -> &'static str {
+    match probe {
+        Probe::Latency => "latency is measured again",
+        Probe::DeviceList => "the list of devices to measure is read again",
+        Probe::Liveness => "hosts behind routes are probed again",
+        Probe::Groups => "it is known again whether multicast flows",
     }
 }
 

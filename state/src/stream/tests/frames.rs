@@ -184,7 +184,7 @@ fn topics_a_kind_and_a_tunnel_leave_what_they_name() {
         .to_string();
     assert!(
         wrong.contains("\"rainbows\" is not a topic")
-            && wrong.contains("liveness, usage, hooks, health, state"),
+            && wrong.contains("liveness, probes, usage, hooks, health, state"),
         "{wrong}"
     );
     assert!(Kind::ALL.iter().all(|kind| kind.topic() != Topic::State));
