@@ -254,7 +254,7 @@ impl Inner {
         let unix_ms = Clock::unix_ms();
         let told = self
             .recorder
-            .is_in_use()
+            .takes(by)
             .then(|| (events.clone(), changes.clone()));
         self.table.append(unix_ms, events, changes);
         if let Some((events, changes)) = told {

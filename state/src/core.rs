@@ -16,6 +16,16 @@ pub trait Core: Serialize + DeserializeOwned {
     /// The input that says that the deadline has passed.
     const TIMEOUT: fn() -> Self::Input<'static>;
 
+    /// Whether the machine has something of each of many tunnels: see [`Core::is_of_many`].
+    const HAS_MANY: bool = false;
+
+    /// Whether this input is one of those that come for each of many tunnels. Where there is room only for what there is one of,
+    /// a recording leaves them out.
+    #[must_use]
+    fn is_of_many(_input: &Self::Input<'_>) -> bool {
+        false
+    }
+
     /// Takes one input and says what is to be done, in order.
     fn handle(
         &mut self,

@@ -11,11 +11,13 @@ mod player;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, Monotonic, Sequence, event::Event, random::SplitMix64, table::Change};
 
-pub use machine::Track;
+pub use machine::{Track, omitted};
 pub use player::{Failure, Outcome, Replayer};
 
 /// The format that this version writes, and the only one that it plays.
@@ -64,6 +66,21 @@ pub enum Record<T> {
         of: Option<String>,
         /// How much it would take.
         bytes: usize,
+    },
+    /// From here on only machines are recorded that there is one of, and of them only what is short: there are more machines than
+    /// there is room for. Tunnels' machines, and steps of the table that are not of those recorded, are left out.
+    Thinned {
+        /// The most machines that are recorded whole.
+        most: usize,
+        /// The longest line, in bytes.
+        longest: usize,
+    },
+    /// Something of a machine is left out: its lines until the next part are for reading only.
+    Omitted {
+        /// The number of the machine that it is about.
+        machine: MachineNumber,
+        /// When it happened, where it is an input.
+        at: Option<Monotonic>,
     },
     /// Something happens to a machine.
     Input {
@@ -123,5 +140,37 @@ impl<T: Serialize> Record<T> {
         let mut line = serde_json::to_vec(self).unwrap_or_default();
         line.push(b'\n');
         line
+    }
+
+    /// The line, with its end; nothing where it would be longer than this. That costs no more than to write so much.
+    #[must_use]
+    pub fn line_within(&self, longest: usize) -> Option<Vec<u8>> {
+        let mut line = Bounded {
+            bytes: Vec::new(),
+            longest,
+        };
+        serde_json::to_writer(&mut line, self).ok()?;
+        line.bytes.push(b'\n');
+        Some(line.bytes)
+    }
+}
+
+/// Refuses what does not fit.
+struct Bounded {
+    bytes: Vec<u8>,
+    longest: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() >= self.longest {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

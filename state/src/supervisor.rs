@@ -111,6 +111,15 @@ impl Core for Supervisor {
     type Effect = Effect;
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
+    const HAS_MANY: bool = true;
+
+    fn is_of_many(input: &Input) -> bool {
+        match input {
+            Input::Deliver(..) | Input::Finished(_) => true,
+            Input::Failed(..) | Input::Timeout => false,
+        }
+    }
+
     fn handle(&mut self, now: Monotonic, input: Input, _: &mut dyn Random) -> Vec<Effect> {
         match input {
             Input::Deliver(tunnel, input) => self.deliver(tunnel, input),

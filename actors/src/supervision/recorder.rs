@@ -9,16 +9,19 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use warren_state::{
     Core, Epoch, Monotonic, Sequence,
     event::Event,
     random::SplitMix64,
-    recording::{MachineNumber, Record, Track},
+    recording::{MachineNumber, Record, Track, omitted},
     table::{Change, Tables},
 };
 
@@ -30,15 +33,29 @@ use file::RecordingWriter;
 use parts::{put, put_after};
 use ring::Ring;
 
-/// With more machines than this, memory would hold no more than a moment, so nothing is kept.
+/// With more machines than this, memory would hold no more than a moment of them, and is for those that there is one of.
 const MOST_IN_MEMORY: usize = 256;
+/// Then no line is longer than this. What is longer is not written, and costs no more than to write so much: a view, or an
+/// observation, of thousands of tunnels.
+const LONGEST: usize = 2048;
 
 /// Where all machines are recorded.
 pub(crate) struct Recorder {
     ring: Mutex<Ring>,
     file: Option<RecordingWriter>,
     machines: AtomicUsize,
+    /// Those of them that there is one of.
+    single: Mutex<BTreeSet<MachineNumber>>,
     numbers: AtomicU64,
+}
+
+/// What memory takes of a machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    All,
+    /// What is short.
+    Short,
+    Nothing,
 }
 
 /// Who tells the table of something.
@@ -59,6 +76,8 @@ pub(crate) struct Recording {
     /// The parts that have the machine as it was at some point.
     in_memory: Option<u64>,
     in_file: Option<u64>,
+    /// The last input is left out of memory, and so is what it leads to.
+    leaves_out: bool,
 }
 
 impl Recorder {
@@ -72,6 +91,7 @@ impl Recorder {
             ring: Mutex::new(Ring::new(epoch)),
             file,
             machines: AtomicUsize::new(0),
+            single: Mutex::default(),
             numbers: AtomicU64::new(0),
         }))
     }
@@ -82,22 +102,36 @@ impl Recorder {
             ring: Mutex::new(Ring::new(epoch)),
             file: None,
             machines: AtomicUsize::new(0),
+            single: Mutex::default(),
             numbers: AtomicU64::new(0),
         })
     }
 
-    /// One machine more.
+    /// One machine more; `of` says whose, where there are many of its kind.
     pub(crate) fn machine(self: &Arc<Self>, of: Option<String>) -> Recording {
-        if self.machines.fetch_add(1, Ordering::SeqCst) == MOST_IN_MEMORY {
-            lock(&self.ring).clear();
-        }
         let number = MachineNumber(self.numbers.fetch_add(1, Ordering::SeqCst));
+        if of.is_none() {
+            lock(&self.single).insert(number);
+        }
+        if self.machines.fetch_add(1, Ordering::SeqCst) == MOST_IN_MEMORY {
+            self.follow_number();
+        }
         Recording {
             recorder: self.clone(),
             track: Track { number, of },
             in_memory: None,
             in_file: None,
+            leaves_out: false,
         }
+    }
+
+    fn follow_number(&self) {
+        let mut ring = lock(&self.ring);
+        let thinned = Record::<()>::Thinned {
+            most: MOST_IN_MEMORY,
+            longest: LONGEST,
+        };
+        ring.leave_out((!self.has_room()).then(|| thinned.line()));
     }
 
     /// A step of the table, which is at this position after it.
@@ -109,22 +143,33 @@ impl Recorder {
         events: Vec<Event>,
         changes: Vec<Change>,
     ) {
-        let (by, told) = match by {
+        let (machine, told) = match by {
             Teller::Effects(machine) => (Some(machine), true),
             Teller::Of(machine) => (Some(machine), false),
             Teller::Other => (None, false),
         };
-        self.put(
-            Record::<()>::Step {
-                by,
-                told,
-                position,
-                unix_ms,
-                events,
-                changes,
+        let record = Record::<()>::Step {
+            by: machine,
+            told,
+            position,
+            unix_ms,
+            events,
+            changes,
+        };
+        match (self.extent_of(by), machine) {
+            (Extent::All, _) => put(&mut *lock(&self.ring), record.line()),
+            (Extent::Short, Some(machine)) => {
+                let line = record.line_within(LONGEST);
+                put(
+                    &mut *lock(&self.ring),
+                    line.unwrap_or_else(|| omitted(machine, None)),
+                );
             }
-            .line(),
-        );
+            (Extent::Short, None) | (Extent::Nothing, _) => {}
+        }
+        if let Some(file) = self.open_file() {
+            put(&mut *file.queue(), record.line());
+        }
     }
 
     /// The last minutes, to be done again as far as that goes.
@@ -145,26 +190,27 @@ impl Recorder {
         self.file.as_ref().is_none_or(RecordingWriter::wait)
     }
 
-    /// Whether anybody takes what is recorded.
-    pub(crate) fn is_in_use(&self) -> bool {
-        self.in_memory() || self.open_file().is_some()
+    /// Whether anybody takes what is told so.
+    pub(crate) fn takes(&self, by: Teller) -> bool {
+        self.extent_of(by) != Extent::Nothing || self.open_file().is_some()
     }
 
-    fn in_memory(&self) -> bool {
-        self.machines.load(Ordering::Relaxed) <= MOST_IN_MEMORY
+    fn extent_of(&self, by: Teller) -> Extent {
+        match by {
+            _ if self.has_room() => Extent::All,
+            Teller::Effects(machine) | Teller::Of(machine) if lock(&self.single).contains(&machine) => {
+                Extent::Short
+            }
+            Teller::Effects(_) | Teller::Of(_) | Teller::Other => Extent::Nothing,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.machines.load(Ordering::SeqCst) <= MOST_IN_MEMORY
     }
 
     fn open_file(&self) -> Option<&RecordingWriter> {
         self.file.as_ref().filter(|file| file.is_open())
-    }
-
-    fn put(&self, line: Vec<u8>) {
-        if self.in_memory() {
-            put(&mut *lock(&self.ring), line.clone());
-        }
-        if let Some(file) = self.open_file() {
-            put(&mut *file.queue(), line);
-        }
     }
 }
 
@@ -183,19 +229,24 @@ impl Recording {
         input: &C::Input<'_>,
     ) {
         let recorder = self.recorder.clone();
-        if !recorder.is_in_use() {
+        let (extent, file) = (self.extent(), recorder.open_file());
+        self.leaves_out = extent == Extent::Short && C::is_of_many(input);
+        if extent == Extent::Short && !self.leaves_out {
+            self.input_in_short(core, random, at, input);
+        }
+        if extent != Extent::All && file.is_none() {
             return;
         }
-        let line = self.track.input::<C>(at, input);
+        let line = self.track.input(at, input).line();
         let machine = |longest| {
-            let line = self.track.machine(core, random);
+            let line = self.track.machine(core, random).line();
             if line.len() <= longest {
                 line
             } else {
                 self.track.unwritten::<C>(line.len())
             }
         };
-        if recorder.in_memory() {
+        if extent == Extent::All {
             put_after(
                 &mut *lock(&recorder.ring),
                 &mut self.in_memory,
@@ -203,26 +254,78 @@ impl Recording {
                 line.clone(),
             );
         }
-        if let Some(file) = recorder.open_file() {
+        if let Some(file) = file {
             put_after(&mut *file.queue(), &mut self.in_file, machine, line);
         }
     }
 
+    /// The same where there is little room. A machine some of whose inputs are left out is for reading only.
+    fn input_in_short<C: Core>(
+        &mut self,
+        core: &C,
+        random: &SplitMix64,
+        at: Monotonic,
+        input: &C::Input<'_>,
+    ) {
+        let track = &self.track;
+        let line = track.input(at, input).line_within(LONGEST);
+        let machine = |_| {
+            let whole = (!C::HAS_MANY).then(|| track.machine(core, random).line_within(LONGEST));
+            whole
+                .flatten()
+                .unwrap_or_else(|| track.unwritten::<C>(LONGEST))
+        };
+        put_after(
+            &mut *lock(&self.recorder.ring),
+            &mut self.in_memory,
+            machine,
+            line.unwrap_or_else(|| track.omitted(Some(at))),
+        );
+    }
+
     /// What came out.
     pub(crate) fn effects<C: Core>(&self, effects: &[C::Effect]) {
-        if self.recorder.is_in_use()
-            && let Some(line) = self.track.effects::<C>(effects)
-        {
-            self.recorder.put(line);
+        let Some(record) = self.track.effects(effects) else {
+            return;
+        };
+        match self.extent() {
+            Extent::All => put(&mut *lock(&self.recorder.ring), record.line()),
+            Extent::Short if !self.leaves_out => {
+                let line = record.line_within(LONGEST);
+                put(
+                    &mut *lock(&self.recorder.ring),
+                    line.unwrap_or_else(|| self.track.omitted(None)),
+                );
+            }
+            Extent::Short | Extent::Nothing => {}
+        }
+        if let Some(file) = self.recorder.open_file() {
+            put(&mut *file.queue(), record.line());
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        match (self.recorder.has_room(), &self.track.of) {
+            (true, _) => Extent::All,
+            (false, None) => Extent::Short,
+            (false, Some(_)) => Extent::Nothing,
         }
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if self.recorder.is_in_use() && (self.in_memory.is_some() || self.in_file.is_some()) {
-            self.recorder.put(self.track.gone());
+        if self.in_memory.is_some() && self.extent() != Extent::Nothing {
+            put(&mut *lock(&self.recorder.ring), self.track.gone());
         }
-        self.recorder.machines.fetch_sub(1, Ordering::SeqCst);
+        if self.in_file.is_some()
+            && let Some(file) = self.recorder.open_file()
+        {
+            put(&mut *file.queue(), self.track.gone());
+        }
+        lock(&self.recorder.single).remove(&self.track.number);
+        if self.recorder.machines.fetch_sub(1, Ordering::SeqCst) == MOST_IN_MEMORY + 1 {
+            self.recorder.follow_number();
+        }
     }
 }

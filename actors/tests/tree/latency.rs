@@ -8,7 +8,10 @@ use warren_actors::{
 };
 use warren_ledger::accounts::{Device, DeviceStatus, samples};
 use warren_protocols::latency::LatencySettings;
-use warren_state::Pubkey;
+use warren_state::{
+    Pubkey,
+    event::{Event, Probe},
+};
 
 use crate::{
     ledger::{Answer, DEVICE},
@@ -150,4 +153,29 @@ async fn a_ledger_that_fails_or_panics_makes_nobody_forgotten_and_does_not_resta
             reachable(snapshot) == [address(1)]
         })
         .await;
+    let told: Vec<Event> = world.told().iter().map(|entry| entry.event.clone()).collect();
+    let of_the_list: Vec<String> = told
+        .iter()
+        .filter(|event| {
+            matches!(
+                event,
+                Event::ProbeImpaired { probe: Probe::DeviceList, .. }
+                    | Event::ProbeMended { probe: Probe::DeviceList }
+            )
+        })
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        of_the_list,
+        [
+            "the list of devices to measure cannot be read: connection refused",
+            "the list of devices to measure cannot be read: reading the ledger panicked",
+            "the list of devices to measure is read again",
+        ]
+    );
+    let answer = |event: &Event| match event {
+        Event::LatencyChanged { targets, .. } => targets.iter().filter(|target| target.reachable).count(),
+        _ => 0,
+    };
+    assert!(told.iter().map(answer).sum::<usize>() >= 2, "{told:?}");
 }

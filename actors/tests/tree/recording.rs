@@ -9,7 +9,10 @@ use warren_state::{
     view::UserStatus,
 };
 
-use crate::world::{World, gateway_link, id, link};
+use crate::{
+    ledger::{user, user_key},
+    world::{World, gateway_link, id, link},
+};
 
 const PASSWORD: &str = "hunter2hunter2";
 
@@ -183,4 +186,38 @@ async fn what_happened_last_is_in_memory_and_can_be_done_again() {
         outcome.inputs > 10 && outcome.only_read == 0 && outcome.steps > 10,
         "{outcome:?}"
     );
+}
+
+/// There is no room for the tunnels' machines: what is there is of those that there is one of, in short lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_gateway_of_many_tunnels_memory_holds_what_was_decided() {
+    const TUNNELS: u16 = 300;
+    let world = World::gateway().enabled().await;
+    world.ledger.edit(|view| {
+        view.users = (1..=TUNNELS)
+            .map(|number| (user_key(number), user(number)))
+            .collect()
+    });
+    world
+        .until("all tunnels are there", |snapshot| {
+            snapshot.tunnels.len() == usize::from(TUNNELS) && snapshot.converged
+        })
+        .await;
+    let before = world.handle().recording().len();
+    world.ledger.add_user(TUNNELS + 1);
+    world.active(TUNNELS + 1).await;
+    world.converged().await;
+    let recording = world.handle().recording();
+    let outcome = play(&recording).unwrap_or_else(|failure| panic!("{failure}"));
+    let text = String::from_utf8(recording).unwrap();
+    let thinned = text.find("{\"thinned\"").expect("it says what is left out");
+    let after = &text[thinned..];
+    assert!(after.lines().all(|line| line.len() <= 2_048), "{after}");
+    for part in ["\"name\":\"reconciler\"", "\"assign\"", "plan_committed"] {
+        assert!(after.to_lowercase().contains(part), "{part}: {after}");
+    }
+    assert!(!after.contains("\"name\":\"lifecycle\""), "{after}");
+    assert!(outcome.only_read > 0, "{outcome:?}");
+    let grown = text.len().saturating_sub(before);
+    assert!(grown < 64 << 10, "one user more is {grown} bytes");
 }

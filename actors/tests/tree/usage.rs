@@ -4,7 +4,10 @@ use std::{fs, time::Duration};
 
 use warren_actors::{StopMode, usage::TunnelUsage};
 use warren_metering::usage::figures::{GroupBy, Interval, Question};
-use warren_state::{Phase, Pubkey, Traffic, TunnelId, event::Event};
+use warren_state::{
+    Phase, Pubkey, Traffic, TunnelId,
+    event::{Event, Kind},
+};
 
 use crate::{
     journal::copy,
@@ -211,6 +214,17 @@ async fn a_disk_that_refuses_is_told_and_loses_nothing() {
     world
         .until("it is written again", |snapshot| snapshot.usage.problem.is_none())
         .await;
+    let told = world.told();
+    let kinds: Vec<Kind> = told
+        .iter()
+        .map(|entry| entry.event.kind())
+        .filter(|kind| matches!(kind, Kind::UsageImpaired | Kind::UsageMended))
+        .collect();
+    assert_eq!(
+        (kinds.first(), kinds.last()),
+        (Some(&Kind::UsageImpaired), Some(&Kind::UsageMended)),
+        "{kinds:?}"
+    );
     world.stop(StopMode::Detach).await;
     world.start().await;
     let usage = counted(&world, id(0), 1_000).await;

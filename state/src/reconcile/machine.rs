@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic,
-    Observed, Phase, Plan, Pubkey, Rates, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Notice, Observed, Phase, Plan, Pubkey, Rates, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     event::Event,
     guard::AcceptedView,
@@ -190,6 +190,29 @@ impl Core for Reconciler {
     type Input<'a> = Input;
     type Effect = Effect;
     const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    const HAS_MANY: bool = true;
+
+    fn is_of_many(input: &Input) -> bool {
+        match input {
+            Input::Tunnel(_) | Input::ProvisionerEnded { .. } | Input::Notice(Notice::Tunnel(_)) => true,
+            Input::View(_)
+            | Input::Switch(_)
+            | Input::ClientIp(_)
+            | Input::Owners(_)
+            | Input::Exclude(_)
+            | Input::Rates(_)
+            | Input::Provision(_)
+            | Input::Remove(_)
+            | Input::Observed(_)
+            | Input::Sources(_)
+            | Input::Underlay(_)
+            | Input::RulesRemoved(_)
+            | Input::Notice(Notice::Elsewhere | Notice::Something | Notice::Overrun)
+            | Input::Shutdown(_)
+            | Input::Timeout => false,
+        }
+    }
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         let mut cx = Context {

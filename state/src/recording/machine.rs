@@ -22,7 +22,7 @@ pub struct Track {
 impl Track {
     /// What the machine is.
     #[must_use]
-    pub fn machine<C: Core>(&self, machine: &C, random: &SplitMix64) -> Vec<u8> {
+    pub fn machine<'a, C: Core>(&self, machine: &'a C, random: &SplitMix64) -> Record<&'a C> {
         let Self { number, of } = self.clone();
         Record::Machine {
             number,
@@ -31,10 +31,9 @@ impl Track {
             random: random.clone(),
             machine,
         }
-        .line()
     }
 
-    /// Stands for such a line that would be too long.
+    /// Stands for such a line that would be too long: it would take so much, or more than that.
     #[must_use]
     pub fn unwritten<C: Core>(&self, bytes: usize) -> Vec<u8> {
         let Self { number, of } = self.clone();
@@ -49,25 +48,27 @@ impl Track {
 
     /// What happens to it.
     #[must_use]
-    pub fn input<C: Core>(&self, at: Monotonic, input: &C::Input<'_>) -> Vec<u8> {
+    pub fn input<'a, T>(&self, at: Monotonic, input: &'a T) -> Record<&'a T> {
         Record::Input {
             machine: self.number,
             at,
             input,
         }
-        .line()
     }
 
     /// What that led to; nothing where it led to nothing.
     #[must_use]
-    pub fn effects<C: Core>(&self, effects: &[C::Effect]) -> Option<Vec<u8>> {
-        (!effects.is_empty()).then(|| {
-            Record::Effects {
-                machine: self.number,
-                effects,
-            }
-            .line()
+    pub fn effects<'a, T>(&self, effects: &'a [T]) -> Option<Record<&'a [T]>> {
+        (!effects.is_empty()).then_some(Record::Effects {
+            machine: self.number,
+            effects,
         })
+    }
+
+    /// An input at this time, or what one led to, is left out.
+    #[must_use]
+    pub fn omitted(&self, at: Option<Monotonic>) -> Vec<u8> {
+        omitted(self.number, at)
     }
 
     /// It is no more.
@@ -75,6 +76,12 @@ impl Track {
     pub fn gone(&self) -> Vec<u8> {
         Record::<()>::Gone { machine: self.number }.line()
     }
+}
+
+/// Something of this machine is left out.
+#[must_use]
+pub fn omitted(machine: MachineNumber, at: Option<Monotonic>) -> Vec<u8> {
+    Record::<()>::Omitted { machine, at }.line()
 }
 
 /// A machine of any kind that does again what it did.
@@ -130,7 +137,7 @@ pub(super) fn make<C: Core + 'static>(
 
 impl<C: Core> Replayed for Running<C> {
     fn line(&self) -> Vec<u8> {
-        self.track.machine(&self.core, &self.random)
+        self.track.machine(&self.core, &self.random).line()
     }
 
     fn input(&mut self, at: Monotonic, input: Value) -> Result<(), serde_json::Error> {
@@ -144,8 +151,8 @@ impl<C: Core> Replayed for Running<C> {
                 self.told
                     .extend(effects.iter().filter_map(|effect| C::told(effect)).cloned());
                 self.track
-                    .effects::<C>(&effects)
-                    .map_or(InputResult::Nothing, InputResult::Effects)
+                    .effects(&effects)
+                    .map_or(InputResult::Nothing, |record| InputResult::Effects(record.line()))
             }
             Err(_panic) => InputResult::Panic,
         };

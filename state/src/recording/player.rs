@@ -150,6 +150,11 @@ impl Replayer {
                 self.machines.entry(number).or_insert(Playing::Unwritten);
                 Ok(())
             }
+            Record::Thinned { .. } => Ok(()),
+            Record::Omitted { machine, .. } => {
+                self.machines.insert(machine, Playing::Unwritten);
+                Ok(())
+            }
             Record::Input { machine, at, input } => self.input(machine, at, input, line),
             Record::Effects { machine, .. } => self.effects(machine, line),
             Record::Gone { machine } => self

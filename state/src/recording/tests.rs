@@ -42,15 +42,15 @@ impl Daemon {
     }
 
     fn begin(&mut self) -> &mut Self {
-        self.lines.push(self.track.machine(&self.polling, &self.random));
+        self.lines.push(self.track.machine(&self.polling, &self.random).line());
         self
     }
 
     fn give(&mut self, milliseconds: u64, input: Input) -> &mut Self {
         let now = Monotonic::from_elapsed(Duration::from_millis(milliseconds));
-        self.lines.push(self.track.input::<Polling>(now, &input));
+        self.lines.push(self.track.input(now, &input).line());
         let effects = self.polling.handle(now, input, &mut self.random);
-        self.lines.extend(self.track.effects::<Polling>(&effects));
+        self.lines.extend(self.track.effects(&effects).map(|record| record.line()));
         self
     }
 
@@ -192,7 +192,7 @@ fn a_part_that_follows_goes_on_and_one_that_does_not_begins_anew() {
             }
             .line(),
         );
-        lines.push(daemon.track.input::<Polling>(Monotonic::ZERO, &Input::Good));
+        lines.push(daemon.track.input(Monotonic::ZERO, &Input::Good).line());
         assert_eq!(play(&lines).unwrap().only_read, read, "part {part}");
     }
 }

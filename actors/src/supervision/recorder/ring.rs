@@ -12,6 +12,8 @@ pub(super) struct Ring {
     part: u64,
     older: Vec<u8>,
     newer: Vec<u8>,
+    /// Each part begins with this, too: what is left out.
+    head: Option<Vec<u8>>,
 }
 
 impl Ring {
@@ -21,6 +23,7 @@ impl Ring {
             part: 0,
             older: Vec::new(),
             newer: Vec::new(),
+            head: None,
         }
     }
 
@@ -29,10 +32,16 @@ impl Ring {
         [&*self.older, &*self.newer].concat()
     }
 
-    /// Drops everything and skips a number, so that what follows is not read as a continuation.
-    pub(super) fn clear(&mut self) {
+    /// Another thing is left out from here on: what follows is no continuation of what was before, and its number says so.
+    pub(super) fn leave_out(&mut self, head: Option<Vec<u8>>) {
+        if self.head == head {
+            return;
+        }
+        self.head = head;
         self.part += 2;
-        (self.older, self.newer) = (Vec::new(), Vec::new());
+        if !self.newer.is_empty() {
+            self.older = std::mem::take(&mut self.newer);
+        }
     }
 }
 
@@ -55,6 +64,7 @@ impl Parts for Ring {
     fn write(&mut self, line: Vec<u8>) {
         if self.newer.is_empty() {
             self.newer = beginning(self.epoch, self.part);
+            self.newer.extend(self.head.iter().flatten());
         }
         self.newer.extend_from_slice(&line);
     }

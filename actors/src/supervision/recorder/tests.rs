@@ -22,7 +22,15 @@ struct Machine {
 
 impl Machine {
     fn of(recorder: &Arc<Recorder>) -> Self {
-        let recording = recorder.machine(None);
+        Self::recorded(recorder.machine(None))
+    }
+
+    /// There is one of its kind for each tunnel.
+    fn of_a_tunnel(recorder: &Arc<Recorder>) -> Self {
+        Self::recorded(recorder.machine(Some("a tunnel".to_owned())))
+    }
+
+    fn recorded(recording: Recording) -> Self {
         Self {
             polling: Polling::new(SETTINGS),
             random: SplitMix64::new(1),
@@ -83,17 +91,70 @@ fn the_memory_holds_the_last_of_it_within_its_bound_and_that_can_be_done_again()
     assert!(String::from_utf8_lossy(&last).contains(&format!("\"at\":{}", machine.now.elapsed().as_nanos())));
 }
 
+/// What memory holds, and what comes of doing it again.
+fn held(recorder: &Recorder) -> (String, Outcome) {
+    let last = recorder.last();
+    (String::from_utf8_lossy(&last).into_owned(), play(&last))
+}
+
 #[test]
-fn many_machines_are_not_kept_in_memory_and_what_comes_after_them_can_be_done_again() {
+fn of_many_machines_memory_keeps_those_that_there_is_one_of_and_says_so() {
     let recorder = Recorder::new(None, Epoch(1)).unwrap();
     let mut machine = Machine::of(&recorder);
     machine.read(1);
-    let others: Vec<Machine> = (0..MOST_IN_MEMORY).map(|_| Machine::of(&recorder)).collect();
+    let mut others: Vec<Machine> = (0..MOST_IN_MEMORY).map(|_| Machine::of_a_tunnel(&recorder)).collect();
     machine.read(1);
-    assert!(!recorder.is_in_use() && recorder.last().is_empty());
+    others.iter_mut().for_each(|other| other.read(1));
+    recorder.step(Teller::Other, Sequence(1), 0, vec![], vec![Change::Stopping]);
+    recorder.step(
+        Teller::Of(machine.recording.number()),
+        Sequence(2),
+        0,
+        vec![],
+        vec![Change::Stopping],
+    );
+    let (text, outcome) = held(&recorder);
+    assert_eq!(
+        (outcome.inputs, outcome.only_read, outcome.steps),
+        (4, 0, 1),
+        "{text}"
+    );
+    assert!(text.contains("thinned") && !text.contains("a tunnel"), "{text}");
     drop(others);
     machine.read(3);
-    assert_eq!(play(&recorder.last()).inputs, 6);
+    Machine::of_a_tunnel(&recorder).read(1);
+    let (text, outcome) = held(&recorder);
+    assert_eq!(outcome.only_read, 0, "{text}");
+    assert!(outcome.inputs >= 2 + 6 + 2 && text.contains("a tunnel"), "{text}");
+}
+
+/// What it costs to record an input then does not grow with what the machine has: it is not written down to see that it is large.
+#[test]
+fn of_a_machine_with_much_of_everything_memory_keeps_what_is_short() {
+    use warren_state::{
+        Incarnation, Notice,
+        reconcile::{Effect, Input, Reconciler, ReconcilerSettings},
+    };
+
+    let recorder = Recorder::new(None, Epoch(1)).unwrap();
+    let _others: Vec<Machine> = (0..MOST_IN_MEMORY).map(|_| Machine::of_a_tunnel(&recorder)).collect();
+    let (mut recording, random) = (recorder.machine(None), SplitMix64::new(1));
+    let core = Reconciler::new(None, ReconcilerSettings::default(), Incarnation(1));
+    let mut give = |input: Input, effects: &[Effect]| {
+        recording.input(&core, &random, Monotonic::ZERO, &input);
+        recording.effects::<Reconciler>(effects);
+    };
+    let many = (0..10_000_u32).map(|n| (n.into(), None)).collect();
+    give(Input::Sources(many), &[Effect::Observe]);
+    let tunnel = warren_state::TunnelId(warren_state::Pubkey::default());
+    give(Input::Notice(Notice::Tunnel(tunnel)), &[]);
+    give(Input::Timeout, &[Effect::Observe]);
+    let (text, outcome) = held(&recorder);
+    assert!(text.lines().all(|line| line.len() <= LONGEST), "{text}");
+    assert_eq!((outcome.inputs, outcome.only_read), (0, 1), "{text}");
+    for (record, count) in [("omitted", 1), ("\"effects\":{", 2), ("unwritten", 1), ("\"input\":{", 1)] {
+        assert_eq!(text.matches(record).count(), count, "{record}: {text}");
+    }
 }
 
 #[test]
