@@ -85,12 +85,9 @@ impl State {
             Ok(counted) => {
                 let mended = self.note(None);
                 let now = self.env.clock.now();
-                self.env.table.update(|tables| {
-                    (
-                        mended.into_iter().collect(),
-                        look(&tables.groups, now, &counted),
-                    )
-                });
+                self.env
+                    .table
+                    .update(|tables| (mended.into_iter().collect(), look(&tables.groups, now, &counted)));
             }
             Err(fault) => {
                 let impaired = self.note(Some(fault.to_string()));

@@ -197,7 +197,10 @@ mod tests {
     const PAST_THE_EVENTS: [(&str, &str); 3] = [
         ("log.rs", "events are missing from the log itself"),
         ("env.rs", "the recording ends when nobody reads events any more"),
-        ("supervision/recorder/file.rs", "what is wrong with a recording does not belong into it"),
+        (
+            "supervision/recorder/file.rs",
+            "what is wrong with a recording does not belong into it",
+        ),
     ];
 
     #[test]
@@ -216,7 +219,10 @@ mod tests {
                 }
             }
         }
-        let allowed: BTreeSet<String> = PAST_THE_EVENTS.iter().map(|(file, _)| (*file).to_owned()).collect();
+        let allowed: BTreeSet<String> = PAST_THE_EVENTS
+            .iter()
+            .map(|(file, _)| (*file).to_owned())
+            .collect();
         assert_eq!(found, allowed, "make it an event");
         assert!(says_more_than_debug("tracing::info!(x)") && !says_more_than_debug("debug!(x)"));
     }

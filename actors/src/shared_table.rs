@@ -252,10 +252,7 @@ impl Inner {
             .map(|one| one.wakeup.clone())
             .collect();
         let unix_ms = Clock::unix_ms();
-        let told = self
-            .recorder
-            .takes(by)
-            .then(|| (events.clone(), changes.clone()));
+        let told = self.recorder.takes(by).then(|| (events.clone(), changes.clone()));
         self.table.append(unix_ms, events, changes);
         if let Some((events, changes)) = told {
             self.recorder

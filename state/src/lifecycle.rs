@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec,
-    Observed, ObservedTunnel, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId,
-    TunnelSpec,
+    Observed, ObservedTunnel, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail,
+    SessionStatus, TunnelId, TunnelSpec,
     backoff::{Jitter, Waits},
     event::Event,
 };

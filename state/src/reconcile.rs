@@ -27,8 +27,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, ObservedTunnel, Owners, Rates,
-    RemovalReport, Rule, StopMode, Switch, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Notice, Observed, ObservedTunnel,
+    Owners, Rates, RemovalReport, Rule, StopMode, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::AcceptedView,

@@ -271,9 +271,7 @@ impl Recording {
         let line = track.input(at, input).line_within(LONGEST);
         let machine = |_| {
             let whole = (!C::HAS_MANY).then(|| track.machine(core, random).line_within(LONGEST));
-            whole
-                .flatten()
-                .unwrap_or_else(|| track.unwritten::<C>(LONGEST))
+            whole.flatten().unwrap_or_else(|| track.unwritten::<C>(LONGEST))
         };
         put_after(
             &mut *lock(&self.recorder.ring),

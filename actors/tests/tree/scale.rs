@@ -91,7 +91,14 @@ async fn what_a_quiet_gateway_asks_the_kernel_does_not_grow_with_its_tunnels() {
             })
             .await;
         world.converged().await;
-        let looks = || world.kernel.calls().get("observe all").copied().unwrap_or_default();
+        let looks = || {
+            world
+                .kernel
+                .calls()
+                .get("observe all")
+                .copied()
+                .unwrap_or_default()
+        };
         // The notices of the last changes are answered by then.
         let settled = looks() + 2;
         world.eventually("it is quiet", || looks() >= settled).await;
@@ -106,7 +113,11 @@ async fn what_a_quiet_gateway_asks_the_kernel_does_not_grow_with_its_tunnels() {
         asked.remove("count all");
         let all: usize = asked.values().sum();
         assert!(all <= 3 * RESYNCS + 3, "{tunnels} tunnels: {asked:?}");
-        assert_eq!(asked.get("observe a tunnel").copied().unwrap_or_default(), 0, "{asked:?}");
+        assert_eq!(
+            asked.get("observe a tunnel").copied().unwrap_or_default(),
+            0,
+            "{asked:?}"
+        );
         println!("{tunnels} tunnels, {RESYNCS} resyncs: {asked:?}");
     }
 }

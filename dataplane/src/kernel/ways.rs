@@ -26,9 +26,8 @@ pub async fn resolve_sources(
         .collect();
     let answers = netlink.read_all(&questions, RouteEntry::decode).await;
     let found = destinations.iter().zip(answers).map(|(destination, answer)| {
-        let way = no_way_is_none(answer).map_err(|refusal| {
-            refused(format!("resolve the source towards {destination}"), &refusal)
-        })?;
+        let way = no_way_is_none(answer)
+            .map_err(|refusal| refused(format!("resolve the source towards {destination}"), &refusal))?;
         Ok((*destination, way.and_then(|way| way.source)))
     });
     found.collect()
@@ -78,9 +77,8 @@ async fn ways_on(
     let mut ways = BTreeMap::new();
     for (path, answer) in paths.iter().zip(answers) {
         let (local, remote) = path;
-        let way = no_way_is_none(answer).map_err(|refusal| {
-            refused(format!("read the MTU from {local} towards {remote}"), &refusal)
-        })?;
+        let way = no_way_is_none(answer)
+            .map_err(|refusal| refused(format!("read the MTU from {local} towards {remote}"), &refusal))?;
         ways.extend(way.map(|way| (*path, way)));
     }
     Ok(ways)
@@ -104,7 +102,9 @@ async fn links_at(
 }
 
 /// A host without a route, or with one that says no (net/ipv4/fib_semantics.c `fib_props`).
-fn no_way_is_none(answer: Result<Option<RouteEntry>, KernelError>) -> Result<Option<RouteEntry>, KernelError> {
+fn no_way_is_none(
+    answer: Result<Option<RouteEntry>, KernelError>,
+) -> Result<Option<RouteEntry>, KernelError> {
     match answer {
         Err(KernelError {
             errno: libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL,

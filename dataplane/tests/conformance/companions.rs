@@ -213,7 +213,10 @@ pub async fn the_source_towards_a_destination_is_resolved(world: Arc<World>) {
     );
     let all: BTreeSet<Ipv4Addr> = (0..=255).map(|last| Ipv4Addr::new(198, 51, 100, last)).collect();
     let found = dataplane.resolve_sources(all.clone()).await.unwrap();
-    assert!(found.keys().eq(&all), "all that was asked for, and no more: {found:?}");
+    assert!(
+        found.keys().eq(&all),
+        "all that was asked for, and no more: {found:?}"
+    );
     for (destination, source) in found {
         let has_route = destination.octets()[3] >= 128;
         let expected = has_route.then(|| Ipv4Addr::new(192, 0, 2, 1));

@@ -34,7 +34,10 @@ pub async fn the_mtu_of_the_underlay_is_found(world: Arc<World>) {
     let of = async |paths: &[UnderlayPath]| {
         let asked: BTreeSet<UnderlayPath> = paths.iter().copied().collect();
         let found = dataplane.underlay_mtus(asked.clone()).await.unwrap();
-        assert!(found.keys().eq(&asked), "all that was asked for, and no more: {found:?}");
+        assert!(
+            found.keys().eq(&asked),
+            "all that was asked for, and no more: {found:?}"
+        );
         paths.iter().map(|path| found[path]).collect::<Vec<_>>()
     };
     let found = async || of(&[path(1)]).await[0];

@@ -60,11 +60,7 @@ pub fn of_caps(before: &CapsStanding, now: &CapsStanding) -> Option<Event> {
 
 /// The same of a tunnel's multicast services.
 #[must_use]
-pub fn of_multicast(
-    tunnel: TunnelId,
-    before: &MulticastStanding,
-    now: &MulticastStanding,
-) -> Option<Event> {
+pub fn of_multicast(tunnel: TunnelId, before: &MulticastStanding, now: &MulticastStanding) -> Option<Event> {
     of_problem(
         before.failing.as_deref(),
         now.failing.as_deref(),

@@ -19,8 +19,8 @@ use crate::{
     view::{RawIp, RawNet, UserStatus},
 };
 use daemon::{of_hooks_and_health, of_the_daemon};
-use measured::of_what_is_measured;
 pub(super) use every_refusal::refusals;
+use measured::of_what_is_measured;
 use tunnel::{of_a_session, of_a_tunnel};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);

@@ -456,7 +456,10 @@ impl Display for Event {
                 )
             }
             Self::MulticastImpaired { tunnel, detail } => {
-                write!(f, "multicast messages cannot leave over tunnel {tunnel}: {detail}")
+                write!(
+                    f,
+                    "multicast messages cannot leave over tunnel {tunnel}: {detail}"
+                )
             }
             Self::MulticastMended { tunnel } => {
                 write!(f, "multicast messages leave over tunnel {tunnel} again")

@@ -8,8 +8,9 @@ use super::{
     state::{Applying, Build, BuildProgress, LookReason, Looking, Progress, Settled, Stage, State, Work},
 };
 use crate::{
-    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, ObservedTunnel, Part, Phase, Plan,
-    PlannedStep, RateWant, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId, TunnelSpec,
+    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LinkAction, Observed, ObservedTunnel, Part,
+    Phase, Plan, PlannedStep, RateWant, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelId,
+    TunnelSpec,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
     spec::SpecPart,

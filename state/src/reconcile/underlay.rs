@@ -117,9 +117,8 @@ impl Reconciler {
     pub(super) fn ask_underlay_in_turn(&mut self, cx: &mut Context<'_>) {
         let used = &self.underlay.used;
         let turn = self.turn(used.len());
-        let is_due = |(local, remote): &&UnderlayPath| {
-            turn.is_of([local.octets(), remote.octets()].as_flattened())
-        };
+        let is_due =
+            |(local, remote): &&UnderlayPath| turn.is_of([local.octets(), remote.octets()].as_flattened());
         self.measure(used.iter().filter(is_due).copied().collect(), cx);
     }
 

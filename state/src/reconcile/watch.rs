@@ -349,8 +349,7 @@ impl Reconciler {
             .filter(|(tunnel, _)| turn.is_of(&tunnel.0.0) && self.is_settled(tunnel))
         {
             if let Some(have) = observed.under(*tunnel, name) {
-                cx.effects
-                    .push(Effect::Sighted(*tunnel, Arc::new(have.clone())));
+                cx.effects.push(Effect::Sighted(*tunnel, Arc::new(have.clone())));
             }
         }
     }

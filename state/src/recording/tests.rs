@@ -42,7 +42,8 @@ impl Daemon {
     }
 
     fn begin(&mut self) -> &mut Self {
-        self.lines.push(self.track.machine(&self.polling, &self.random).line());
+        self.lines
+            .push(self.track.machine(&self.polling, &self.random).line());
         self
     }
 
@@ -50,7 +51,8 @@ impl Daemon {
         let now = Monotonic::from_elapsed(Duration::from_millis(milliseconds));
         self.lines.push(self.track.input(now, &input).line());
         let effects = self.polling.handle(now, input, &mut self.random);
-        self.lines.extend(self.track.effects(&effects).map(|record| record.line()));
+        self.lines
+            .extend(self.track.effects(&effects).map(|record| record.line()));
         self
     }
 

@@ -102,7 +102,9 @@ fn of_many_machines_memory_keeps_those_that_there_is_one_of_and_says_so() {
     let recorder = Recorder::new(None, Epoch(1)).unwrap();
     let mut machine = Machine::of(&recorder);
     machine.read(1);
-    let mut others: Vec<Machine> = (0..MOST_IN_MEMORY).map(|_| Machine::of_a_tunnel(&recorder)).collect();
+    let mut others: Vec<Machine> = (0..MOST_IN_MEMORY)
+        .map(|_| Machine::of_a_tunnel(&recorder))
+        .collect();
     machine.read(1);
     others.iter_mut().for_each(|other| other.read(1));
     recorder.step(Teller::Other, Sequence(1), 0, vec![], vec![Change::Stopping]);
@@ -137,7 +139,9 @@ fn of_a_machine_with_much_of_everything_memory_keeps_what_is_short() {
     };
 
     let recorder = Recorder::new(None, Epoch(1)).unwrap();
-    let _others: Vec<Machine> = (0..MOST_IN_MEMORY).map(|_| Machine::of_a_tunnel(&recorder)).collect();
+    let _others: Vec<Machine> = (0..MOST_IN_MEMORY)
+        .map(|_| Machine::of_a_tunnel(&recorder))
+        .collect();
     let (mut recording, random) = (recorder.machine(None), SplitMix64::new(1));
     let core = Reconciler::new(None, ReconcilerSettings::default(), Incarnation(1));
     let mut give = |input: Input, effects: &[Effect]| {
@@ -152,7 +156,12 @@ fn of_a_machine_with_much_of_everything_memory_keeps_what_is_short() {
     let (text, outcome) = held(&recorder);
     assert!(text.lines().all(|line| line.len() <= LONGEST), "{text}");
     assert_eq!((outcome.inputs, outcome.only_read), (0, 1), "{text}");
-    for (record, count) in [("omitted", 1), ("\"effects\":{", 2), ("unwritten", 1), ("\"input\":{", 1)] {
+    for (record, count) in [
+        ("omitted", 1),
+        ("\"effects\":{", 2),
+        ("unwritten", 1),
+        ("\"input\":{", 1),
+    ] {
         assert_eq!(text.matches(record).count(), count, "{record}: {text}");
     }
 }

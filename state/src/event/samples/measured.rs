@@ -38,8 +38,5 @@ pub(super) fn of_what_is_measured() -> Vec<Event> {
             more: 3,
         },
     ];
-    others
-        .into_iter()
-        .chain(probes.into_iter().flatten())
-        .collect()
+    others.into_iter().chain(probes.into_iter().flatten()).collect()
 }

@@ -377,7 +377,12 @@ fn a_tunnel_that_is_shown_what_should_be_asks_the_kernel_nothing() {
 #[test]
 fn a_tunnel_that_is_shown_other_routes_looks_for_itself_and_puts_them_back() {
     let mut bench = Bench::active();
-    let route = bench.model.links()[&name("t0")].routes.iter().next_back().copied().unwrap();
+    let route = bench.model.links()[&name("t0")]
+        .routes
+        .iter()
+        .next_back()
+        .copied()
+        .unwrap();
     assert!(bench.model.delete_route(&name("t0"), &route));
     let seen = sighted(&bench);
     assert!(matches!(bench.give(seen)[..], [Effect::Observe { .. }]));

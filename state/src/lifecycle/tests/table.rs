@@ -148,10 +148,15 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
         "liveness" => bench.verdicts(vec![(net("198.18.0.0/24"), Usability::Unusable)]),
         "recheck" => bench.give(Input::Recheck),
         "sighted" | "sighted: a route is missing" => {
-            let have = bench.model.observe_tunnel(tunnel(1), None).tunnels.remove(&tunnel(1));
+            let have = bench
+                .model
+                .observe_tunnel(tunnel(1), None)
+                .tunnels
+                .remove(&tunnel(1));
             let Some(mut have) = have else { return Vec::new() };
             if input != "sighted" {
-                have.routes.retain(|route| route.protocol != crate::RouteProtocol::Bgp);
+                have.routes
+                    .retain(|route| route.protocol != crate::RouteProtocol::Bgp);
             }
             bench.give(Input::Sighted(Arc::new(have)))
         }

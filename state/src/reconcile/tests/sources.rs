@@ -28,10 +28,7 @@ fn a_source_is_asked_for_before_the_tunnel_is_built() {
     let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 5)))]);
     assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
     bench.observe();
-    assert_eq!(
-        bench.pass("resync").1,
-        ["resolve {203.0.113.1}", "observe"]
-    );
+    assert_eq!(bench.pass("resync").1, ["resolve {203.0.113.1}", "observe"]);
     assert!(
         bench
             .give(Input::Sources(BTreeMap::from([(endpoint, None)])))
