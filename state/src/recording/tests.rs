@@ -200,6 +200,30 @@ fn a_part_that_follows_goes_on_and_one_that_does_not_begins_anew() {
 }
 
 #[test]
+fn a_machine_of_which_something_is_left_out_is_only_read_until_it_is_written_again() {
+    let mut daemon = Daemon::new(0);
+    daemon.begin().give(0, Input::Start);
+    let left_out = daemon.lines.len();
+    daemon.give(5, Input::Failed).give(4_000, Input::Timeout);
+    let after: Vec<Vec<u8>> = daemon.lines.drain(left_out..).collect();
+    let at = Some(Monotonic::from_elapsed(Duration::from_millis(5)));
+    daemon.lines.push(daemon.track.omitted(at));
+    let timeout = after.iter().position(|line| line.starts_with(b"{\"input\"")).unwrap() + 1;
+    daemon.lines.extend(
+        after[timeout..]
+            .iter()
+            .filter(|line| line.starts_with(b"{\"input\""))
+            .cloned(),
+    );
+    daemon.begin().give(4_005, Input::Good);
+    let outcome = play(&daemon.lines).unwrap();
+    assert_eq!((outcome.inputs, outcome.only_read), (2, 1), "{outcome:?}");
+    let short = daemon.track.input(Monotonic::ZERO, &Input::Good);
+    assert_eq!(short.line_within(1_000), Some(short.line()));
+    assert_eq!(short.line_within(short.line().len() - 1), None);
+}
+
+#[test]
 fn another_format_and_what_is_no_record_are_told_with_their_lines() {
     let other = Record::<()>::Begin {
         format: FORMAT + 1,
