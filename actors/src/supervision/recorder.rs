@@ -196,8 +196,10 @@ impl Recorder {
     }
 
     fn extent_of(&self, by: Teller) -> Extent {
+        if self.has_room() {
+            return Extent::All;
+        }
         match by {
-            _ if self.has_room() => Extent::All,
             Teller::Effects(machine) | Teller::Of(machine) if lock(&self.single).contains(&machine) => {
                 Extent::Short
             }
