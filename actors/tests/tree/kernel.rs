@@ -31,6 +31,8 @@ pub struct Faults {
     pub latency: Duration,
     /// Removals never end.
     pub hang_removals: bool,
+    /// Packets of groups cannot be counted.
+    pub fail_groups: bool,
 }
 
 pub struct Kernel {
@@ -297,6 +299,13 @@ impl Dataplane for Kernel {
 
     async fn groups(&self, flows: BTreeSet<GroupFlow>) -> Result<BTreeMap<GroupFlow, u64>, Fault> {
         self.call("count groups");
+        if self.faults.lock().unwrap().fail_groups {
+            return Err(Fault {
+                class: FaultClass::Transient,
+                operation: "count packets of groups".to_owned(),
+                detail: "the test asked for this".to_owned(),
+            });
+        }
         let passed = self.passed.lock().unwrap();
         let so_far = |flow: GroupFlow| (flow, passed.get(&flow).copied().unwrap_or_default());
         Ok(flows.into_iter().map(so_far).collect())

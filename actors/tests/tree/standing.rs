@@ -1,9 +1,11 @@
 //! What sessions and multicast services tell of themselves.
 
 use ipnet::Ipv4Net;
-use warren_protocols::bgp::codec::Notification;
+use warren_actors::liveness::LivenessOptions;
+use warren_protocols::{bgp::codec::Notification, liveness::LivenessSettings};
 use warren_state::{
-    Direction, GroupFlow, Pubkey, Sequence, ServiceKind, SessionStatus,
+    Direction, GroupFlow, LivenessMode, Pubkey, Sequence, ServiceKind, SessionStatus,
+    event::{Event, Kind, Probe},
     standing::{BgpState, RouteRefusal},
     view::MulticastGroup,
 };
@@ -137,6 +139,9 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
         standing.last_said.is_some() && standing.counters.unsent > 0,
         "{standing:?}"
     );
+    let impaired =
+        |event: &Event| matches!(event, Event::MulticastImpaired { tunnel, .. } if *tunnel == id(0));
+    assert!(has_told(&world, impaired), "with the change");
     let flow = GroupFlow {
         tunnel: id(0),
         group: address,
@@ -159,7 +164,61 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
         })
         .await;
     assert!(heard(&snapshot).is_some_and(|heard| heard.last.is_some()));
+    world.kernel.faults.lock().unwrap().fail_groups = true;
+    let unknown = |event: &Event| {
+        matches!(
+            event,
+            Event::ProbeImpaired {
+                probe: Probe::Groups,
+                ..
+            }
+        )
+    };
+    world
+        .eventually("it is told that nothing is counted", || has_told(&world, unknown))
+        .await;
+    world.kernel.faults.lock().unwrap().fail_groups = false;
+    let known = |event: &Event| *event == Event::ProbeMended { probe: Probe::Groups };
+    world
+        .eventually("and that it is again", || has_told(&world, known))
+        .await;
     world.handle().set_enabled(false).await.unwrap();
     let gone = world.gone(0).await;
     assert!(gone.multicast.is_empty() && gone.groups.is_empty());
+}
+
+fn has_told(world: &World, such: impl Fn(&Event) -> bool) -> bool {
+    world.told().iter().any(|entry| such(&entry.event))
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_has_keeps_liveness_from_probing_and_that_is_told_with_its_end() {
+    let taken = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let mut world = World::client();
+    world.settings.liveness = Some(LivenessOptions {
+        mode: LivenessMode::Passive,
+        settings: LivenessSettings::default(),
+        port: taken.local_addr().unwrap().port(),
+    });
+    let world = world.enabled().await;
+    let problem = |snapshot: &warren_actors::Snapshot| {
+        snapshot
+            .liveness
+            .as_ref()
+            .is_some_and(|status| status.socket_error.is_some())
+    };
+    world.until("the port is taken", problem).await;
+    let of_liveness = |world: &World| {
+        let told = world.told();
+        told.iter()
+            .map(|entry| entry.event.kind())
+            .filter(|kind| matches!(kind, Kind::ProbeImpaired | Kind::ProbeMended))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_liveness(&world), [Kind::ProbeImpaired]);
+    drop(taken);
+    world
+        .until("it has its socket", |snapshot| !problem(snapshot))
+        .await;
+    assert_eq!(of_liveness(&world), [Kind::ProbeImpaired, Kind::ProbeMended]);
 }

@@ -129,6 +129,81 @@ mod tests {
     use crate::Pubkey;
 
     #[test]
+    fn each_problem_that_comes_and_goes_has_an_event_for_both() {
+        let (tunnel, detail) = (TunnelId(Pubkey([1; 32])), || "full".to_owned());
+        let caps = CapsStanding {
+            problem: Some(detail()),
+            ..CapsStanding::default()
+        };
+        let usage = UsageStatus {
+            problem: Some(detail()),
+            ..UsageStatus::default()
+        };
+        let multicast = MulticastStanding {
+            failing: Some(detail()),
+            ..MulticastStanding::default()
+        };
+        let liveness = LivenessStatus {
+            socket_error: Some(detail()),
+            ..LivenessStatus::default()
+        };
+        let latency = LatencyStatus {
+            socket_error: Some(detail()),
+            devices_error: Some(detail()),
+            ..LatencyStatus::default()
+        };
+        let (no_caps, no_usage, no_multicast, no_liveness, no_latency) = Default::default();
+        let of_all = |came: bool| {
+            let (before, now) = order_of(came, &caps, &no_caps);
+            let caps = of_caps(before, now);
+            let (before, now) = order_of(came, &usage, &no_usage);
+            let usage = of_usage(before, now);
+            let (before, now) = order_of(came, &multicast, &no_multicast);
+            let multicast = of_multicast(tunnel, before, now);
+            let (before, now) = order_of(came, &liveness, &no_liveness);
+            let liveness = of_liveness(before, now);
+            let (before, now) = order_of(came, &latency, &no_latency);
+            let told = [caps, usage, multicast, liveness].into_iter().flatten();
+            told.chain(of_latency(before, now)).collect::<Vec<Event>>()
+        };
+        let impaired = |probe| Event::ProbeImpaired {
+            probe,
+            detail: detail(),
+        };
+        assert_eq!(
+            of_all(true),
+            [
+                Event::CapsImpaired { detail: detail() },
+                Event::UsageImpaired { detail: detail() },
+                Event::MulticastImpaired {
+                    tunnel,
+                    detail: detail()
+                },
+                impaired(Probe::Liveness),
+                impaired(Probe::Latency),
+                impaired(Probe::DeviceList),
+            ]
+        );
+        let mended = |probe| Event::ProbeMended { probe };
+        assert_eq!(
+            of_all(false),
+            [
+                Event::CapsMended,
+                Event::UsageMended,
+                Event::MulticastMended { tunnel },
+                mended(Probe::Liveness),
+                mended(Probe::Latency),
+                mended(Probe::DeviceList),
+            ]
+        );
+        assert_eq!(of_caps(&caps, &caps), None);
+    }
+
+    fn order_of<'a, T>(came: bool, ill: &'a T, well: &'a T) -> (&'a T, &'a T) {
+        if came { (well, ill) } else { (ill, well) }
+    }
+
+    #[test]
     fn what_the_store_says_is_told_once_it_differs_and_when_it_is_well_again() {
         let well = Disk::default();
         let problem = |text: &str| Disk {
