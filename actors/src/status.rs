@@ -77,6 +77,7 @@ impl Actor for Status {
         let following = env
             .table
             .follow(Wants::Everything, waker(&myself, || StatusMessage::Woken));
+        myself.send_interval(REFRESH, || StatusMessage::Publish);
         let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
         Ok(State {
             env,
@@ -100,19 +101,10 @@ impl Actor for Status {
     ) -> Result<(), ActorProcessingErr> {
         state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
-            StatusMessage::Woken => {
-                state.following.answer();
-                state.fold();
-                state.publish_soon(&myself);
-            }
-            StatusMessage::Publish => {
-                state.due.clear();
-                state.fold();
-                state.publish(&myself);
-            }
+            StatusMessage::Woken => state.publish_soon(&myself),
+            StatusMessage::Publish => state.publish(),
             StatusMessage::Flush(done) => {
-                state.fold();
-                state.publish(&myself);
+                state.publish();
                 let _nobody_waits = done.send(());
             }
         }
@@ -128,26 +120,27 @@ impl State {
         (self.sequence, self.tables) = self.env.table.snapshot();
     }
 
+    /// At once, or when the interval is over: until then nothing wakes this reader again.
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
         let now = Instant::now();
         let earliest = self
             .published_at
             .map_or(now, |at| at + self.env.settings.publish_interval);
         if earliest <= now {
-            self.publish(myself);
+            self.publish();
         } else {
             self.due.at(earliest, myself, StatusMessage::Publish);
         }
     }
 
-    fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
+    fn publish(&mut self) {
+        self.due.clear();
+        self.following.answer();
+        self.fold();
         self.look_at_age();
         self.look_at_ledger();
         self.env.published.send_replace(Arc::new(self.snapshot()));
-        let now = Instant::now();
-        self.published_at = Some(now);
-        self.due.clear();
-        self.due.at(now + REFRESH, myself, StatusMessage::Publish);
+        self.published_at = Some(Instant::now());
     }
 
     fn snapshot(&self) -> Snapshot {
