@@ -56,7 +56,6 @@ pub(crate) struct State {
     tables: Tables,
     stale: bool,
     ledger: LedgerHealth,
-    published_at: Option<Instant>,
     due: Due,
 }
 
@@ -79,7 +78,7 @@ impl Actor for Status {
             .follow(Wants::Everything, waker(&myself, || StatusMessage::Woken));
         myself.send_interval(REFRESH, || StatusMessage::Publish);
         let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
-        Ok(State {
+        let mut state = State {
             env,
             watch,
             following,
@@ -88,9 +87,10 @@ impl Actor for Status {
             tables,
             stale,
             ledger,
-            published_at: None,
             due: Due::default(),
-        })
+        };
+        state.publish();
+        Ok(state)
     }
 
     async fn handle(
@@ -120,17 +120,10 @@ impl State {
         (self.sequence, self.tables) = self.env.table.snapshot();
     }
 
-    /// At once, or when the interval is over: until then nothing wakes this reader again.
+    /// When the interval is over: until then nothing wakes this reader again.
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
-        let now = Instant::now();
-        let earliest = self
-            .published_at
-            .map_or(now, |at| at + self.env.settings.publish_interval);
-        if earliest <= now {
-            self.publish();
-        } else {
-            self.due.at(earliest, myself, StatusMessage::Publish);
-        }
+        let at = Instant::now() + self.env.settings.publish_interval;
+        self.due.at(at, myself, StatusMessage::Publish);
     }
 
     fn publish(&mut self) {
@@ -140,7 +133,6 @@ impl State {
         self.look_at_age();
         self.look_at_ledger();
         self.env.published.send_replace(Arc::new(self.snapshot()));
-        self.published_at = Some(Instant::now());
     }
 
     fn snapshot(&self) -> Snapshot {
