@@ -7,6 +7,7 @@
 
 mod news;
 mod tables;
+mod tells;
 mod weight;
 
 use std::{collections::VecDeque, sync::Arc};

@@ -1,7 +1,6 @@
 //! What is true and what happened, under one sequence, as a reader follows it.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +9,7 @@ use std::{
 };
 
 use tokio::task::JoinHandle;
-use warren_state::{Phase, Sequence, TunnelId, event::Event, table::Tables};
+use warren_state::{Sequence, event::Event, table::Tables};
 
 use crate::world::{World, gateway_link, id};
 
@@ -29,21 +28,22 @@ impl Follower {
             let mut steps_read = 0;
             while !until.load(Ordering::SeqCst) {
                 let (now, tables, steps) = handle.read_since(at);
-                let mut phases = BTreeMap::new();
+                let mut told = Vec::new();
                 for step in steps.expect("all of them are kept") {
                     assert_eq!(step.sequence.0, at.0 + 1, "a hole");
+                    // The changes of an append stand at its first event.
+                    if !step.changes.is_empty() {
+                        tells_the_state(&replica, &told);
+                        told.clear();
+                    }
                     replica.fold(&step);
                     at = step.sequence;
                     steps_read += 1;
-                    if let Some(Event::PhaseChanged { tunnel, to, .. }) =
-                        step.told.as_ref().map(|told| &told.event)
-                    {
-                        phases.insert(*tunnel, *to);
-                    }
+                    told.extend(step.told.as_ref().map(|told| told.event.clone()));
                 }
                 assert_eq!(at, now);
                 assert_eq!(replica, tables, "at {at:?}");
-                tells_the_state(&tables, &phases);
+                tells_the_state(&tables, &told);
                 tokio::time::sleep(pause).await;
             }
             steps_read
@@ -58,18 +58,10 @@ impl Follower {
     }
 }
 
-/// Whoever has read that a tunnel entered a phase finds it there.
-fn tells_the_state(tables: &Tables, phases: &BTreeMap<TunnelId, Phase>) {
-    for (id, phase) in phases {
-        let is = tables
-            .tunnels
-            .get(id)
-            .map_or(Phase::Removed, |report| report.phase);
-        assert!(
-            is == *phase || is == Phase::Removed,
-            "{id:?} entered {phase:?}, and is {is:?}"
-        );
-    }
+/// Whoever has read an event finds what it tells.
+fn tells_the_state(tables: &Tables, told: &[Event]) {
+    let belied = tables.belied(told);
+    assert!(belied.is_none(), "the table does not have it: {belied:?}");
 }
 
 #[tokio::test]

@@ -426,7 +426,17 @@ impl World {
         let unix_ms = u64::try_from(self.now.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Some(daemon) = &mut self.daemon else { return };
         let is_news = changes.iter().any(Reader::wants);
-        daemon.table.append(unix_ms, events, changes);
+        daemon.table.append(unix_ms, events.clone(), changes);
+        let belied = daemon
+            .table
+            .tables()
+            .belied(&events)
+            .map(|event| format!("{event:?}"));
+        if let Some(event) = belied {
+            self.breach(Invariant::EventsTellTheTable, || {
+                format!("the table does not have what is told: {event}")
+            });
+        }
         if is_news {
             self.wake();
         }

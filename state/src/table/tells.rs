@@ -1,0 +1,199 @@
+//! Whoever reads an event finds in the table what it tells.
+
+use super::Tables;
+use crate::{Phase, Pubkey, Switch, TunnelId, event::Event, reconcile::Manual};
+
+/// Whom or what an event is about, where it says how something is from then on.
+type Subject = (&'static str, Option<Pubkey>);
+
+impl Tables {
+    /// The first of the events of one step that tells what is not so here. What a later one of them says about the same thing
+    /// counts instead.
+    #[must_use]
+    pub fn belied<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
+        let is_last = |number: usize| {
+            let subject = subject(&events[number]);
+            subject.is_some()
+                && events[number + 1..]
+                    .iter()
+                    .all(|later| self::subject(later) != subject)
+        };
+        (0..events.len())
+            .find(|number| is_last(*number) && !self.has(&events[*number]))
+            .map(|number| &events[number])
+    }
+
+    /// Whether it is as the event tells.
+    fn has(&self, event: &Event) -> bool {
+        match event {
+            Event::Stopping { .. } => self.stopping,
+            Event::StoreImpaired { .. } => self.disk.problem.is_some(),
+            Event::StoreMended => self.disk.problem.is_none(),
+            Event::JournalImpaired { .. } => self.journal_problem.is_some(),
+            Event::JournalMended { .. } => self.journal_problem.is_none(),
+            Event::RecorderImpaired { recorder, .. } => self.recorder_is_impaired(recorder) == Some(true),
+            Event::RecorderMended { recorder } => self.recorder_is_impaired(recorder) == Some(false),
+            Event::ViewAccepted { slot, .. } | Event::ViewRenewed { slot } => self
+                .view
+                .as_ref()
+                .is_some_and(|in_force| in_force.accepted.view.slot == *slot),
+            Event::ViewHeld { reason } => self.held.as_ref() == Some(reason),
+            Event::LedgerRestarted { from, .. } => self
+                .ledger_restarted
+                .is_some_and(|restarted| restarted.from == *from),
+            Event::Switched { enabled } => self.switch == Switch::from(*enabled),
+            Event::SwitchUnknown { .. } => self.switch == Switch::Unknown,
+            Event::OwnersChanged { owners } => self.owners == *owners,
+            Event::OwnerNamed { owner } => self.disk.owner == Some(*owner),
+            Event::ClientIpFound { address, .. } => self
+                .address
+                .in_force
+                .is_some_and(|chosen| chosen.address == *address),
+            Event::ClientIpUnknown { .. } => self.address.error.is_some(),
+            Event::ClientIpHeld { other, .. } => self.address.other == Some(*other),
+            Event::ClientIpHoldOver { .. } => self.address.other.is_none(),
+            Event::Pinned { address } => self.disk.pin == Some(*address),
+            Event::PinDropped { address, .. } => self.disk.pin != Some(*address),
+            Event::SourceHeld { tunnel, other, .. } => {
+                self.reconciled.other_sources.get(tunnel) == Some(other)
+            }
+            Event::SourceHoldOver { tunnel, .. } => !self.reconciled.other_sources.contains_key(tunnel),
+            Event::PlanCommitted { generation, .. } => self.reconciled.generation == *generation,
+            Event::Converged {
+                converged,
+                generation,
+            } => (self.reconciled.converged, self.reconciled.generation) == (*converged, *generation),
+            Event::Refused { user, refusal } => self.reconciled.refused.get(user) == Some(refusal),
+            Event::RefusalOver { user, .. } => !self.reconciled.refused.contains_key(user),
+            Event::ManualAsked { tunnel, .. } => self.manual.tunnels.contains_key(tunnel),
+            Event::ManualRemoved { tunnel, .. } => self.manual.removed.contains(tunnel),
+            Event::ManualOver { .. } => *self.manual == Manual::default(),
+            Event::ExclusionChanged { entries } | Event::ExclusionHoldOver { entries } => {
+                self.excluded.list.len() == *entries
+            }
+            Event::ExclusionHeld { detail } => self.excluded.error.as_ref() == Some(detail),
+            // A tunnel that is gone has no report.
+            Event::PhaseChanged { tunnel, to, .. } => {
+                let report = self.tunnels.get(tunnel);
+                report.map_or(Phase::Removed, |report| report.phase) == *to
+            }
+            Event::SessionChanged { tunnel, to, .. } => self
+                .tunnels
+                .get(tunnel)
+                .is_none_or(|report| report.session == *to),
+            Event::Started { .. }
+            | Event::Interrupted { .. }
+            | Event::TunnelInterrupted { .. }
+            | Event::JournalCut { .. }
+            | Event::JournalDropped { .. }
+            | Event::HookFailed { .. }
+            | Event::HookMended { .. }
+            | Event::HookDropped { .. }
+            | Event::HooksRefused { .. }
+            | Event::HealthChanged { .. }
+            | Event::RecorderRepaired { .. }
+            | Event::UsageSampled { .. }
+            | Event::ThrottleSet { .. }
+            | Event::ThrottleClear { .. }
+            | Event::CapSet { .. }
+            | Event::CapCleared { .. }
+            | Event::ViewStale { .. }
+            | Event::EndpointRotated { .. }
+            | Event::SubscriptionChanged { .. }
+            | Event::LedgerWayChanged { .. }
+            | Event::PinAway { .. }
+            | Event::PinBack { .. }
+            | Event::RulesRemoved { .. }
+            | Event::SpecChanged { .. }
+            | Event::GroupsChanged { .. }
+            | Event::TunnelDrained { .. }
+            | Event::StepFailed { .. }
+            | Event::Adopted { .. }
+            | Event::Repaired { .. }
+            | Event::Contested { .. }
+            | Event::ContestOver { .. }
+            | Event::MovePostponed { .. }
+            | Event::MoveOver { .. }
+            | Event::SessionCauseChanged { .. }
+            | Event::RoutesChanged { .. }
+            | Event::RoutesBlocked { .. }
+            | Event::RoutesCapturing { .. }
+            | Event::LivenessChanged { .. }
+            | Event::ActorRestarted { .. }
+            | Event::InvariantBroken { .. } => true,
+        }
+    }
+
+    fn recorder_is_impaired(&self, name: &str) -> Option<bool> {
+        self.recorders
+            .get(name)
+            .map(|standing| standing.problem.is_some())
+    }
+}
+
+fn subject(event: &Event) -> Option<Subject> {
+    let topic = match event {
+        Event::Stopping { .. } => "stopping",
+        Event::StoreImpaired { .. } | Event::StoreMended => "store",
+        Event::JournalImpaired { .. } | Event::JournalMended { .. } => "journal",
+        Event::RecorderImpaired { .. } | Event::RecorderMended { .. } => "recorder",
+        Event::ViewAccepted { .. } | Event::ViewRenewed { .. } | Event::ViewHeld { .. } => "view",
+        Event::LedgerRestarted { .. } => "restart of the ledger",
+        Event::Switched { .. } | Event::SwitchUnknown { .. } => "switch",
+        Event::OwnersChanged { .. } => "owners",
+        Event::OwnerNamed { .. } => "owner",
+        Event::ClientIpFound { .. } | Event::ClientIpUnknown { .. } => "address",
+        Event::ClientIpHeld { .. } | Event::ClientIpHoldOver { .. } => "other address",
+        Event::Pinned { .. } | Event::PinDropped { .. } => "pin",
+        Event::SourceHeld { .. } | Event::SourceHoldOver { .. } => "source",
+        Event::PlanCommitted { .. } => "plan",
+        Event::Converged { .. } => "convergence",
+        Event::Refused { user, .. } | Event::RefusalOver { user, .. } => return Some(("refusal", Some(*user))),
+        Event::ManualAsked { .. } | Event::ManualRemoved { .. } | Event::ManualOver { .. } => "manual",
+        Event::ExclusionChanged { .. } | Event::ExclusionHoldOver { .. } => "exclusion",
+        Event::ExclusionHeld { .. } => "held exclusion",
+        Event::PhaseChanged { .. } => "phase",
+        Event::SessionChanged { .. } => "session",
+        Event::Started { .. }
+        | Event::Interrupted { .. }
+        | Event::TunnelInterrupted { .. }
+        | Event::JournalCut { .. }
+        | Event::JournalDropped { .. }
+        | Event::HookFailed { .. }
+        | Event::HookMended { .. }
+        | Event::HookDropped { .. }
+        | Event::HooksRefused { .. }
+        | Event::HealthChanged { .. }
+        | Event::RecorderRepaired { .. }
+        | Event::UsageSampled { .. }
+        | Event::ThrottleSet { .. }
+        | Event::ThrottleClear { .. }
+        | Event::CapSet { .. }
+        | Event::CapCleared { .. }
+        | Event::ViewStale { .. }
+        | Event::EndpointRotated { .. }
+        | Event::SubscriptionChanged { .. }
+        | Event::LedgerWayChanged { .. }
+        | Event::PinAway { .. }
+        | Event::PinBack { .. }
+        | Event::RulesRemoved { .. }
+        | Event::SpecChanged { .. }
+        | Event::GroupsChanged { .. }
+        | Event::TunnelDrained { .. }
+        | Event::StepFailed { .. }
+        | Event::Adopted { .. }
+        | Event::Repaired { .. }
+        | Event::Contested { .. }
+        | Event::ContestOver { .. }
+        | Event::MovePostponed { .. }
+        | Event::MoveOver { .. }
+        | Event::SessionCauseChanged { .. }
+        | Event::RoutesChanged { .. }
+        | Event::RoutesBlocked { .. }
+        | Event::RoutesCapturing { .. }
+        | Event::LivenessChanged { .. }
+        | Event::ActorRestarted { .. }
+        | Event::InvariantBroken { .. } => return None,
+    };
+    Some((topic, event.tunnel().map(|TunnelId(key)| key)))
+}
