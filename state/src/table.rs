@@ -24,6 +24,9 @@ use crate::{
     journal::{Gap, JournalEntry},
 };
 
+/// What is appended together: what happened, and what changed with it, which stands at the first of these events.
+pub type Step = (Vec<Event>, Vec<Change>);
+
 /// One step: what changed, and the event that tells it, where one does.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {

@@ -15,7 +15,7 @@ use warren_state::{
     invariant::Invariant,
     lifecycle,
     polling::{self, PollSettings, Polling},
-    reconcile::{Effect, Input, Reader, Reconciler, ReconcilerSettings, Role},
+    reconcile::{Effect, Input, Reader, Reconciler, ReconcilerSettings, Role, Told},
     restart::RestartPolicy,
     supervisor::Supervisor,
     table::{Bounds, Change, HostAddress, Table},
@@ -62,9 +62,18 @@ pub(crate) struct Daemon {
     pub(crate) leaving: BTreeSet<TunnelId>,
     /// The last read that was not a failure asked for a second one.
     pub(crate) confirming: bool,
+    /// The reconciler told something since it was started.
+    has_told: bool,
     /// When the last message to the provisioners arrives.
     mailbox_at: Monotonic,
     reads: u64,
+}
+
+impl Daemon {
+    /// Whether what the reconciler holds is in the table by now.
+    pub(crate) fn has_said(&self) -> bool {
+        self.has_told && !self.reconciler_is_down
+    }
 }
 
 impl World {
@@ -99,6 +108,7 @@ impl World {
             found: BTreeSet::new(),
             leaving: BTreeSet::new(),
             confirming: false,
+            has_told: false,
             mailbox_at: self.now,
             reads: 0,
         });
@@ -160,9 +170,10 @@ impl World {
             let start = self.reconciler_start().unwrap_or(0);
             let (reconciler, role) = (self.new_reconciler(start), self.role());
             if let Some(daemon) = &mut self.daemon {
-                daemon.reconciler = reconciler;
-                daemon.reader = Reader::new(start, role, Arc::default());
-                daemon.reconciler_is_down = true;
+                let tables = daemon.table.tables();
+                daemon.reconciler = reconciler.with_refused(&tables.refused);
+                daemon.reader = Reader::new(start, role, tables);
+                (daemon.reconciler_is_down, daemon.has_told) = (true, false);
             }
             let wait = self.chance.millis(1, 300);
             self.after(wait, Happening::ReconcilerRestarts(run));
@@ -284,30 +295,45 @@ impl World {
 
     /// The reconciler takes an input, and says what is new.
     pub(crate) fn tell_reconciler(&mut self, input: Input) {
-        self.feed(input);
-        self.say();
+        let effects = self.feed(input);
+        self.act(effects);
     }
 
-    fn say(&mut self) {
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else {
-            return;
-        };
-        let (told, said) = daemon.reader.say(&daemon.reconciler);
-        self.append(told, said);
-    }
-
-    fn feed(&mut self, input: Input) {
+    /// The reconciler takes an input. Gives what came of it.
+    fn feed(&mut self, input: Input) -> Vec<Effect> {
         let now = self.now;
-        if self
-            .daemon
-            .as_ref()
-            .is_none_or(|daemon| daemon.reconciler_is_down)
-        {
-            return;
+        if self.reconciler_is_down() {
+            return Vec::new();
         }
         self.note(|| format!("reconciler < {}", trace::to_reconciler(&input)));
+        let Some(daemon) = &mut self.daemon else {
+            return Vec::new();
+        };
+        daemon.reconciler.handle(now, input, self.machine_chance.source())
+    }
+
+    fn reconciler_is_down(&self) -> bool {
+        self.daemon
+            .as_ref()
+            .is_none_or(|daemon| daemon.reconciler_is_down)
+    }
+
+    /// Tells what came of inputs, and then does what is to be done.
+    fn act(&mut self, effects: Vec<Effect>) {
+        if self.reconciler_is_down() {
+            return;
+        }
         let Some(daemon) = &mut self.daemon else { return };
-        let effects = daemon.reconciler.handle(now, input, self.machine_chance.source());
+        let Told {
+            steps,
+            beside,
+            effects,
+        } = daemon.reader.part(&daemon.reconciler, effects);
+        daemon.has_told = true;
+        for (events, changes) in steps.into_iter().chain([beside]) {
+            self.note(|| format!("reconciler tells {events:?}"));
+            self.append(events, changes);
+        }
         for effect in effects {
             if self.breach.is_some() || !self.carry_out(effect) {
                 return;
@@ -350,10 +376,7 @@ impl World {
             Effect::RemoveRules(rules) => self.soon(Happening::RemoveRules(run, start, rules)),
             Effect::Recheck(tunnel) => self.send(run, tunnel, lifecycle::Input::Recheck),
             Effect::Detach(tunnel) => self.send(run, tunnel, lifecycle::Input::Detach),
-            Effect::Record(event) => {
-                self.append(vec![event], vec![]);
-                return true;
-            }
+            Effect::Record(_) => return true,
             Effect::Finished => {
                 self.daemon = None;
                 self.ops.clear();
@@ -412,8 +435,11 @@ impl World {
             .as_mut()
             .map(|daemon| daemon.reader.read(now, role))
             .unwrap_or_default();
-        inputs.into_iter().for_each(|input| self.feed(input));
-        self.say();
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.extend(self.feed(input));
+        }
+        self.act(effects);
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
         for orphan in daemon.reader.orphans(&daemon.reconciler) {

@@ -63,7 +63,7 @@ impl Reconciler {
         if first {
             self.adopt_sources(observed);
         }
-        let moved = self.leave_gone_sources(&observed.host, cx);
+        let moved = self.leave_gone_sources(&observed.host);
         let may_act = match self.shutdown {
             None => self.may_act(),
             Some(Shutdown::Remove { .. }) => true,

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    LastApplied, Notice, Owners, Rates, Sequence, Switch, TunnelId,
+    LastApplied, Notice, Owners, Pubkey, Rates, Sequence, Switch, TunnelId,
     caps::CapsStanding,
+    desired::Refusal,
     event::Event,
     groups::{AllGroups, GroupsTraffic},
     guard::{HoldReason, Restarted},
@@ -90,7 +91,11 @@ pub enum Change {
     /// What an operator asked for past the ledger.
     Manual(Arc<Manual>),
     /// What the reconciler says about itself.
-    Reconciled(Arc<Reconciled>),
+    Reconciled(Reconciled),
+    /// Why a user's tunnel is not built, or groups that it names are not; none once nothing is in the way.
+    Refused(Pubkey, Option<Refusal>),
+    /// A tunnel stays at its outer source address although this one would be chosen today; none once it does not.
+    OtherSource(TunnelId, Option<Ipv4Addr>),
     /// The dataplane told of a change.
     Noticed(Notice),
     /// How liveness stands.
@@ -158,7 +163,11 @@ pub struct Tables {
     /// What an operator asked for past the ledger.
     pub manual: Arc<Manual>,
     /// What the reconciler said about itself last.
-    pub reconciled: Arc<Reconciled>,
+    pub reconciled: Reconciled,
+    /// Users whose tunnel is not built, and why.
+    pub refused: OrdMap<Pubkey, Refusal>,
+    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
+    pub other_sources: OrdMap<TunnelId, Ipv4Addr>,
     /// What the dataplane told of.
     pub notices: Notices,
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
@@ -233,6 +242,8 @@ impl Change {
             | Self::Caps(_)
             | Self::Manual(_)
             | Self::Reconciled(_)
+            | Self::Refused(..)
+            | Self::OtherSource(..)
             | Self::Liveness(_)
             | Self::Latency(_)
             | Self::Counted(_)
@@ -325,7 +336,9 @@ impl Tables {
             Change::Rates(rates) => self.rates = rates.clone(),
             Change::Caps(standing) => self.caps = standing.clone(),
             Change::Manual(manual) => self.manual = manual.clone(),
-            Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
+            Change::Reconciled(reconciled) => self.reconciled = *reconciled,
+            Change::Refused(user, refusal) => put(&mut self.refused, *user, refusal.clone()),
+            Change::OtherSource(id, source) => put(&mut self.other_sources, *id, *source),
             Change::Noticed(notice) => self.notices.add(*notice),
             Change::Liveness(status) => self.liveness = Some(status.clone()),
             Change::Latency(status) => self.latency = Some(status.clone()),
@@ -376,6 +389,13 @@ impl Tables {
         for route in added {
             watch.routes.insert(route.dst, route.clone());
         }
+    }
+}
+
+fn put<K: Ord + Clone, V: Clone>(map: &mut OrdMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
     }
 }
 

@@ -1,10 +1,30 @@
 //! Whoever reads an event finds in the table what it tells.
 
-use super::Tables;
+use super::{Change, Tables};
 use crate::{Phase, Pubkey, Switch, TunnelId, event::Event, reconcile::Manual};
 
 /// Whom or what an event is about, where it says how something is from then on.
 type Subject = (&'static str, Option<Pubkey>);
+
+impl Change {
+    /// What an event changes by itself: such a change is appended with its event and never without.
+    #[must_use]
+    pub fn told_by(event: &Event) -> Option<Self> {
+        if let Event::Refused { user, refusal } = event {
+            return Some(Self::Refused(*user, Some(refusal.clone())));
+        }
+        if let Event::RefusalOver { user, .. } = event {
+            return Some(Self::Refused(*user, None));
+        }
+        None
+    }
+
+    /// Whether it is such a change.
+    #[must_use]
+    pub fn is_told_by_its_event(&self) -> bool {
+        matches!(self, Self::Refused(..))
+    }
+}
 
 impl Tables {
     /// The first of the events of one step that tells what is not so here. What a later one of them says about the same thing
@@ -55,16 +75,17 @@ impl Tables {
             Event::Pinned { address } => self.disk.pin == Some(*address),
             Event::PinDropped { address, .. } => self.disk.pin != Some(*address),
             Event::SourceHeld { tunnel, other, .. } => {
-                self.reconciled.other_sources.get(tunnel) == Some(other)
+                self.other_sources.get(tunnel) == Some(other)
             }
-            Event::SourceHoldOver { tunnel, .. } => !self.reconciled.other_sources.contains_key(tunnel),
-            Event::PlanCommitted { generation, .. } => self.reconciled.generation == *generation,
+            Event::SourceHoldOver { tunnel, .. } => !self.other_sources.contains_key(tunnel),
+            // Another may have followed at once.
+            Event::PlanCommitted { generation, .. } => self.reconciled.generation >= *generation,
             Event::Converged {
                 converged,
                 generation,
             } => (self.reconciled.converged, self.reconciled.generation) == (*converged, *generation),
-            Event::Refused { user, refusal } => self.reconciled.refused.get(user) == Some(refusal),
-            Event::RefusalOver { user, .. } => !self.reconciled.refused.contains_key(user),
+            Event::Refused { user, refusal } => self.refused.get(user) == Some(refusal),
+            Event::RefusalOver { user, .. } => !self.refused.contains_key(user),
             Event::ManualAsked { tunnel, .. } => self.manual.tunnels.contains_key(tunnel),
             Event::ManualRemoved { tunnel, .. } => self.manual.removed.contains(tunnel),
             Event::ManualOver { .. } => *self.manual == Manual::default(),
