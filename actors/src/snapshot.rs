@@ -1,6 +1,6 @@
 //! The state of the daemon as it is published: readers take the latest and never wait for an actor.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use imbl::OrdMap;
 use serde::{Serialize, Serializer};

@@ -17,6 +17,7 @@ use crate::{
     view::{Difference, User, UserStatus},
 };
 pub use restart::Restarted;
+pub use told::aged;
 use restart::Suspicion;
 
 /// The ages and spans by which reads are judged.

@@ -11,7 +11,7 @@ use warren_state::{
     Core, Epoch, Incarnation, Monotonic, NodeId, StopMode, Switch, TunnelId, View,
     address::{Chosen, Seen},
     event::Event,
-    guard::{GuardSettings, Verdict, ViewGuard},
+    guard::{GuardSettings, Verdict, ViewGuard, aged},
     invariant::Invariant,
     lifecycle,
     polling::{self, PollSettings, Polling},
@@ -36,6 +36,8 @@ const KEPT: Bounds = Bounds {
     bytes: 32 << 10,
 };
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(60);
+/// Little enough that an outage of the ledger outlasts it.
+const MAX_VIEW_AGE: Duration = Duration::from_secs(30);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Daemon {
@@ -278,7 +280,7 @@ impl World {
         daemon.confirming |= matches!(verdict, Verdict::Confirm(_));
         let outcome = polling::Input::after(&verdict, failed);
         let judged = trace::judged(&verdict);
-        let (events, changes) = verdict.told(self.script.role, daemon.table.tables(), false);
+        let (events, changes) = verdict.told(self.script.role, daemon.table.tables());
         let after = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         self.note(|| format!("view: {judged}"));
         match after {
@@ -293,10 +295,20 @@ impl World {
         self.poll(outcome);
     }
 
+    /// Status looks at what changes without any input.
+    pub(crate) fn look_at_age(&mut self) {
+        let (now, role) = (self.now, self.role());
+        let Some(daemon) = &self.daemon else { return };
+        let (events, changes) = aged(daemon.table.tables(), role, now, MAX_VIEW_AGE);
+        if !changes.is_empty() {
+            self.append(events, changes);
+        }
+    }
+
     /// The reconciler takes an input, and says what is new.
     pub(crate) fn tell_reconciler(&mut self, input: Input) {
         let effects = self.feed(input);
-        self.act(effects);
+        self.tell_and_do(effects);
     }
 
     /// The reconciler takes an input. Gives what came of it.
@@ -319,7 +331,7 @@ impl World {
     }
 
     /// Tells what came of inputs, and then does what is to be done.
-    fn act(&mut self, effects: Vec<Effect>) {
+    fn tell_and_do(&mut self, effects: Vec<Effect>) {
         if self.reconciler_is_down() {
             return;
         }
@@ -439,7 +451,7 @@ impl World {
         for input in inputs {
             effects.extend(self.feed(input));
         }
-        self.act(effects);
+        self.tell_and_do(effects);
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
         for orphan in daemon.reader.orphans(&daemon.reconciler) {

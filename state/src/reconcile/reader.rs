@@ -8,7 +8,7 @@ use std::{
 
 use super::{Effect, Input, Manual, Reconciler, Role};
 use crate::{
-    Phase, Rates, Sequence, Switch, TunnelId,
+    Phase, Rates, Switch, TunnelId,
     event::Event,
     table::{Change, InForce, Reconciled, Step, Tables, TunnelNews},
 };

@@ -56,6 +56,8 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Applied(..)
             | Change::Usage(_)
             | Change::Watch { .. }
+            | Change::Stale(_)
+            | Change::Ledger(_)
             | Change::LedgerRestarted(_)
             | Change::Rates(_)
             | Change::Caps(_)

@@ -27,7 +27,8 @@ use crate::{
     totals::{Count, Totals},
 };
 pub use rows::{
-    Disk, ExclusionStatus, HostAddress, InForce, Life, Reconciled, RecorderStanding, UsageStatus, Watch,
+    Disk, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Reconciled, RecorderStanding, UsageStatus,
+    Watch,
 };
 
 /// One change of what is true.
@@ -78,8 +79,12 @@ pub enum Change {
     Address(Arc<HostAddress>),
     /// The view in force; none when another question was asked than it answers.
     View(Option<InForce>),
+    /// Whether the view in force is older than allowed.
+    Stale(bool),
     /// The last read did not come into force, and why.
     Held(HoldReason),
+    /// The ledger is read like this now.
+    Ledger(Arc<LedgerWay>),
     /// The ledger was restarted from an earlier slot.
     LedgerRestarted(Restarted),
     /// Destinations that sessions may not teach us.
@@ -150,8 +155,12 @@ pub struct Tables {
     pub address: Arc<HostAddress>,
     /// The view in force.
     pub view: Option<InForce>,
+    /// Whether that is older than allowed.
+    pub stale: bool,
     /// Why the last read did not come into force.
     pub held: Option<HoldReason>,
+    /// How the ledger is read.
+    pub ledger: Arc<LedgerWay>,
     /// The last restart of the ledger from an earlier slot.
     pub ledger_restarted: Option<Restarted>,
     /// Destinations that sessions may not teach us.
@@ -237,7 +246,9 @@ impl Change {
             | Self::Health(_)
             | Self::Usage(_)
             | Self::Recorder(_)
+            | Self::Stale(_)
             | Self::Held(_)
+            | Self::Ledger(_)
             | Self::LedgerRestarted(_)
             | Self::Caps(_)
             | Self::Manual(_)
@@ -330,6 +341,8 @@ impl Tables {
             Change::Owners(owners) => self.owners = *owners,
             Change::Address(address) => self.address = address.clone(),
             Change::View(view) => (self.view, self.held) = (view.clone(), None),
+            Change::Stale(stale) => self.stale = *stale,
+            Change::Ledger(way) => self.ledger = way.clone(),
             Change::Held(reason) => self.held = Some(reason.clone()),
             Change::LedgerRestarted(restarted) => self.ledger_restarted = Some(*restarted),
             Change::Excluded(excluded) => self.excluded = excluded.clone(),

@@ -1,10 +1,18 @@
 //! Whoever reads an event finds in the table what it tells.
 
 use super::{Change, Tables};
-use crate::{Phase, Pubkey, Switch, TunnelId, event::Event, reconcile::Manual};
+use crate::{Phase, Pubkey, Slot, Switch, TunnelId, event::Event, reconcile::Manual};
 
 /// Whom or what an event is about, where it says how something is from then on.
-type Subject = (&'static str, Option<Pubkey>);
+type Subject = (&'static str, About);
+
+#[derive(PartialEq, Eq)]
+enum About {
+    Host,
+    /// A user, or a tunnel.
+    Account(Pubkey),
+    Device(String),
+}
 
 impl Change {
     /// What an event changes by itself: such a change is appended with its event and never without.
@@ -53,10 +61,17 @@ impl Tables {
             Event::JournalMended { .. } => self.journal_problem.is_none(),
             Event::RecorderImpaired { recorder, .. } => self.recorder_is_impaired(recorder) == Some(true),
             Event::RecorderMended { recorder } => self.recorder_is_impaired(recorder) == Some(false),
-            Event::ViewAccepted { slot, .. } | Event::ViewRenewed { slot } => self
-                .view
-                .as_ref()
-                .is_some_and(|in_force| in_force.accepted.view.slot == *slot),
+            Event::ViewAccepted { slot, .. } => self.slot() == Some(*slot),
+            Event::ViewRenewed { slot } => {
+                self.slot() == Some(*slot) && !self.stale && self.held.is_none()
+            }
+            Event::ViewStale { .. } => self.stale,
+            Event::EndpointRotated { to, .. } => self.ledger.endpoint == *to,
+            Event::SubscriptionChanged { subscribed, .. } => self.ledger.subscribed == *subscribed,
+            Event::LedgerWayChanged { over_tunnel } => self.ledger.over_tunnel == *over_tunnel,
+            // Of one that has carried nothing yet, nothing is decided.
+            Event::CapSet { device, cap } => self.cap_of(device).is_none_or(|now| now == Some(cap)),
+            Event::CapCleared { device } => self.cap_of(device).is_none_or(|now| now.is_none()),
             Event::ViewHeld { reason } => self.held.as_ref() == Some(reason),
             Event::LedgerRestarted { from, .. } => self
                 .ledger_restarted
@@ -73,7 +88,10 @@ impl Tables {
             Event::ClientIpHeld { other, .. } => self.address.other == Some(*other),
             Event::ClientIpHoldOver { .. } => self.address.other.is_none(),
             Event::Pinned { address } => self.disk.pin == Some(*address),
-            Event::PinDropped { address, .. } => self.disk.pin != Some(*address),
+            // A disk that refuses keeps it, and says so.
+            Event::PinDropped { address, .. } => {
+                self.disk.pin != Some(*address) || self.disk.problem.is_some()
+            }
             Event::SourceHeld { tunnel, other, .. } => {
                 self.other_sources.get(tunnel) == Some(other)
             }
@@ -116,12 +134,6 @@ impl Tables {
             | Event::UsageSampled { .. }
             | Event::ThrottleSet { .. }
             | Event::ThrottleClear { .. }
-            | Event::CapSet { .. }
-            | Event::CapCleared { .. }
-            | Event::ViewStale { .. }
-            | Event::EndpointRotated { .. }
-            | Event::SubscriptionChanged { .. }
-            | Event::LedgerWayChanged { .. }
             | Event::PinAway { .. }
             | Event::PinBack { .. }
             | Event::RulesRemoved { .. }
@@ -145,6 +157,14 @@ impl Tables {
         }
     }
 
+    fn slot(&self) -> Option<Slot> {
+        self.view.as_ref().map(|in_force| in_force.accepted.view.slot)
+    }
+
+    fn cap_of(&self, device: &str) -> Option<Option<&String>> {
+        self.caps.devices.get(device).map(|standing| standing.cap.as_ref())
+    }
+
     fn recorder_is_impaired(&self, name: &str) -> Option<bool> {
         self.recorders
             .get(name)
@@ -158,7 +178,16 @@ fn subject(event: &Event) -> Option<Subject> {
         Event::StoreImpaired { .. } | Event::StoreMended => "store",
         Event::JournalImpaired { .. } | Event::JournalMended { .. } => "journal",
         Event::RecorderImpaired { .. } | Event::RecorderMended { .. } => "recorder",
-        Event::ViewAccepted { .. } | Event::ViewRenewed { .. } | Event::ViewHeld { .. } => "view",
+        Event::ViewAccepted { .. }
+        | Event::ViewRenewed { .. }
+        | Event::ViewHeld { .. }
+        | Event::ViewStale { .. } => "view",
+        Event::EndpointRotated { .. } => "endpoint",
+        Event::SubscriptionChanged { .. } => "subscription",
+        Event::LedgerWayChanged { .. } => "way to the ledger",
+        Event::CapSet { device, .. } | Event::CapCleared { device } => {
+            return Some(("cap", About::Device(device.clone())));
+        }
         Event::LedgerRestarted { .. } => "restart of the ledger",
         Event::Switched { .. } | Event::SwitchUnknown { .. } => "switch",
         Event::OwnersChanged { .. } => "owners",
@@ -169,7 +198,10 @@ fn subject(event: &Event) -> Option<Subject> {
         Event::SourceHeld { .. } | Event::SourceHoldOver { .. } => "source",
         Event::PlanCommitted { .. } => "plan",
         Event::Converged { .. } => "convergence",
-        Event::Refused { user, .. } | Event::RefusalOver { user, .. } => return Some(("refusal", Some(*user))),
+        Event::Refused { user, .. } | Event::RefusalOver { user, .. } => {
+            return Some(("refusal", About::Account(*user)));
+        }
+
         Event::ManualAsked { .. } | Event::ManualRemoved { .. } | Event::ManualOver { .. } => "manual",
         Event::ExclusionChanged { .. } | Event::ExclusionHoldOver { .. } => "exclusion",
         Event::ExclusionHeld { .. } => "held exclusion",
@@ -189,12 +221,6 @@ fn subject(event: &Event) -> Option<Subject> {
         | Event::UsageSampled { .. }
         | Event::ThrottleSet { .. }
         | Event::ThrottleClear { .. }
-        | Event::CapSet { .. }
-        | Event::CapCleared { .. }
-        | Event::ViewStale { .. }
-        | Event::EndpointRotated { .. }
-        | Event::SubscriptionChanged { .. }
-        | Event::LedgerWayChanged { .. }
         | Event::PinAway { .. }
         | Event::PinBack { .. }
         | Event::RulesRemoved { .. }
@@ -216,5 +242,6 @@ fn subject(event: &Event) -> Option<Subject> {
         | Event::ActorRestarted { .. }
         | Event::InvariantBroken { .. } => return None,
     };
-    Some((topic, event.tunnel().map(|TunnelId(key)| key)))
+    let about = event.tunnel().map_or(About::Host, |TunnelId(key)| About::Account(key));
+    Some((topic, about))
 }

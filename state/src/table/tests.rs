@@ -124,6 +124,11 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
             id(tunnel).0,
             (small % 3 > 0).then_some(Refusal::UnknownStatus { number: small }),
         ),
+        17 => Change::Stale(small % 2 == 0),
+        18 => Change::Ledger(Arc::new(LedgerWay {
+            endpoint: small.to_string(),
+            ..LedgerWay::default()
+        })),
         16 => Change::OtherSource(
             id(tunnel),
             (small % 3 > 0).then_some(Ipv4Addr::from(u32::from(small))),

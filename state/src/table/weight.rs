@@ -52,6 +52,7 @@ impl Change {
             | Self::Disk(_)
             | Self::Journal(_)
             | Self::Usage(_)
+            | Self::Ledger(_)
             | Self::Recorder(_) => 4 * SMALL,
             Self::Rates(rates) => rates.of.len() * SMALL,
             Self::Caps(standing) => standing.devices.len() * 8 * SMALL,
@@ -78,6 +79,7 @@ impl Change {
             | Self::NoTunnels
             | Self::Switch(_)
             | Self::Owners(_)
+            | Self::Stale(_)
             | Self::Reconciled(_)
             | Self::OtherSource(..)
             | Self::LedgerRestarted(_)

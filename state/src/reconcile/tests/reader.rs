@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Epoch, NodeId,
+    Epoch, NodeId, Sequence,
     address::{Chosen, Seen},
     guard::HoldReason,
     lifecycle::{Lifecycle, LifecycleSettings},

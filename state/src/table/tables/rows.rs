@@ -94,6 +94,17 @@ pub struct InForce {
     pub accepted: AcceptedView,
 }
 
+/// The way to the ledger, as far as events tell of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LedgerWay {
+    /// The endpoint in use, secrets redacted.
+    pub endpoint: String,
+    /// Whether the ledger pushes changes to us.
+    pub subscribed: bool,
+    /// Why requests go over a tunnel of ours, where they do.
+    pub over_tunnel: Option<String>,
+}
+
 /// What sessions may not teach us.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ExclusionStatus {
