@@ -41,13 +41,10 @@ impl Tables {
     pub fn belied<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
         let is_last = |number: usize| {
             let subject = subject(&events[number]);
-            subject.is_some()
-                && events[number + 1..]
-                    .iter()
-                    .all(|later| self::subject(later) != subject)
+            subject.is_some() && !events[number + 1..].iter().any(|later| self::subject(later) == subject)
         };
         (0..events.len())
-            .find(|number| is_last(*number) && !self.has(&events[*number]))
+            .find(|number| !self.has(&events[*number]) && is_last(*number))
             .map(|number| &events[number])
     }
 
