@@ -17,8 +17,8 @@ use crate::{
     view::{Difference, User, UserStatus},
 };
 pub use restart::Restarted;
-pub use told::aged;
 use restart::Suspicion;
+pub use told::aged;
 
 /// The ages and spans by which reads are judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,15 +16,11 @@ use std::{collections::VecDeque, sync::Arc};
 pub use history::Bounds;
 pub use news::{TunnelNews, WatchNews};
 pub use tables::{
-    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Notices, Reconciled, RecorderStanding,
-    Tables, UsageStatus, Watch,
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Notices, Reconciled,
+    RecorderStanding, Tables, UsageStatus, Watch,
 };
 
-use crate::{
-    Epoch, NodeId, Position, Sequence,
-    event::Event,
-    journal::JournalEntry,
-};
+use crate::{Epoch, NodeId, Position, Sequence, event::Event, journal::JournalEntry};
 
 /// What is appended together: what happened, and what changed with it, which stands at the first of these events.
 pub type Step = (Vec<Event>, Vec<Change>);

@@ -14,7 +14,9 @@ use warren_state::{
     Fault, Incarnation, LearnedRoutes, Observed, Plan, RemovalReport, Rule, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Told, UnderlayPath},
+    reconcile::{
+        self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Told, UnderlayPath,
+    },
 };
 
 use crate::{

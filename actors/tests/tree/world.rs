@@ -217,7 +217,8 @@ impl Replica {
         }
         self.tables.fold(step);
         self.at = step.sequence;
-        self.told.extend(step.told.as_ref().map(|told| told.event.clone()));
+        self.told
+            .extend(step.told.as_ref().map(|told| told.event.clone()));
     }
 
     /// What was told since the last change is so.

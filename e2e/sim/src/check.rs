@@ -57,7 +57,10 @@ impl World {
         let wrong = [
             ("what it says of itself", tables.reconciled == said),
             ("who is refused", tables.refused.iter().eq(core.refused())),
-            ("other sources", tables.other_sources.iter().eq(core.other_sources())),
+            (
+                "other sources",
+                tables.other_sources.iter().eq(core.other_sources()),
+            ),
             ("manual tunnels", *tables.manual == *core.manual()),
         ]
         .into_iter()

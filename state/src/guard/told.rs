@@ -41,12 +41,7 @@ pub fn aged(tables: &Tables, role: Option<Role>, now: Monotonic, max_view_age: D
     }
 }
 
-fn accept(
-    role: Role,
-    accepted: AcceptedView,
-    restarted: Option<Restarted>,
-    tables: &Tables,
-) -> Step {
+fn accept(role: Role, accepted: AcceptedView, restarted: Option<Restarted>, tables: &Tables) -> Step {
     let view = &accepted.view;
     let (slot, users, quarantined) = (view.slot, view.users.len(), view.quarantined.len());
     let known = tables
@@ -59,8 +54,8 @@ fn accept(
         users,
         quarantined,
     });
-    let renewed =
-        (tables.stale || tables.held.as_ref().is_some_and(is_told_at_once)).then_some(Event::ViewRenewed { slot });
+    let renewed = (tables.stale || tables.held.as_ref().is_some_and(is_told_at_once))
+        .then_some(Event::ViewRenewed { slot });
     let restarted = restarted.map(Change::LedgerRestarted);
     let in_force = Change::View(Some(InForce { role, accepted }));
     let fresh = tables.stale.then_some(Change::Stale(false));

@@ -159,7 +159,9 @@ impl Reader {
     fn say_sources(&mut self, now: &BTreeMap<TunnelId, Ipv4Addr>) -> Vec<Change> {
         let before = std::mem::replace(&mut self.other_sources, now.clone());
         let gone = before.keys().filter(|tunnel| !now.contains_key(tunnel));
-        let new = now.iter().filter(|(tunnel, source)| before.get(tunnel) != Some(source));
+        let new = now
+            .iter()
+            .filter(|(tunnel, source)| before.get(tunnel) != Some(source));
         gone.map(|tunnel| Change::OtherSource(*tunnel, None))
             .chain(new.map(|(tunnel, source)| Change::OtherSource(*tunnel, Some(*source))))
             .collect()

@@ -144,7 +144,9 @@ impl Reconciler {
                 source: source_of(tunnel)?,
             })
         });
-        let new = held.iter().filter(|(tunnel, other)| told.get(tunnel) != Some(other));
+        let new = held
+            .iter()
+            .filter(|(tunnel, other)| told.get(tunnel) != Some(other));
         let new = new.filter_map(|(tunnel, other)| {
             Some(Event::SourceHeld {
                 tunnel: *tunnel,

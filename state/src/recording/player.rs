@@ -366,7 +366,9 @@ impl fmt::Debug for Replayer {
 
 /// What these events change by themselves, before what else changed with them.
 fn retold(events: &[Event], changes: Vec<Change>) -> Vec<Change> {
-    let others = changes.into_iter().filter(|change| !change.is_told_by_its_event());
+    let others = changes
+        .into_iter()
+        .filter(|change| !change.is_told_by_its_event());
     events.iter().filter_map(Change::told_by).chain(others).collect()
 }
 

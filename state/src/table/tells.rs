@@ -41,7 +41,10 @@ impl Tables {
     pub fn belied<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
         let is_last = |number: usize| {
             let subject = subject(&events[number]);
-            subject.is_some() && !events[number + 1..].iter().any(|later| self::subject(later) == subject)
+            subject.is_some()
+                && !events[number + 1..]
+                    .iter()
+                    .any(|later| self::subject(later) == subject)
         };
         (0..events.len())
             .find(|number| !self.has(&events[*number]) && is_last(*number))
@@ -59,9 +62,7 @@ impl Tables {
             Event::RecorderImpaired { recorder, .. } => self.recorder_is_impaired(recorder) == Some(true),
             Event::RecorderMended { recorder } => self.recorder_is_impaired(recorder) == Some(false),
             Event::ViewAccepted { slot, .. } => self.slot() == Some(*slot),
-            Event::ViewRenewed { slot } => {
-                self.slot() == Some(*slot) && !self.stale && self.held.is_none()
-            }
+            Event::ViewRenewed { slot } => self.slot() == Some(*slot) && !self.stale && self.held.is_none(),
             Event::ViewStale { .. } => self.stale,
             Event::EndpointRotated { to, .. } => self.ledger.endpoint == *to,
             Event::SubscriptionChanged { subscribed, .. } => self.ledger.subscribed == *subscribed,
@@ -89,9 +90,7 @@ impl Tables {
             Event::PinDropped { address, .. } => {
                 self.disk.pin != Some(*address) || self.disk.problem.is_some()
             }
-            Event::SourceHeld { tunnel, other, .. } => {
-                self.other_sources.get(tunnel) == Some(other)
-            }
+            Event::SourceHeld { tunnel, other, .. } => self.other_sources.get(tunnel) == Some(other),
             Event::SourceHoldOver { tunnel, .. } => !self.other_sources.contains_key(tunnel),
             // Another may have followed at once.
             Event::PlanCommitted { generation, .. } => self.reconciled.generation >= *generation,
@@ -159,7 +158,10 @@ impl Tables {
     }
 
     fn cap_of(&self, device: &str) -> Option<Option<&String>> {
-        self.caps.devices.get(device).map(|standing| standing.cap.as_ref())
+        self.caps
+            .devices
+            .get(device)
+            .map(|standing| standing.cap.as_ref())
     }
 
     fn recorder_is_impaired(&self, name: &str) -> Option<bool> {
@@ -239,6 +241,8 @@ fn subject(event: &Event) -> Option<Subject> {
         | Event::ActorRestarted { .. }
         | Event::InvariantBroken { .. } => return None,
     };
-    let about = event.tunnel().map_or(About::Host, |TunnelId(key)| About::Account(key));
+    let about = event
+        .tunnel()
+        .map_or(About::Host, |TunnelId(key)| About::Account(key));
     Some((topic, about))
 }

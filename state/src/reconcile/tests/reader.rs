@@ -222,9 +222,7 @@ impl Daemon {
     /// Appends these, and whatever else is to be read, tells what comes of it, and gives that.
     fn tell(&mut self, changes: Vec<Change>, others: Vec<Input>) -> Vec<Step> {
         self.table.append(7, vec![], changes);
-        let read = self
-            .reader
-            .read(self.table.tables().clone(), Some(Self::ROLE));
+        let read = self.reader.read(self.table.tables().clone(), Some(Self::ROLE));
         let effects = read.into_iter().chain(others).flat_map(|input| {
             let now = Monotonic::ZERO + Duration::from_secs(1);
             self.machine.handle(now, input, &mut self.random)
