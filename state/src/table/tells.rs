@@ -3,15 +3,19 @@
 use super::{Change, Tables};
 use crate::{Phase, Pubkey, Slot, Switch, TunnelId, event::Event, reconcile::Manual};
 
-/// Whom or what an event is about, where it says how something is from then on.
-type Subject = (&'static str, About);
+/// What an event tells to be so from then on.
+struct Claim {
+    topic: &'static str,
+    of: Whose,
+    holds: bool,
+}
 
 #[derive(PartialEq, Eq)]
-enum About {
+enum Whose {
     Host,
-    /// A user, or a tunnel.
+    /// A user's, or a tunnel's.
     Account(Pubkey),
-    Device(String),
+    Named(String),
 }
 
 impl Change {
@@ -39,83 +43,111 @@ impl Tables {
     /// counts instead.
     #[must_use]
     pub fn belied<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
-        let is_last = |number: usize| {
-            let subject = subject(&events[number]);
-            subject.is_some()
-                && !events[number + 1..]
-                    .iter()
-                    .any(|later| self::subject(later) == subject)
+        let is_last = |number: usize, claim: &Claim| {
+            let later = events[number + 1..].iter().filter_map(|event| self.claim(event));
+            !later
+                .into_iter()
+                .any(|later| later.topic == claim.topic && later.of == claim.of)
         };
-        (0..events.len())
-            .find(|number| !self.has(&events[*number]) && is_last(*number))
-            .map(|number| &events[number])
+        let mut false_claims = events.iter().enumerate().filter(|(number, event)| {
+            self.claim(event)
+                .is_some_and(|claim| !claim.holds && is_last(*number, &claim))
+        });
+        false_claims.next().map(|(_, event)| event)
     }
 
-    /// Whether it is as the event tells.
-    fn has(&self, event: &Event) -> bool {
-        match event {
-            Event::Stopping { .. } => self.stopping,
-            Event::StoreImpaired { .. } => self.disk.problem.is_some(),
-            Event::StoreMended => self.disk.problem.is_none(),
-            Event::JournalImpaired { .. } => self.journal_problem.is_some(),
-            Event::JournalMended { .. } => self.journal_problem.is_none(),
-            Event::RecorderImpaired { recorder, .. } => self.recorder_is_impaired(recorder) == Some(true),
-            Event::RecorderMended { recorder } => self.recorder_is_impaired(recorder) == Some(false),
-            Event::ViewAccepted { slot, .. } => self.slot() == Some(*slot),
-            Event::ViewRenewed { slot } => self.slot() == Some(*slot) && !self.stale && self.held.is_none(),
-            Event::ViewStale { .. } => self.stale,
-            Event::EndpointRotated { to, .. } => self.ledger.endpoint == *to,
-            Event::SubscriptionChanged { subscribed, .. } => self.ledger.subscribed == *subscribed,
-            Event::LedgerWayChanged { over_tunnel } => self.ledger.over_tunnel == *over_tunnel,
-            // Of one that has carried nothing yet, nothing is decided.
-            Event::CapSet { device, cap } => self.cap_of(device).is_none_or(|now| now == Some(cap)),
-            Event::CapCleared { device } => self.cap_of(device).is_none_or(|now| now.is_none()),
-            Event::ViewHeld { reason } => self.held.as_ref() == Some(reason),
-            Event::LedgerRestarted { from, .. } => self
-                .ledger_restarted
-                .is_some_and(|restarted| restarted.from == *from),
-            Event::Switched { enabled } => self.switch == Switch::from(*enabled),
-            Event::SwitchUnknown { .. } => self.switch == Switch::Unknown,
-            Event::OwnersChanged { owners } => self.owners == *owners,
-            Event::OwnerNamed { owner } => self.disk.owner == Some(*owner),
-            Event::ClientIpFound { address, .. } => self
-                .address
-                .in_force
-                .is_some_and(|chosen| chosen.address == *address),
-            Event::ClientIpUnknown { .. } => self.address.error.is_some(),
-            Event::ClientIpHeld { other, .. } => self.address.other == Some(*other),
-            Event::ClientIpHoldOver { .. } => self.address.other.is_none(),
-            Event::Pinned { address } => self.disk.pin == Some(*address),
-            // A disk that refuses keeps it, and says so.
-            Event::PinDropped { address, .. } => {
-                self.disk.pin != Some(*address) || self.disk.problem.is_some()
+    fn claim(&self, event: &Event) -> Option<Claim> {
+        let (topic, holds) = match event {
+            Event::Stopping { .. } => ("stop", self.stopping),
+            Event::StoreImpaired { .. } => ("store", self.disk.problem.is_some()),
+            Event::StoreMended => ("store", self.disk.problem.is_none()),
+            Event::JournalImpaired { .. } => ("journal", self.journal_problem.is_some()),
+            Event::JournalMended { .. } => ("journal", self.journal_problem.is_none()),
+            Event::RecorderImpaired { recorder, .. } => {
+                ("recorder", self.recorder_is_impaired(recorder) == Some(true))
             }
-            Event::SourceHeld { tunnel, other, .. } => self.other_sources.get(tunnel) == Some(other),
-            Event::SourceHoldOver { tunnel, .. } => !self.other_sources.contains_key(tunnel),
+            Event::RecorderMended { recorder } => {
+                ("recorder", self.recorder_is_impaired(recorder) == Some(false))
+            }
+            // Of one that has carried nothing yet nothing is decided.
+            Event::CapSet { device, cap } => ("cap", self.cap_of(device).is_none_or(|now| now == Some(cap))),
+            Event::CapCleared { device } => ("cap", self.cap_of(device).is_none_or(|now| now.is_none())),
+            Event::ViewAccepted { slot, .. } => ("view", self.slot() == Some(*slot)),
+            Event::ViewRenewed { slot } => {
+                let is_in_force = self.slot() == Some(*slot);
+                ("view", is_in_force && !self.stale && self.held.is_none())
+            }
+            Event::ViewStale { .. } => ("view", self.stale),
+            Event::ViewHeld { reason } => ("view", self.held.as_ref() == Some(reason)),
+            Event::LedgerRestarted { from, to, .. } => {
+                let told = self
+                    .ledger_restarted
+                    .map(|restarted| (restarted.from, restarted.to));
+                ("restart of the ledger", told == Some((*from, *to)))
+            }
+            Event::EndpointRotated { to, .. } => ("endpoint", self.ledger.endpoint == *to),
+            Event::SubscriptionChanged { subscribed, .. } => {
+                ("subscription", self.ledger.subscribed == *subscribed)
+            }
+            Event::LedgerWayChanged { over_tunnel } => {
+                ("way to the ledger", self.ledger.over_tunnel == *over_tunnel)
+            }
+            Event::Switched { enabled } => ("switch", self.switch == Switch::from(*enabled)),
+            Event::SwitchUnknown { .. } => ("switch", self.switch == Switch::Unknown),
+            Event::OwnersChanged { owners } => ("owners", self.owners == *owners),
+            Event::OwnerNamed { owner } => ("owner", self.disk.owner == Some(*owner)),
+            Event::ClientIpFound { address, .. } => {
+                let in_force = self.address.in_force.map(|chosen| chosen.address);
+                ("address", in_force == Some(*address))
+            }
+            Event::ClientIpUnknown { .. } => ("address", self.address.error.is_some()),
+            Event::ClientIpHeld { other, .. } => ("other address", self.address.other == Some(*other)),
+            Event::ClientIpHoldOver { .. } => ("other address", self.address.other.is_none()),
+            Event::Pinned { address } => ("pin", self.disk.pin == Some(*address)),
+            // A disk that refuses keeps it, and says so.
+            Event::PinDropped { address, .. } => (
+                "pin",
+                self.disk.pin != Some(*address) || self.disk.problem.is_some(),
+            ),
+            Event::SourceHeld { tunnel, other, .. } => {
+                ("source", self.other_sources.get(tunnel) == Some(other))
+            }
+            Event::SourceHoldOver { tunnel, .. } => ("source", !self.other_sources.contains_key(tunnel)),
             // Another may have followed at once.
-            Event::PlanCommitted { generation, .. } => self.reconciled.generation >= *generation,
+            Event::PlanCommitted { generation, .. } => ("plan", self.reconciled.generation >= *generation),
             Event::Converged {
                 converged,
                 generation,
-            } => (self.reconciled.converged, self.reconciled.generation) == (*converged, *generation),
-            Event::Refused { user, refusal } => self.refused.get(user) == Some(refusal),
-            Event::RefusalOver { user, .. } => !self.refused.contains_key(user),
-            Event::ManualAsked { tunnel, .. } => self.manual.tunnels.contains_key(tunnel),
-            Event::ManualRemoved { tunnel, .. } => self.manual.removed.contains(tunnel),
-            Event::ManualOver { .. } => *self.manual == Manual::default(),
-            Event::ExclusionChanged { entries } | Event::ExclusionHoldOver { entries } => {
-                self.excluded.list.len() == *entries
+            } => {
+                let told = (self.reconciled.converged, self.reconciled.generation);
+                ("convergence", told == (*converged, *generation))
             }
-            Event::ExclusionHeld { detail } => self.excluded.error.as_ref() == Some(detail),
+            Event::Refused { user, refusal } => ("refusal", self.refused.get(user) == Some(refusal)),
+            Event::RefusalOver { user, .. } => ("refusal", !self.refused.contains_key(user)),
+            Event::ManualAsked { tunnel, .. } => ("manual", self.manual.tunnels.contains_key(tunnel)),
+            Event::ManualRemoved { tunnel, .. } => ("manual", self.manual.removed.contains(tunnel)),
+            Event::ManualOver { .. } => ("manual", *self.manual == Manual::default()),
+            Event::ExclusionChanged { entries } | Event::ExclusionHoldOver { entries } => {
+                ("exclusion", self.excluded.list.len() == *entries)
+            }
+            Event::ExclusionHeld { detail } => {
+                ("held exclusion", self.excluded.error.as_ref() == Some(detail))
+            }
             // A tunnel that is gone has no report.
             Event::PhaseChanged { tunnel, to, .. } => {
                 let report = self.tunnels.get(tunnel);
-                report.map_or(Phase::Removed, |report| report.phase) == *to
+                (
+                    "phase",
+                    report.map_or(Phase::Removed, |report| report.phase) == *to,
+                )
             }
-            Event::SessionChanged { tunnel, to, .. } => self
-                .tunnels
-                .get(tunnel)
-                .is_none_or(|report| report.session == *to),
+            Event::SessionChanged {
+                tunnel, to: status, ..
+            }
+            | Event::SessionCauseChanged { tunnel, status, .. } => {
+                let report = self.tunnels.get(tunnel);
+                ("session", report.is_none_or(|report| report.session == *status))
+            }
             Event::Started { .. }
             | Event::Interrupted { .. }
             | Event::TunnelInterrupted { .. }
@@ -143,14 +175,15 @@ impl Tables {
             | Event::ContestOver { .. }
             | Event::MovePostponed { .. }
             | Event::MoveOver { .. }
-            | Event::SessionCauseChanged { .. }
             | Event::RoutesChanged { .. }
             | Event::RoutesBlocked { .. }
             | Event::RoutesCapturing { .. }
             | Event::LivenessChanged { .. }
             | Event::ActorRestarted { .. }
-            | Event::InvariantBroken { .. } => true,
-        }
+            | Event::InvariantBroken { .. } => return None,
+        };
+        let of = Whose::of(event);
+        Some(Claim { topic, of, holds })
     }
 
     fn slot(&self) -> Option<Slot> {
@@ -171,78 +204,20 @@ impl Tables {
     }
 }
 
-fn subject(event: &Event) -> Option<Subject> {
-    let topic = match event {
-        Event::Stopping { .. } => "stopping",
-        Event::StoreImpaired { .. } | Event::StoreMended => "store",
-        Event::JournalImpaired { .. } | Event::JournalMended { .. } => "journal",
-        Event::RecorderImpaired { .. } | Event::RecorderMended { .. } => "recorder",
-        Event::ViewAccepted { .. }
-        | Event::ViewRenewed { .. }
-        | Event::ViewHeld { .. }
-        | Event::ViewStale { .. } => "view",
-        Event::EndpointRotated { .. } => "endpoint",
-        Event::SubscriptionChanged { .. } => "subscription",
-        Event::LedgerWayChanged { .. } => "way to the ledger",
-        Event::CapSet { device, .. } | Event::CapCleared { device } => {
-            return Some(("cap", About::Device(device.clone())));
+impl Whose {
+    fn of(event: &Event) -> Self {
+        if let Event::Refused { user, .. } | Event::RefusalOver { user, .. } = event {
+            return Self::Account(*user);
         }
-        Event::LedgerRestarted { .. } => "restart of the ledger",
-        Event::Switched { .. } | Event::SwitchUnknown { .. } => "switch",
-        Event::OwnersChanged { .. } => "owners",
-        Event::OwnerNamed { .. } => "owner",
-        Event::ClientIpFound { .. } | Event::ClientIpUnknown { .. } => "address",
-        Event::ClientIpHeld { .. } | Event::ClientIpHoldOver { .. } => "other address",
-        Event::Pinned { .. } | Event::PinDropped { .. } => "pin",
-        Event::SourceHeld { .. } | Event::SourceHoldOver { .. } => "source",
-        Event::PlanCommitted { .. } => "plan",
-        Event::Converged { .. } => "convergence",
-        Event::Refused { user, .. } | Event::RefusalOver { user, .. } => {
-            return Some(("refusal", About::Account(*user)));
+        if let Event::CapSet { device: name, .. }
+        | Event::CapCleared { device: name }
+        | Event::RecorderImpaired { recorder: name, .. }
+        | Event::RecorderMended { recorder: name } = event
+        {
+            return Self::Named(name.clone());
         }
-
-        Event::ManualAsked { .. } | Event::ManualRemoved { .. } | Event::ManualOver { .. } => "manual",
-        Event::ExclusionChanged { .. } | Event::ExclusionHoldOver { .. } => "exclusion",
-        Event::ExclusionHeld { .. } => "held exclusion",
-        Event::PhaseChanged { .. } => "phase",
-        Event::SessionChanged { .. } => "session",
-        Event::Started { .. }
-        | Event::Interrupted { .. }
-        | Event::TunnelInterrupted { .. }
-        | Event::JournalCut { .. }
-        | Event::JournalDropped { .. }
-        | Event::HookFailed { .. }
-        | Event::HookMended { .. }
-        | Event::HookDropped { .. }
-        | Event::HooksRefused { .. }
-        | Event::HealthChanged { .. }
-        | Event::RecorderRepaired { .. }
-        | Event::UsageSampled { .. }
-        | Event::ThrottleSet { .. }
-        | Event::ThrottleClear { .. }
-        | Event::PinAway { .. }
-        | Event::PinBack { .. }
-        | Event::RulesRemoved { .. }
-        | Event::SpecChanged { .. }
-        | Event::GroupsChanged { .. }
-        | Event::TunnelDrained { .. }
-        | Event::StepFailed { .. }
-        | Event::Adopted { .. }
-        | Event::Repaired { .. }
-        | Event::Contested { .. }
-        | Event::ContestOver { .. }
-        | Event::MovePostponed { .. }
-        | Event::MoveOver { .. }
-        | Event::SessionCauseChanged { .. }
-        | Event::RoutesChanged { .. }
-        | Event::RoutesBlocked { .. }
-        | Event::RoutesCapturing { .. }
-        | Event::LivenessChanged { .. }
-        | Event::ActorRestarted { .. }
-        | Event::InvariantBroken { .. } => return None,
-    };
-    let about = event
-        .tunnel()
-        .map_or(About::Host, |TunnelId(key)| About::Account(key));
-    Some((topic, about))
+        event
+            .tunnel()
+            .map_or(Self::Host, |TunnelId(key)| Self::Account(key))
+    }
 }
