@@ -72,6 +72,7 @@ impl Actor for Status {
         let following = env
             .table
             .follow(Wants::Everything, waker(&myself, || StatusMessage::Woken));
+        myself.send_interval(REFRESH, || StatusMessage::Publish);
         Ok(State {
             env,
             watch,
@@ -89,16 +90,10 @@ impl Actor for Status {
     ) -> Result<(), ActorProcessingErr> {
         state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
-            StatusMessage::Woken => {
-                state.following.answer();
-                state.publish_soon(&myself);
-            }
-            StatusMessage::Publish => {
-                state.due.clear();
-                state.publish(&myself);
-            }
+            StatusMessage::Woken => state.publish_soon(&myself),
+            StatusMessage::Publish => state.publish(),
             StatusMessage::Flush(done) => {
-                state.publish(&myself);
+                state.publish();
                 let _nobody_waits = done.send(());
             }
         }
@@ -108,25 +103,26 @@ impl Actor for Status {
 }
 
 impl State {
+    /// At once, or when the interval is over: until then nothing wakes this reader again.
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
         let now = Instant::now();
         let earliest = self
             .published_at
             .map_or(now, |at| at + self.env.settings.publish_interval);
         if earliest <= now {
-            self.publish(myself);
+            self.publish();
         } else {
             self.due.at(earliest, myself, StatusMessage::Publish);
         }
     }
 
-    fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
-        let health = self.look();
-        self.env.published.send_replace(Arc::new(self.snapshot(health)));
-        let now = Instant::now();
-        self.published_at = Some(now);
+    fn publish(&mut self) {
         self.due.clear();
-        self.due.at(now + REFRESH, myself, StatusMessage::Publish);
+        // What this tells is published with the rest.
+        let health = self.look();
+        self.following.answer();
+        self.env.published.send_replace(Arc::new(self.snapshot(health)));
+        self.published_at = Some(Instant::now());
     }
 
     fn snapshot(&self, health: LedgerHealth) -> Snapshot {

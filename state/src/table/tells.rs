@@ -6,12 +6,12 @@ use crate::{Phase, Pubkey, Slot, Switch, TunnelId, event::Event, reconcile::Manu
 /// What an event tells to be so from then on.
 struct Claim {
     topic: &'static str,
-    of: Whose,
+    of: Subject,
     holds: bool,
 }
 
 #[derive(PartialEq, Eq)]
-enum Whose {
+enum Subject {
     Host,
     /// A user's, or a tunnel's.
     Account(Pubkey),
@@ -182,7 +182,7 @@ impl Tables {
             | Event::ActorRestarted { .. }
             | Event::InvariantBroken { .. } => return None,
         };
-        let of = Whose::of(event);
+        let of = Subject::of(event);
         Some(Claim { topic, of, holds })
     }
 
@@ -204,7 +204,7 @@ impl Tables {
     }
 }
 
-impl Whose {
+impl Subject {
     fn of(event: &Event) -> Self {
         if let Event::Refused { user, .. } | Event::RefusalOver { user, .. } = event {
             return Self::Account(*user);
