@@ -18,7 +18,7 @@ use warren_state::{
     event::{Event, news},
     lifecycle::{LifecycleSettings, TunnelReport},
     reconcile::Role,
-    table::{Bounds, Change, Disk, ExclusionStatus, Table, Tables},
+    table::{Bounds, Change, Disk, ExclusionStatus, LedgerWay, Table, Tables},
     totals::Count,
     view::{User, UserStatus},
 };
@@ -121,6 +121,10 @@ impl Env {
             Change::Owners(owners),
             Change::Excluded(Arc::new(excluded)),
             Change::Journal(store.recovered().problem.clone()),
+            Change::Ledger(Arc::new(LedgerWay {
+                endpoint: ledger.in_use().endpoint,
+                ..LedgerWay::default()
+            })),
         ];
         if settings.caps.source != CapSource::None {
             // Until it is known what may be used.

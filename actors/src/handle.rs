@@ -132,16 +132,17 @@ impl Handle {
             return Err(CapError::NoCap(device));
         }
         let device = device.to_string();
-        self.env.record(match cap {
+        let event = match cap {
             Some(cap) => Event::CapSet {
                 device,
                 cap: cap.to_string(),
             },
             None => Event::CapCleared { device },
-        });
+        };
         let (reply, decided) = oneshot::channel();
-        if self.env.mailboxes.send(HolderMessage::Decide(reply)) {
-            let _later = timeout(DECIDE, decided).await;
+        self.env.mailboxes.send(HolderMessage::Set(event.clone(), reply));
+        if let Ok(Err(_nobody_decides)) = timeout(DECIDE, decided).await {
+            self.env.record(event);
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ fn matters(change: &Change) -> bool {
             | Change::TunnelDown(_)
             | Change::TunnelGone(_)
             | Change::NoTunnels
-            | Change::Reconciled(_)
+            | Change::Refused(..)
     ) || matters_to_a_gateway(change)
 }
 

@@ -56,7 +56,7 @@ pub struct Settings {
     pub policies: RestartPolicies,
     /// An actor that is overdue by more than this is killed and restarted.
     pub stuck_after: Duration,
-    /// The least time between two published snapshots.
+    /// What changes within this is published together, that long after the first of it.
     pub publish_interval: Duration,
     /// Events that the journal keeps in memory.
     pub journal_capacity: usize,
@@ -202,7 +202,7 @@ impl Settings {
             latency: None,
             policies: RestartPolicies::default(),
             stuck_after: Duration::from_secs(30),
-            publish_interval: Duration::from_millis(20),
+            publish_interval: Duration::from_millis(10),
             journal_capacity: 16_384,
             journal_writer: WriterSettings::default(),
             hooks: None,

@@ -10,7 +10,7 @@ use warren_state::{
     event::Event,
     journal::{Gap, JournalEntry},
     recording::MachineNumber,
-    table::{Change, Entry, Table, Tables},
+    table::{Change, Entry, Step, Table, Tables},
 };
 
 use crate::{
@@ -86,9 +86,14 @@ impl SharedTable {
         self.inner().append(Teller::Effects(machine), events, changes);
     }
 
-    /// The same, of what is said of a machine beside its effects.
-    pub(crate) fn append_for(&self, machine: MachineNumber, events: Vec<Event>, changes: Vec<Change>) {
-        self.inner().append(Teller::Of(machine), events, changes);
+    /// Appends, one after the other and with nothing in between, what a machine said by its effects, and then what is said of it beside
+    /// them.
+    pub(crate) fn append_steps(&self, machine: MachineNumber, steps: Vec<Step>, beside: Step) {
+        let mut inner = self.inner();
+        for (events, changes) in steps {
+            inner.append(Teller::Effects(machine), events, changes);
+        }
+        inner.append(Teller::Of(machine), beside.0, beside.1);
     }
 
     /// Appends what follows from what is true at that very moment.

@@ -1,6 +1,6 @@
 //! The state of the daemon as it is published: readers take the latest and never wait for an actor.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use imbl::OrdMap;
 use serde::{Serialize, Serializer};
@@ -96,7 +96,7 @@ pub struct Snapshot {
     #[serde(skip)]
     pub applied: OrdMap<TunnelId, Arc<LastApplied>>,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
-    pub refused: BTreeMap<Pubkey, Refusal>,
+    pub refused: OrdMap<Pubkey, Refusal>,
     /// Route liveness, when it is on; as of the last second.
     pub liveness: Option<Arc<LivenessStatus>>,
     /// How far devices are, when that is measured.
@@ -138,7 +138,7 @@ pub struct Snapshot {
     /// Who connected this host last, as far as that is known.
     pub owner: Option<Pubkey>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
-    pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
+    pub other_sources: OrdMap<TunnelId, Ipv4Addr>,
     /// How what tunnels carry is counted.
     #[serde(skip)]
     pub usage: Arc<UsageStatus>,

@@ -8,7 +8,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 use warren_ledger::LedgerHealth;
-use warren_state::{Monotonic, Sequence, event::Event, table::Tables};
+use warren_state::{
+    event::Event,
+    guard::aged,
+    table::{Change, LedgerWay, Step},
+};
 
 use crate::{
     env::Env,
@@ -49,14 +53,6 @@ pub(crate) struct State {
     env: Arc<Env>,
     watch: Watch,
     following: Following,
-    /// When the table was about to be read last: whatever was so until then is in what was read.
-    read_at: (Monotonic, u64),
-    /// The position that was read last, and what is true there.
-    sequence: Sequence,
-    tables: Tables,
-    stale: bool,
-    ledger: LedgerHealth,
-    published_at: Option<Instant>,
     due: Due,
 }
 
@@ -72,24 +68,18 @@ impl Actor for Status {
     ) -> Result<State, ActorProcessingErr> {
         let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
-        // What an earlier status has told of the age of the view is told.
-        let (sequence, stale) = (env.published.borrow().sequence, env.published.borrow().stale);
         let following = env
             .table
             .follow(Wants::Everything, waker(&myself, || StatusMessage::Woken));
-        let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
-        Ok(State {
+        myself.send_interval(REFRESH, || StatusMessage::Publish);
+        let mut state = State {
             env,
             watch,
             following,
-            read_at: Default::default(),
-            sequence,
-            tables,
-            stale,
-            ledger,
-            published_at: None,
             due: Due::default(),
-        })
+        };
+        state.publish();
+        Ok(state)
     }
 
     async fn handle(
@@ -100,19 +90,10 @@ impl Actor for Status {
     ) -> Result<(), ActorProcessingErr> {
         state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
-            StatusMessage::Woken => {
-                state.following.answer();
-                state.fold();
-                state.publish_soon(&myself);
-            }
-            StatusMessage::Publish => {
-                state.due.clear();
-                state.fold();
-                state.publish(&myself);
-            }
+            StatusMessage::Woken => state.publish_soon(&myself),
+            StatusMessage::Publish => state.publish(),
             StatusMessage::Flush(done) => {
-                state.fold();
-                state.publish(&myself);
+                state.publish();
                 let _nobody_waits = done.send(());
             }
         }
@@ -122,36 +103,25 @@ impl Actor for Status {
 }
 
 impl State {
-    /// Takes in what is new since the last time.
-    fn fold(&mut self) {
-        self.read_at = (self.env.clock.now(), Clock::unix_ms());
-        (self.sequence, self.tables) = self.env.table.snapshot();
-    }
-
+    /// When the interval is over: until then nothing wakes this reader again.
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
-        let now = Instant::now();
-        let earliest = self
-            .published_at
-            .map_or(now, |at| at + self.env.settings.publish_interval);
-        if earliest <= now {
-            self.publish(myself);
-        } else {
-            self.due.at(earliest, myself, StatusMessage::Publish);
-        }
+        let at = Instant::now() + self.env.settings.publish_interval;
+        self.due.at(at, myself, StatusMessage::Publish);
     }
 
-    fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
-        self.look_at_age();
-        self.look_at_ledger();
-        self.env.published.send_replace(Arc::new(self.snapshot()));
-        let now = Instant::now();
-        self.published_at = Some(now);
+    fn publish(&mut self) {
         self.due.clear();
-        self.due.at(now + REFRESH, myself, StatusMessage::Publish);
+        // What this tells is published with the rest.
+        let health = self.look();
+        self.following.answer();
+        self.env.published.send_replace(Arc::new(self.snapshot(health)));
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let (env, tables, (at, unix_ms)) = (&self.env, self.tables.clone(), self.read_at);
+    fn snapshot(&self, health: LedgerHealth) -> Snapshot {
+        let env = &self.env;
+        // Whatever was so until then is in what is read.
+        let (at, unix_ms) = (env.clock.now(), Clock::unix_ms());
+        let (sequence, tables) = env.table.snapshot();
         let role = env.role(&tables);
         let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
         let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
@@ -171,12 +141,17 @@ impl State {
             role,
             view: accepted.as_ref().map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),
-            stale: self.stale,
+            stale: tables.stale,
             held: tables.held,
             restarted: tables.ledger_restarted,
-            ledger: self.ledger.clone(),
+            ledger: LedgerHealth {
+                endpoint: tables.ledger.endpoint.clone(),
+                subscribed: tables.ledger.subscribed,
+                over_tunnel: tables.ledger.over_tunnel.clone(),
+                ..health
+            },
             ledger_cache: LedgerCache::of(&env.ledger, env.clock),
-            refused: reconciled.refused.clone(),
+            refused: tables.refused,
             liveness: tables.liveness,
             latency: tables.latency,
             exclusion: tables.excluded,
@@ -195,9 +170,9 @@ impl State {
             owners: tables.owners,
             usage: tables.usage,
             owner: disk.owner,
-            other_sources: reconciled.other_sources.clone(),
+            other_sources: tables.other_sources,
             stopping: tables.stopping,
-            sequence: self.sequence,
+            sequence,
             tunnels: tables.tunnels,
             sessions: tables.sessions,
             multicast: tables.multicast,
@@ -208,22 +183,14 @@ impl State {
         }
     }
 
-    /// Whether the view in force is older than allowed; when it becomes so, that is told.
-    fn look_at_age(&mut self) {
-        let in_force = self.tables.view_for(self.env.role(&self.tables));
-        let age = in_force.map(|in_force| self.env.clock.now().since(in_force.accepted.read_at));
-        let stale = age.is_some_and(|age| age > self.env.settings.guard.max_view_age);
-        if stale && !std::mem::replace(&mut self.stale, stale) {
-            self.env.record(Event::ViewStale {
-                age_seconds: age.map_or(0, |age| age.as_secs()),
-            });
-        }
-        self.stale = stale;
-    }
-
-    fn look_at_ledger(&mut self) {
-        let before = std::mem::replace(&mut self.ledger, self.env.ledger.health());
-        self.env.table.append(news(&before, &self.ledger), vec![]);
+    /// Tells what shows only when somebody looks: the age of the view in force, and how the ledger is read.
+    fn look(&self) -> LedgerHealth {
+        let (env, health) = (&self.env, self.env.ledger.health());
+        let (now, oldest) = (env.clock.now(), env.settings.guard.max_view_age);
+        env.table
+            .update(|tables| aged(tables, env.role(tables), now, oldest));
+        env.table.update(|tables| news(&tables.ledger, &health));
+        health
     }
 }
 
@@ -237,17 +204,22 @@ pub(crate) fn flush(env: Arc<Env>) -> Task<()> {
     })
 }
 
-/// What the way to the ledger says of itself, where that is news.
-fn news(before: &LedgerHealth, now: &LedgerHealth) -> Vec<Event> {
-    let detail = || now.last_watch_error.clone().filter(|_| !now.subscribed);
-    let subscribed = before.subscribed != now.subscribed;
-    let subscribed = subscribed.then(|| Event::SubscriptionChanged {
+/// What the way to the ledger says of itself, where that is news. Of another endpoint the watcher tells, which knows why.
+fn news(before: &LedgerWay, now: &LedgerHealth) -> Step {
+    let subscribed = (before.subscribed != now.subscribed).then(|| Event::SubscriptionChanged {
         subscribed: now.subscribed,
-        detail: detail(),
+        detail: now.last_watch_error.clone().filter(|_| !now.subscribed),
     });
-    let way = before.over_tunnel != now.over_tunnel;
-    let way = way.then(|| Event::LedgerWayChanged {
+    let way = (before.over_tunnel != now.over_tunnel).then(|| Event::LedgerWayChanged {
         over_tunnel: now.over_tunnel.clone(),
     });
-    subscribed.into_iter().chain(way).collect()
+    let events: Vec<Event> = subscribed.into_iter().chain(way).collect();
+    let change = (!events.is_empty()).then(|| {
+        Change::Ledger(Arc::new(LedgerWay {
+            endpoint: before.endpoint.clone(),
+            subscribed: now.subscribed,
+            over_tunnel: now.over_tunnel.clone(),
+        }))
+    });
+    (events, change.into_iter().collect())
 }

@@ -164,7 +164,7 @@ async fn an_error_with_quotes_in_it_is_still_valid_json() {
 async fn a_refusal_is_told_with_its_facts_and_the_words_that_follow_from_them() {
     let refusal = Refusal::NoSource { endpoint: CLIENT };
     let snapshot = Snapshot {
-        refused: [(key(7), refusal.clone())].into(),
+        refused: [(key(7), refusal.clone())].into_iter().collect(),
         ..Snapshot::default()
     };
     let served = serve(FakeDaemon::new(snapshot)).await;

@@ -18,6 +18,7 @@ use crate::{
 };
 pub use restart::Restarted;
 use restart::Suspicion;
+pub use told::aged;
 
 /// The ages and spans by which reads are judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -43,6 +43,8 @@ pub enum Invariant {
     UnknownSwitchHolds,
     /// Any state of the table and what came after it, folded into it, is the table.
     ChangesFoldIntoTheTable,
+    /// Whoever has read an event finds in the table, as of that event, what it tells.
+    EventsTellTheTable,
 }
 
 named! {
@@ -66,6 +68,7 @@ named! {
         GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
         UnknownSwitchHolds => "INV-17-unknown-switch-holds",
         ChangesFoldIntoTheTable => "INV-18-changes-fold-into-the-table",
+        EventsTellTheTable => "INV-19-events-tell-the-table",
     }
 }
 

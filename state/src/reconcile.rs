@@ -37,7 +37,7 @@ use crate::{
 
 pub use machine::Reconciler;
 pub use manual::{Manual, ManualEnd, ProvisionRefusal};
-pub use reader::Reader;
+pub use reader::{Reader, Told};
 pub use underlay::UnderlayPath;
 
 pub use crate::{

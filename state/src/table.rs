@@ -5,23 +5,25 @@
 //! `fold(snapshot(a), changes(a..b)) == snapshot(b)`. A reader keeps a cursor and takes what is new since then, or, where
 //! that is no longer kept, a snapshot.
 
+mod history;
 mod news;
 mod tables;
+mod tells;
 mod weight;
 
 use std::{collections::VecDeque, sync::Arc};
 
+pub use history::Bounds;
 pub use news::{TunnelNews, WatchNews};
 pub use tables::{
-    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, RecorderStanding,
-    Tables, UsageStatus, Watch,
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Notices, Reconciled,
+    RecorderStanding, Tables, UsageStatus, Watch,
 };
 
-use crate::{
-    Epoch, NodeId, Position, Sequence,
-    event::Event,
-    journal::{Gap, JournalEntry},
-};
+use crate::{Epoch, NodeId, Position, Sequence, event::Event, journal::JournalEntry};
+
+/// What is appended together: what happened, and what changed with it, which stands at the first of these events.
+pub type Step = (Vec<Event>, Vec<Change>);
 
 /// One step: what changed, and the event that tells it, where one does.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,29 +52,6 @@ pub struct Table {
     /// What the steps and the events take, about.
     bytes: (usize, usize),
     bounds: Bounds,
-}
-
-/// How much of the past is kept: what happened is small, what changed is not.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bounds {
-    /// Events, at least one.
-    pub told: usize,
-    /// Steps with what changed, at least one.
-    pub whole: usize,
-    /// About how much memory each of the two may take; the newest entry is kept whatever it takes.
-    pub bytes: usize,
-}
-
-impl Bounds {
-    /// This many events, at most the newest 1,024 steps, and 4 MiB of each.
-    #[must_use]
-    pub fn of_events(told: usize) -> Self {
-        Self {
-            told,
-            whole: told.min(1024),
-            bytes: 4 << 20,
-        }
-    }
 }
 
 impl Table {
@@ -136,20 +115,6 @@ impl Table {
         self.forget();
     }
 
-    fn forget(&mut self) {
-        let Bounds { told, whole, bytes } = self.bounds;
-        while self.steps.len() > 1 && (self.steps.len() > whole || self.bytes.0 > bytes) {
-            self.bytes.0 -= self.steps.pop_front().map_or(0, |oldest| oldest.weight());
-        }
-        while self.told.len() > 1 && (self.told.len() > told || self.bytes.1 > bytes) {
-            let Some(oldest) = self.told.pop_front() else {
-                return;
-            };
-            self.bytes.1 -= oldest.weight();
-            self.forgotten = oldest.sequence;
-        }
-    }
-
     /// The position, and what is true there.
     #[must_use]
     pub fn snapshot(&self) -> (Sequence, Tables) {
@@ -166,78 +131,10 @@ impl Table {
         }
     }
 
-    /// Where a reader that was at this position goes on; the position may be of another start or another daemon.
-    ///
-    /// # Errors
-    /// When it is of another, or not yet one of this: then nothing that came after it is known here.
-    pub fn resume(&self, position: Position) -> Result<Sequence, Gap> {
-        let (asked, now) = (position.sequence, self.position());
-        let known = Position {
-            sequence: now.sequence,
-            ..position
-        } == now
-            && asked <= now.sequence;
-        if known {
-            Ok(asked)
-        } else {
-            Err(Gap {
-                asked,
-                oldest: self.steps.front().map_or(Sequence(1), |step| step.sequence),
-            })
-        }
-    }
-
     /// What is true now.
     #[must_use]
     pub fn tables(&self) -> &Tables {
         &self.tables
-    }
-
-    /// Every step after a position, with what changed.
-    ///
-    /// # Errors
-    /// When some of them are no longer kept.
-    pub fn changes_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
-        let oldest = self
-            .steps
-            .front()
-            .map_or(Sequence(self.last.0 + 1), |step| step.sequence);
-        if position.0 + 1 < oldest.0 {
-            return Err(Gap {
-                asked: position,
-                oldest,
-            });
-        }
-        // Positions have no holes, so the place of the next one is known.
-        let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
-        Ok(self.steps.iter().skip(known))
-    }
-
-    /// Everything that happened after a position.
-    ///
-    /// # Errors
-    /// When some of it is no longer kept.
-    pub fn told_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<JournalEntry>>, Gap> {
-        if position < self.forgotten {
-            let oldest = self
-                .told
-                .front()
-                .map_or(Sequence(self.last.0 + 1), |told| told.sequence);
-            return Err(Gap {
-                asked: position,
-                oldest,
-            });
-        }
-        Ok(self
-            .told
-            .range(self.told.partition_point(|told| told.sequence <= position)..))
-    }
-
-    /// What happened before a position, the newest first, as far as it is kept.
-    pub fn told_before(&self, position: Sequence) -> impl Iterator<Item = &Arc<JournalEntry>> {
-        self.told
-            .range(..self.told.partition_point(|told| told.sequence < position))
-            .rev()
     }
 }
 

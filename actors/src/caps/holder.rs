@@ -16,7 +16,7 @@ use warren_state::{
     caps::CapsStanding,
     event::{Event, news},
     outcome::Feature,
-    table::{Change, Tables},
+    table::{Change, Step, Tables},
 };
 
 use super::{
@@ -77,8 +77,8 @@ pub(crate) enum HolderMessage {
     Woken,
     /// What changed meanwhile is to be looked at, or something is due.
     Look,
-    /// Somebody waits for what follows.
-    Decide(oneshot::Sender<()>),
+    /// An operator has set or cleared a cap, which is on disk, and waits for what follows.
+    Set(Event, oneshot::Sender<()>),
 }
 
 pub(crate) struct State {
@@ -143,9 +143,9 @@ impl Actor for CapHolder {
             HolderMessage::Woken => {
                 state.wake(&myself, PAUSE);
             }
-            HolderMessage::Look => state.decide(&myself).await,
-            HolderMessage::Decide(decided) => {
-                state.decide(&myself).await;
+            HolderMessage::Look => state.decide(&myself, None).await,
+            HolderMessage::Set(event, decided) => {
+                state.decide(&myself, Some(event)).await;
                 let _nobody_waits = decided.send(());
             }
         }
@@ -154,12 +154,15 @@ impl Actor for CapHolder {
 }
 
 impl State {
-    async fn decide(&mut self, myself: &ActorRef<HolderMessage>) {
+    /// `set` is told with what follows from it.
+    async fn decide(&mut self, myself: &ActorRef<HolderMessage>, set: Option<Event>) {
         self.watch.progress.busy(Some(self.env.clock.now()));
         self.due.clear();
         self.following.answer();
         self.sample_near().await;
-        let next = self.look();
+        let ((events, changes), next) = self.look();
+        let events = set.into_iter().chain(events).collect();
+        self.env.table.append(events, changes);
         self.keep();
         self.wake(myself, next);
         self.watch.progress.busy(None);
@@ -173,12 +176,12 @@ impl State {
         }
     }
 
-    /// Decides, and says what is new. Before a view is in force nobody is known: rates stay as they are. So do they while the daemon
+    /// Decides, and gives what is to be told of it. Before a view is in force nobody is known: rates stay as they are. So do they while the daemon
     /// stops: a tunnel that it lets go of is held still, and the next start finds it so.
-    fn look(&mut self) -> Duration {
+    fn look(&mut self) -> (Step, Duration) {
         let tables = self.env.tables();
         if tables.view.is_none() || tables.stopping {
-            return KEEP;
+            return (Step::default(), KEEP);
         }
         let is_settled = self.is_settled(&tables);
         let settings = &self.env.settings.caps;
@@ -190,7 +193,7 @@ impl State {
         let now = UnixSeconds(i64::try_from(Clock::unix_ms() / 1000).unwrap_or(i64::MAX));
         if !is_settled {
             self.caps.take(&tunnels, now);
-            return SOON;
+            return (Step::default(), SOON);
         }
         let Looked {
             rates,
@@ -223,10 +226,7 @@ impl State {
             self.standing = standing.clone();
             changes.push(Change::Caps(Arc::new(standing)));
         }
-        if !events.is_empty() || !changes.is_empty() {
-            self.env.table.append(events, changes);
-        }
-        next
+        ((events, changes), next)
     }
 
     /// Whether the tunnels of the run before were taken over: one that was held, and is not there yet, would be let go for a moment.

@@ -257,16 +257,21 @@ impl State {
         };
         let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
         self.pin_problem = Some(format!("{address} is no longer pinned: {unusable}"));
-        self.env.record(Event::PinDropped {
+        let dropped = Event::PinDropped {
             address,
             reason: unusable,
-        });
+        };
         let Some(store) = self.env.store() else {
+            self.env.record(dropped);
             return Ok(());
         };
         let writing = store.clone();
         let written = spawn_blocking(move || writing.drop_pin(address)).await?;
-        self.env.tell_store(&store);
+        self.env.table.update(|tables| {
+            let (mut events, changes) = self.env.store_news(&store, tables);
+            events.insert(0, dropped);
+            (events, changes)
+        });
         if let Err(error) = written {
             tracing::debug!(
                 error = chain(&error),

@@ -11,7 +11,7 @@ use warren_state::{
     guard::{HoldReason, Verdict, ViewGuard},
     polling::{Effect, Input, PollSettings, Polling},
     reconcile::Role,
-    table::Change,
+    table::{Change, LedgerWay},
     totals::{Count, Fetch},
 };
 
@@ -138,7 +138,9 @@ impl State {
             None => ViewGuard::wary(settings),
         };
         if tables.view_for(Some(role)).is_none() && tables.view.is_some() {
-            self.env.table.append(vec![], vec![Change::View(None)]);
+            let fresh = tables.stale.then_some(Change::Stale(false));
+            let changes = [Change::View(None)].into_iter().chain(fresh).collect();
+            self.env.table.append(vec![], changes);
         }
         self.role = Some(role);
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(
@@ -175,7 +177,14 @@ impl State {
     /// Takes a read to the guard, and says what comes of it.
     fn judge(&mut self, role: Role, read: Result<Fetched<View>, ReadError>) -> Input {
         if let Some(Rotation { from, to, detail }) = self.env.ledger.rotation() {
-            self.env.record(Event::EndpointRotated { from, to, detail });
+            self.env.table.update(|tables| {
+                let way = LedgerWay {
+                    endpoint: to.clone(),
+                    ..LedgerWay::clone(&tables.ledger)
+                };
+                let rotated = Event::EndpointRotated { from, to, detail };
+                (vec![rotated], vec![Change::Ledger(Arc::new(way))])
+            });
         }
         let failed = read.is_err();
         // The view is as old as its read, however long the message waited.
@@ -192,8 +201,7 @@ impl State {
             self.env.ledger.try_another();
         }
         let outcome = Input::after(&verdict, failed);
-        let stale = self.env.published.borrow().stale;
-        self.env.table.update(|tables| verdict.told(role, tables, stale));
+        self.env.table.update(|tables| verdict.told(role, tables));
         outcome
     }
 }

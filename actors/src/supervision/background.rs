@@ -1,5 +1,8 @@
 //! Work that goes on while the actor that asked for it does others.
 
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt as _;
 use ractor::{ActorRef, Message};
 use tokio::task::JoinHandle;
 
@@ -15,11 +18,18 @@ pub(crate) fn pipe_to_self<M: Message>(
     failed: impl FnOnce(String) -> M + Send + 'static,
 ) {
     let myself = myself.clone();
-    let running = tokio::spawn(work);
     tokio::spawn(async move {
-        let message = running.await.unwrap_or_else(|error| failed(error.to_string()));
+        let answer = AssertUnwindSafe(work).catch_unwind().await;
+        let message = answer.unwrap_or_else(|panic| failed(words(&*panic)));
         let _gone = myself.cast(message);
     });
+}
+
+/// What a panic says of itself.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("for no known reason"))
 }
 
 impl Drop for AbortOnDrop {

@@ -259,10 +259,10 @@ impl State {
         let mut finished = false;
         let lifecycle::Told {
             events,
-            change,
+            changes,
             effects,
         } = self.telling.part(self.driver.core(), effects);
-        self.tell(events, change);
+        self.tell(events, changes);
         for effect in effects {
             match effect {
                 Effect::Observe { link } => self.observe(myself, link),
@@ -275,17 +275,7 @@ impl State {
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
                 Effect::Multicast(Some(run)) => Box::pin(self.run_multicast(myself, *run)).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
-                Effect::WatchRoutes { added, removed } => {
-                    self.env.table.append(
-                        vec![],
-                        vec![Change::Watch {
-                            tunnel: self.tunnel,
-                            added,
-                            removed,
-                        }],
-                    );
-                }
-                Effect::Record(_) => {}
+                Effect::WatchRoutes { .. } | Effect::Record(_) => {}
                 Effect::Finished => finished = true,
             }
         }
@@ -337,14 +327,14 @@ impl State {
     }
 
     /// Appends what happened and what changed with it: whoever has read an event finds what it tells.
-    fn tell(&mut self, events: Vec<Event>, change: Option<Change>) {
+    fn tell(&mut self, events: Vec<Event>, told: Vec<Change>) {
         let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
         self.class = self
             .telling
             .last()
             .and_then(|report| Some(report.spec.as_ref()?.kind.class()))
             .or(self.class);
-        changes.extend(change);
+        changes.extend(told);
         self.tell_what_was_carried(&events);
         self.env.table.append_by(self.driver.number(), events, changes);
     }

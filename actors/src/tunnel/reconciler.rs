@@ -14,7 +14,9 @@ use warren_state::{
     Fault, Incarnation, LearnedRoutes, Observed, Plan, RemovalReport, Rule, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, UnderlayPath},
+    reconcile::{
+        self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Told, UnderlayPath,
+    },
 };
 
 use crate::{
@@ -138,9 +140,7 @@ impl Actor for Reconciler {
             ReconcilerMessage::Failed(reason) => return Err(reason.into()),
             ReconcilerMessage::Alarm => state.driver.alarm(),
         };
-        state.carry_out(&myself, effects)?;
-        state.publish();
-        Ok(())
+        state.act(&myself, effects)
     }
 }
 
@@ -160,8 +160,9 @@ impl State {
         let start = tables.restarts.get(SPEC.name).copied().unwrap_or_default();
         let first = Incarnation::first_of(env.epoch, start);
         let role = env.role(&tables);
-        let core =
-            reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
+        let core = reconcile::Reconciler::new(role, settings, first)
+            .with_manual(Manual::clone(&tables.manual))
+            .with_refused(&tables.refused);
         let driver = Driver::new(
             core,
             env.clock,
@@ -174,15 +175,13 @@ impl State {
             env,
             driver,
             following: None,
-            reader: Reader::new(start, role, tables.manual),
+            reader: Reader::new(start, role, &tables),
         }
     }
 
     fn take(&mut self, myself: &ActorRef<ReconcilerMessage>, input: Input) -> Result<(), ActorProcessingErr> {
         let effects = self.driver.handle(input);
-        self.carry_out(myself, effects)?;
-        self.publish();
-        Ok(())
+        self.act(myself, effects)
     }
 
     fn read_table(&mut self, myself: &ActorRef<ReconcilerMessage>) -> Result<(), ActorProcessingErr> {
@@ -191,15 +190,29 @@ impl State {
         }
         let now = self.env.tables();
         let role = self.env.role(&now);
-        for input in self.reader.read(now, role) {
-            let effects = self.driver.handle(input);
-            self.carry_out(myself, effects)?;
-        }
-        self.publish();
+        let inputs = self.reader.read(now, role);
+        let effects = inputs.into_iter().flat_map(|input| self.driver.handle(input));
+        let effects = effects.collect();
+        self.act(myself, effects)?;
         for orphan in self.reader.orphans(self.driver.core()) {
             self.deliver(orphan, lifecycle::Input::Detach)?;
         }
         Ok(())
+    }
+
+    /// Tells what came of inputs, and then does what is to be done.
+    fn act(
+        &mut self,
+        myself: &ActorRef<ReconcilerMessage>,
+        effects: Vec<Effect>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Told {
+            steps,
+            beside,
+            effects,
+        } = self.reader.part(self.driver.core(), effects);
+        self.env.table.append_steps(self.driver.number(), steps, beside);
+        self.carry_out(myself, effects)
     }
 
     fn carry_out(
@@ -234,10 +247,7 @@ impl State {
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
                 Effect::Sighted(tunnel, have) => self.deliver(tunnel, lifecycle::Input::Sighted(have))?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
-                Effect::Record(event) => self
-                    .env
-                    .table
-                    .append_by(self.driver.number(), vec![event], vec![]),
+                Effect::Record(_) => {}
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
         }
@@ -254,11 +264,6 @@ impl State {
         } else {
             Err("nobody holds the provisioners".into())
         }
-    }
-
-    fn publish(&mut self) {
-        let (events, changes) = self.reader.say(self.driver.core());
-        self.env.table.append_for(self.driver.number(), events, changes);
     }
 }
 

@@ -276,7 +276,11 @@ async fn what_waits_is_bounded_and_the_hook_and_the_operator_are_told_of_the_los
         .map(|event| event["dropped"].as_u64())
         .collect();
     assert_eq!(dropped, [None, Some(7), None, None]);
-    assert_eq!(world.handle().snapshot().events.get("hook_dropped"), Some(&1));
+    world
+        .until("that is told, once", |snapshot| {
+            snapshot.events.get("hook_dropped") == Some(&1)
+        })
+        .await;
     world.stop(StopMode::Detach).await;
 }
 

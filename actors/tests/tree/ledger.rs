@@ -48,6 +48,8 @@ pub struct ScriptedLedger {
     /// What may pass.
     pub gate: Semaphore,
     pub in_use: Mutex<InUse>,
+    /// What it says of itself, but for how often it was read.
+    pub health: Mutex<LedgerHealth>,
 }
 
 impl ScriptedLedger {
@@ -79,6 +81,7 @@ impl ScriptedLedger {
             lists: AtomicU64::new(0),
             gate: Semaphore::new(0),
             in_use: Mutex::default(),
+            health: Mutex::default(),
         }
     }
 
@@ -169,7 +172,7 @@ impl LedgerSource for ScriptedLedger {
     fn health(&self) -> LedgerHealth {
         LedgerHealth {
             reads_ok: self.reads.load(Ordering::SeqCst),
-            ..LedgerHealth::default()
+            ..self.health.lock().unwrap().clone()
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is true and what happened, under one sequence, as a reader follows it.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,9 +9,14 @@ use std::{
 };
 
 use tokio::task::JoinHandle;
-use warren_state::{Phase, Sequence, TunnelId, event::Event, table::Tables};
+use warren_actors::Snapshot;
+use warren_ledger::InUse;
+use warren_state::{Sequence, event::Event};
 
-use crate::world::{World, gateway_link, id};
+use crate::{
+    ledger::Answer,
+    world::{Replica, World, gateway_link, id},
+};
 
 /// Follows a daemon step by step, and holds its own state against the daemon's at every read.
 struct Follower {
@@ -25,25 +29,18 @@ impl Follower {
         let (handle, done) = (world.handle().clone(), Arc::new(AtomicBool::new(false)));
         let until = done.clone();
         let task = tokio::spawn(async move {
-            let (mut at, mut replica, _) = handle.read_since(Sequence(0));
+            let (at, tables, _) = handle.read_since(Sequence(0));
+            let mut replica = Replica::of((at, tables));
             let mut steps_read = 0;
             while !until.load(Ordering::SeqCst) {
-                let (now, tables, steps) = handle.read_since(at);
-                let mut phases = BTreeMap::new();
+                let (now, tables, steps) = handle.read_since(replica.at);
                 for step in steps.expect("all of them are kept") {
-                    assert_eq!(step.sequence.0, at.0 + 1, "a hole");
-                    replica.fold(&step);
-                    at = step.sequence;
+                    replica.take(&step);
                     steps_read += 1;
-                    if let Some(Event::PhaseChanged { tunnel, to, .. }) =
-                        step.told.as_ref().map(|told| &told.event)
-                    {
-                        phases.insert(*tunnel, *to);
-                    }
                 }
-                assert_eq!(at, now);
-                assert_eq!(replica, tables, "at {at:?}");
-                tells_the_state(&tables, &phases);
+                assert_eq!(replica.at, now);
+                assert_eq!(replica.tables, tables, "at {now:?}");
+                replica.hold();
                 tokio::time::sleep(pause).await;
             }
             steps_read
@@ -55,20 +52,6 @@ impl Follower {
     async fn end(self) -> usize {
         self.done.store(true, Ordering::SeqCst);
         self.task.await.expect("what it read fitted")
-    }
-}
-
-/// Whoever has read that a tunnel entered a phase finds it there.
-fn tells_the_state(tables: &Tables, phases: &BTreeMap<TunnelId, Phase>) {
-    for (id, phase) in phases {
-        let is = tables
-            .tunnels
-            .get(id)
-            .map_or(Phase::Removed, |report| report.phase);
-        assert!(
-            is == *phase || is == Phase::Removed,
-            "{id:?} entered {phase:?}, and is {is:?}"
-        );
     }
 }
 
@@ -128,4 +111,62 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
         "{read:?} {now:?}"
     );
     assert!(tables.tunnels.contains_key(&id(3)) && tables.restarts.get("provisioner") == Some(&2));
+}
+
+#[tokio::test]
+async fn the_age_of_the_view_and_the_way_to_the_ledger_stand_in_the_table_with_the_events_that_tell_them() {
+    let mut world = World::gateway();
+    world.settings.guard.max_view_age = Duration::from_millis(300);
+    world.settings.poll_interval = Duration::from_millis(50);
+    let world = world.enabled().await;
+    world
+        .until("a view is in force", |snapshot| snapshot.view.is_some())
+        .await;
+    let follower = Follower::of(&world, Duration::ZERO);
+    let tables = || world.handle().read_since(Sequence(0)).1;
+    let told = |snapshot: &Snapshot, name| snapshot.events.get(name).copied().unwrap_or_default();
+    world.ledger.answer(Answer::Failure);
+    let stale = |snapshot: &Snapshot| snapshot.stale && told(snapshot, "view_stale") == 1;
+    world.until("the view has grown old", stale).await;
+    assert!(tables().stale);
+    world.ledger.answer(Answer::View);
+    world
+        .until("it is renewed", |snapshot| {
+            !snapshot.stale && told(snapshot, "view_renewed") > 0
+        })
+        .await;
+    assert!(!tables().stale);
+    let way = |subscribed, over: Option<&str>| {
+        let mut health = world.ledger.health.lock().unwrap();
+        (health.subscribed, health.over_tunnel) = (subscribed, over.map(str::to_owned));
+    };
+    way(true, Some("doublezero0 leads there"));
+    world
+        .until("status has looked", |snapshot| {
+            told(snapshot, "subscription_changed") == 1 && told(snapshot, "ledger_way_changed") == 1
+        })
+        .await;
+    assert!(tables().ledger.subscribed && tables().ledger.over_tunnel.is_some());
+    way(true, None);
+    world
+        .until("and again", |snapshot| {
+            told(snapshot, "ledger_way_changed") == 2 && snapshot.ledger.over_tunnel.is_none()
+        })
+        .await;
+    *world.ledger.in_use.lock().unwrap() = InUse {
+        number: 1,
+        endpoint: "https://rpc1.example.com".to_owned(),
+        detail: None,
+    };
+    world
+        .until("another endpoint is read", |snapshot| {
+            told(snapshot, "endpoint_rotated") == 1
+        })
+        .await;
+    let now = tables().ledger;
+    assert_eq!(
+        (now.endpoint.as_str(), now.subscribed, now.over_tunnel.as_ref()),
+        ("https://rpc1.example.com", true, None)
+    );
+    assert!(follower.end().await > 10);
 }

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use warren_actors::{ClientSettings, ExitReason, Handle, RoleSettings, Settings, Snapshot, StopMode, start};
-use warren_state::{LinkName, OwnerChoice, Phase, Sequence, TunnelId, journal::JournalEntry};
+use warren_state::{
+    LinkName, OwnerChoice, Phase, Sequence, TunnelId,
+    event::Event,
+    journal::JournalEntry,
+    table::{Entry, Tables},
+};
 use warren_store::Store;
 
 use crate::{
@@ -103,7 +108,10 @@ impl World {
 
     pub async fn stop(&mut self, mode: StopMode) -> ExitReason {
         let handle = self.handle.take().expect("it is started");
-        timeout(PATIENCE, handle.stop(mode)).await.expect("it stops")
+        let after = handle.clone();
+        let reason = timeout(PATIENCE, handle.stop(mode)).await.expect("it stops");
+        Replica::hold_all(&after);
+        reason
     }
 
     pub async fn ended(&self) -> ExitReason {
@@ -174,6 +182,61 @@ impl World {
             "it converges; the last snapshot is {:#?}",
             self.handle().snapshot()
         );
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.as_ref().filter(|_| !std::thread::panicking()) {
+            Replica::hold_all(handle);
+        }
+    }
+}
+
+/// A reader's own tables, folded step by step: whoever has read an event finds there what it tells.
+pub struct Replica {
+    pub at: Sequence,
+    pub tables: Tables,
+    told: Vec<Event>,
+}
+
+impl Replica {
+    pub fn of((at, tables): (Sequence, Tables)) -> Self {
+        Self {
+            at,
+            tables,
+            told: Vec::new(),
+        }
+    }
+
+    pub fn take(&mut self, step: &Entry) {
+        assert_eq!(step.sequence.0, self.at.0 + 1, "a hole");
+        // What is appended together stands at its first event.
+        if !step.changes.is_empty() {
+            self.hold();
+        }
+        self.tables.fold(step);
+        self.at = step.sequence;
+        self.told
+            .extend(step.told.as_ref().map(|told| told.event.clone()));
+    }
+
+    /// What was told since the last change is so.
+    pub fn hold(&mut self) {
+        let told = std::mem::take(&mut self.told);
+        let belied = self.tables.belied(&told);
+        assert!(belied.is_none(), "the table does not have it: {belied:?}");
+    }
+
+    /// The same of all that happened since the start, where it is kept.
+    fn hold_all(handle: &Handle) {
+        let (_, _, steps) = handle.read_since(Sequence(0));
+        let mut replica = Self::of((Sequence(0), Tables::default()));
+        steps
+            .unwrap_or_default()
+            .iter()
+            .for_each(|step| replica.take(step));
+        replica.hold();
     }
 }
 

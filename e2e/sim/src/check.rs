@@ -32,6 +32,8 @@ impl World {
             self.breach(Invariant::SwitchIsOnDisk, || format!("{told:?} is in force"));
             return;
         }
+        self.check_what_is_said();
+        let Some(daemon) = &self.daemon else { return };
         let disabled = told == Some(Switch::Off) && !self.switch_pending() && daemon.reconciler.converged();
         let left = self
             .kernel
@@ -41,6 +43,32 @@ impl World {
             .map(|(tunnel, have)| format!("{} has {}", short(tunnel), have.link.name));
         if disabled && let Some(detail) = left {
             self.breach(Invariant::DisabledMeansGone, || detail);
+        }
+    }
+
+    /// The table has what the reconciler holds, whatever it has handled. Of one that was started again it has what the one before
+    /// said until that reads.
+    fn check_what_is_said(&mut self) {
+        let Some(daemon) = self.daemon.as_ref().filter(|daemon| daemon.has_said()) else {
+            return;
+        };
+        let (tables, core) = (daemon.table.tables(), &daemon.reconciler);
+        let said = core.reconciled(tables.reconciled.inputs);
+        let wrong = [
+            ("what it says of itself", tables.reconciled == said),
+            ("who is refused", tables.refused.iter().eq(core.refused())),
+            (
+                "other sources",
+                tables.other_sources.iter().eq(core.other_sources()),
+            ),
+            ("manual tunnels", *tables.manual == *core.manual()),
+        ]
+        .into_iter()
+        .find(|(_, holds)| !holds);
+        if let Some((what, _)) = wrong {
+            self.breach(Invariant::EventsTellTheTable, || {
+                format!("the reconciler has not told {what}")
+            });
         }
     }
 

@@ -11,11 +11,11 @@ use warren_state::{
     Core, Epoch, Incarnation, Monotonic, NodeId, StopMode, Switch, TunnelId, View,
     address::{Chosen, Seen},
     event::Event,
-    guard::{GuardSettings, Verdict, ViewGuard},
+    guard::{GuardSettings, Verdict, ViewGuard, aged},
     invariant::Invariant,
     lifecycle,
     polling::{self, PollSettings, Polling},
-    reconcile::{Effect, Input, Reader, Reconciler, ReconcilerSettings, Role},
+    reconcile::{Effect, Input, Reader, Reconciler, ReconcilerSettings, Role, Told},
     restart::RestartPolicy,
     supervisor::Supervisor,
     table::{Bounds, Change, HostAddress, Table},
@@ -36,6 +36,8 @@ const KEPT: Bounds = Bounds {
     bytes: 32 << 10,
 };
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(60);
+/// Little enough that an outage of the ledger outlasts it.
+const MAX_VIEW_AGE: Duration = Duration::from_secs(30);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Daemon {
@@ -62,9 +64,18 @@ pub(crate) struct Daemon {
     pub(crate) leaving: BTreeSet<TunnelId>,
     /// The last read that was not a failure asked for a second one.
     pub(crate) confirming: bool,
+    /// The reconciler told something since it was started.
+    has_told: bool,
     /// When the last message to the provisioners arrives.
     mailbox_at: Monotonic,
     reads: u64,
+}
+
+impl Daemon {
+    /// Whether what the reconciler holds is in the table by now.
+    pub(crate) fn has_said(&self) -> bool {
+        self.has_told && !self.reconciler_is_down
+    }
 }
 
 impl World {
@@ -99,6 +110,7 @@ impl World {
             found: BTreeSet::new(),
             leaving: BTreeSet::new(),
             confirming: false,
+            has_told: false,
             mailbox_at: self.now,
             reads: 0,
         });
@@ -160,9 +172,10 @@ impl World {
             let start = self.reconciler_start().unwrap_or(0);
             let (reconciler, role) = (self.new_reconciler(start), self.role());
             if let Some(daemon) = &mut self.daemon {
-                daemon.reconciler = reconciler;
-                daemon.reader = Reader::new(start, role, Arc::default());
-                daemon.reconciler_is_down = true;
+                let tables = daemon.table.tables();
+                daemon.reconciler = reconciler.with_refused(&tables.refused);
+                daemon.reader = Reader::new(start, role, tables);
+                (daemon.reconciler_is_down, daemon.has_told) = (true, false);
             }
             let wait = self.chance.millis(1, 300);
             self.after(wait, Happening::ReconcilerRestarts(run));
@@ -267,7 +280,7 @@ impl World {
         daemon.confirming |= matches!(verdict, Verdict::Confirm(_));
         let outcome = polling::Input::after(&verdict, failed);
         let judged = trace::judged(&verdict);
-        let (events, changes) = verdict.told(self.script.role, daemon.table.tables(), false);
+        let (events, changes) = verdict.told(self.script.role, daemon.table.tables());
         let after = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         self.note(|| format!("view: {judged}"));
         match after {
@@ -282,32 +295,57 @@ impl World {
         self.poll(outcome);
     }
 
+    /// Status looks at what changes without any input.
+    pub(crate) fn look_at_age(&mut self) {
+        let (now, role) = (self.now, self.role());
+        let Some(daemon) = &self.daemon else { return };
+        let (events, changes) = aged(daemon.table.tables(), role, now, MAX_VIEW_AGE);
+        if !changes.is_empty() {
+            self.append(events, changes);
+        }
+    }
+
     /// The reconciler takes an input, and says what is new.
     pub(crate) fn tell_reconciler(&mut self, input: Input) {
-        self.feed(input);
-        self.say();
+        let effects = self.feed(input);
+        self.tell_and_do(effects);
     }
 
-    fn say(&mut self) {
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else {
-            return;
-        };
-        let (told, said) = daemon.reader.say(&daemon.reconciler);
-        self.append(told, said);
-    }
-
-    fn feed(&mut self, input: Input) {
+    /// The reconciler takes an input. Gives what came of it.
+    fn feed(&mut self, input: Input) -> Vec<Effect> {
         let now = self.now;
-        if self
-            .daemon
-            .as_ref()
-            .is_none_or(|daemon| daemon.reconciler_is_down)
-        {
-            return;
+        if self.reconciler_is_down() {
+            return Vec::new();
         }
         self.note(|| format!("reconciler < {}", trace::to_reconciler(&input)));
+        let Some(daemon) = &mut self.daemon else {
+            return Vec::new();
+        };
+        daemon.reconciler.handle(now, input, self.machine_chance.source())
+    }
+
+    fn reconciler_is_down(&self) -> bool {
+        self.daemon
+            .as_ref()
+            .is_none_or(|daemon| daemon.reconciler_is_down)
+    }
+
+    /// Tells what came of inputs, and then does what is to be done.
+    fn tell_and_do(&mut self, effects: Vec<Effect>) {
+        if self.reconciler_is_down() {
+            return;
+        }
         let Some(daemon) = &mut self.daemon else { return };
-        let effects = daemon.reconciler.handle(now, input, self.machine_chance.source());
+        let Told {
+            steps,
+            beside,
+            effects,
+        } = daemon.reader.part(&daemon.reconciler, effects);
+        daemon.has_told = true;
+        for (events, changes) in steps.into_iter().chain([beside]) {
+            self.note(|| format!("reconciler tells {events:?}"));
+            self.append(events, changes);
+        }
         for effect in effects {
             if self.breach.is_some() || !self.carry_out(effect) {
                 return;
@@ -351,10 +389,7 @@ impl World {
             Effect::Recheck(tunnel) => self.send(run, tunnel, lifecycle::Input::Recheck),
             Effect::Sighted(tunnel, have) => self.send(run, tunnel, lifecycle::Input::Sighted(have)),
             Effect::Detach(tunnel) => self.send(run, tunnel, lifecycle::Input::Detach),
-            Effect::Record(event) => {
-                self.append(vec![event], vec![]);
-                return true;
-            }
+            Effect::Record(_) => return true,
             Effect::Finished => {
                 self.daemon = None;
                 self.ops.clear();
@@ -413,8 +448,11 @@ impl World {
             .as_mut()
             .map(|daemon| daemon.reader.read(now, role))
             .unwrap_or_default();
-        inputs.into_iter().for_each(|input| self.feed(input));
-        self.say();
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.extend(self.feed(input));
+        }
+        self.tell_and_do(effects);
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
         for orphan in daemon.reader.orphans(&daemon.reconciler) {
@@ -427,7 +465,17 @@ impl World {
         let unix_ms = u64::try_from(self.now.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Some(daemon) = &mut self.daemon else { return };
         let is_news = changes.iter().any(Reader::wants);
-        daemon.table.append(unix_ms, events, changes);
+        daemon.table.append(unix_ms, events.clone(), changes);
+        let belied = daemon
+            .table
+            .tables()
+            .belied(&events)
+            .map(|event| format!("{event:?}"));
+        if let Some(event) = belied {
+            self.breach(Invariant::EventsTellTheTable, || {
+                format!("the table does not have what is told: {event}")
+            });
+        }
         if is_news {
             self.wake();
         }

@@ -111,10 +111,15 @@ impl World {
             .handle(now, input, self.machine_chance.source());
         let Told {
             events,
-            change,
+            changes,
             effects,
         } = provisioner.telling.part(&provisioner.machine, effects);
-        self.append(events, change.into_iter().collect());
+        self.append(events, changes.clone());
+        for change in changes {
+            if let Change::Watch { added, removed, .. } = change {
+                self.watch(tunnel, added, &removed);
+            }
+        }
         let mut finished = false;
         for effect in effects {
             if self.breach.is_some() || !self.carry_out_for(tunnel, effect, &mut finished) {
@@ -150,18 +155,7 @@ impl World {
             }
             Effect::StopSession { session, cease } => self.stop_session(tunnel, session, cease),
             Effect::Multicast(run) => self.set_multicast(tunnel, run.map(|run| *run)),
-            Effect::WatchRoutes { added, removed } => {
-                self.append(
-                    vec![],
-                    vec![Change::Watch {
-                        tunnel,
-                        added: added.clone(),
-                        removed: removed.clone(),
-                    }],
-                );
-                self.watch(tunnel, added, &removed);
-            }
-            Effect::Record(_) => return true,
+            Effect::WatchRoutes { .. } | Effect::Record(_) => return true,
             Effect::Finished => *finished = true,
         }
         self.count_effect()

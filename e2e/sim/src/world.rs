@@ -292,6 +292,7 @@ impl World {
                 }
             }
             self.meter();
+            self.look_at_age();
             self.check_always();
             self.check_readers();
         }

@@ -29,7 +29,7 @@ use super::{
 /// In milliseconds, to where the first read of the ledger counts.
 const READY: f64 = 200.0;
 /// In MiB.
-const MEMORY: f64 = 25.0;
+const MEMORY: f64 = 20.0;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Memory first, with the daemon connected; then starts beside the tunnel that it leaves.

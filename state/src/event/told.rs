@@ -43,13 +43,17 @@ told! {
     Change::Owners(_) => [OwnersChanged]
     Change::Address(_) => [ClientIpFound ClientIpUnknown ClientIpHeld ClientIpHoldOver PinAway PinBack PinDropped]
     Change::View(_) => [ViewAccepted ViewRenewed]
-    Change::Held(_) => [ViewHeld ViewStale]
+    Change::Stale(_) => [ViewStale ViewRenewed]
+    Change::Held(_) => [ViewHeld]
+    Change::Ledger(_) => [EndpointRotated SubscriptionChanged LedgerWayChanged]
     Change::LedgerRestarted(_) => [LedgerRestarted]
     Change::Excluded(_) => [ExclusionChanged ExclusionHeld ExclusionHoldOver]
     Change::Rates(_) => [ThrottleSet ThrottleClear]
     Change::Caps(_) => [CapSet CapCleared CapsImpaired CapsMended]
     Change::Manual(_) => [ManualAsked ManualRemoved ManualOver]
-    Change::Reconciled(_) => [PlanCommitted Converged Refused RefusalOver SourceHeld SourceHoldOver]
+    Change::Reconciled(_) => [PlanCommitted Converged]
+    Change::Refused(..) => [Refused RefusalOver]
+    Change::OtherSource(..) => [SourceHeld SourceHoldOver]
     // Counts what the dataplane told of; what follows from it is told.
     Change::Noticed(_) => []
     Change::Liveness(_) => [LivenessChanged ProbeImpaired ProbeMended]
@@ -61,7 +65,7 @@ told! {
 }
 
 /// What happens without changing anything that the tables show.
-const HAPPENS: [Kind; 12] = [
+const HAPPENS: [Kind; 9] = [
     Kind::Interrupted,
     Kind::TunnelInterrupted,
     Kind::JournalCut,
@@ -69,9 +73,6 @@ const HAPPENS: [Kind; 12] = [
     Kind::RecorderRepaired,
     Kind::UsageLost,
     Kind::CapsLost,
-    Kind::EndpointRotated,
-    Kind::SubscriptionChanged,
-    Kind::LedgerWayChanged,
     Kind::RulesRemoved,
     Kind::InvariantBroken,
 ];

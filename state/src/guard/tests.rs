@@ -414,7 +414,7 @@ fn a_view_that_says_the_same_is_not_told_again_and_a_read_that_is_held_is_told_o
     let mut table = Table::new(NodeId(1), Epoch(1), Bounds::of_events(10));
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
     let mut told = |at_second, read: Result<View, String>| {
-        let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables(), false);
+        let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables());
         let names: Vec<_> = events.iter().map(|event| event.name()).collect();
         table.append(7, events, changes);
         (
@@ -445,4 +445,48 @@ fn a_view_that_says_the_same_is_not_told_again_and_a_read_that_is_held_is_told_o
         "the second read tells whether it is worth a word"
     );
     assert_eq!(told(6, Ok(view(5, []))), (vec!["view_accepted"], Some(5), false));
+}
+
+#[test]
+fn a_view_that_grows_old_is_told_once_and_so_is_the_one_that_renews_it() {
+    use crate::{
+        Epoch, NodeId,
+        reconcile::Role,
+        table::{Bounds, Change, Table},
+    };
+    let role = Role::Gateway { device: key(100) };
+    let other = Role::Gateway { device: key(101) };
+    let oldest = GuardSettings::default().max_view_age;
+    let mut table = Table::new(NodeId(1), Epoch(1), Bounds::of_events(10));
+    let mut guard = ViewGuard::new(GuardSettings::default(), None);
+    let read = |guard: &mut ViewGuard, table: &mut Table, second, slot| {
+        let (events, changes) = guard
+            .offer(at(second), Ok(view(slot, [1])))
+            .told(role, table.tables());
+        let names: Vec<_> = events.iter().map(|event| event.name()).collect();
+        table.append(7, events, changes);
+        names
+    };
+    let look = |table: &mut Table, role, second| {
+        let (events, changes) = aged(table.tables(), Some(role), at(second), oldest);
+        let names: Vec<_> = events.iter().map(|event| event.name()).collect();
+        table.append(7, events, changes);
+        (names, table.tables().stale)
+    };
+    assert_eq!(look(&mut table, role, 0), (vec![], false), "there is none");
+    assert_eq!(read(&mut guard, &mut table, 0, 1), ["view_accepted"]);
+    assert_eq!(look(&mut table, role, oldest.as_secs()), (vec![], false));
+    let late = oldest.as_secs() + 1;
+    assert_eq!(look(&mut table, role, late), (vec!["view_stale"], true));
+    assert_eq!(look(&mut table, role, late + 1), (vec![], true), "once");
+    assert_eq!(read(&mut guard, &mut table, late + 2, 2), ["view_renewed"]);
+    assert!(!table.tables().stale);
+    assert_eq!(look(&mut table, role, 2 * late + 3), (vec!["view_stale"], true));
+    assert_eq!(
+        look(&mut table, other, 2 * late + 3),
+        (vec![], false),
+        "it is about somebody else: none is in force"
+    );
+    table.append(7, vec![], vec![Change::View(None)]);
+    assert_eq!(look(&mut table, role, 9 * late), (vec![], false));
 }

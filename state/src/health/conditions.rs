@@ -40,7 +40,7 @@ pub fn see(tables: &Tables, role: Option<Role>, now: Monotonic, settings: &Healt
     if !tables.switch.has_tunnels() {
         add(HealthCode::Disabled, None);
     } else if matches!(role, Some(Role::Client { .. }) | None) {
-        for user in tables.reconciled.refused.keys() {
+        for user in tables.refused.keys() {
             add(HealthCode::NotBuilt, Some(TunnelId(*user)));
         }
         let wanted = tables.tunnels.values().filter(|report| is_wanted(report));

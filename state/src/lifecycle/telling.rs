@@ -17,8 +17,8 @@ pub struct Telling {
 pub struct Told {
     /// The events of this step, in order.
     pub events: Vec<Event>,
-    /// How the tunnel is now, where that was not told yet.
-    pub change: Option<Change>,
+    /// How the tunnel is now, where that was not told yet, and which of its routes are to be watched.
+    pub changes: Vec<Change>,
     /// What is to be carried out then, in order.
     pub effects: Vec<Effect>,
 }
@@ -34,16 +34,23 @@ impl Telling {
     /// The machine gave these effects.
     pub fn part(&mut self, machine: &Lifecycle, effects: Vec<Effect>) -> Told {
         let report = machine.report();
+        let tunnel = report.tunnel;
         let is_new = self.told.as_deref() != Some(&report);
         let mut told = Told::default();
         if is_new {
             let report = Arc::new(report);
             self.told = Some(report.clone());
-            told.change = Some(Change::Tunnel(report));
+            told.changes.push(Change::Tunnel(report));
         }
         for effect in effects {
             if let Effect::Record(event) = effect {
                 told.events.push(event);
+            } else if let Effect::WatchRoutes { added, removed } = effect {
+                told.changes.push(Change::Watch {
+                    tunnel,
+                    added,
+                    removed,
+                });
             } else {
                 told.effects.push(effect);
             }

@@ -90,24 +90,20 @@ impl Reconciler {
     pub(super) fn tell_what_stays_out(&mut self, cx: &mut Context<'_>) {
         let told = |(id, entry): (&TunnelId, &TunnelEntry)| match &entry.stage {
             Stage::Assigned(spec) if installs(spec) => {
-                let spec = TunnelSpec {
-                    exclude: self.exclude.clone(),
-                    far_ends: self.far_ends.of_others(*id),
-                    rate: self.rates.of(id),
-                    ..TunnelSpec::clone(spec)
-                };
-                Some(Arc::new(spec))
+                let (far_ends, rate) = (self.far_ends.of_others(*id), self.rates.of(id));
+                let heard = (&spec.exclude, &spec.far_ends, spec.rate) == (&self.exclude, &far_ends, rate);
+                (!heard).then(|| {
+                    Arc::new(TunnelSpec {
+                        exclude: self.exclude.clone(),
+                        far_ends,
+                        rate,
+                        ..TunnelSpec::clone(spec)
+                    })
+                })
             }
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
         };
-        let is_new = |spec: &Arc<TunnelSpec>| !matches!(self.entries.get(&spec.id).map(|entry| &entry.stage), Some(Stage::Assigned(before)) if before == spec);
-        for spec in self
-            .entries
-            .iter()
-            .filter_map(told)
-            .filter(is_new)
-            .collect::<Vec<_>>()
-        {
+        for spec in self.entries.iter().filter_map(told).collect::<Vec<_>>() {
             self.assign(&spec, cx);
         }
     }

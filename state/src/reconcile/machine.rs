@@ -270,7 +270,10 @@ impl Core for Reconciler {
 
     fn vouch(&self, change: &Change) -> Change {
         if let Change::Reconciled(told) = change {
-            return Change::Reconciled(Arc::new(self.reconciled(told.inputs)));
+            return Change::Reconciled(self.reconciled(told.inputs));
+        }
+        if let Change::OtherSource(tunnel, _) = change {
+            return Change::OtherSource(*tunnel, self.other_sources().get(tunnel).copied());
         }
         if matches!(change, Change::Manual(_)) {
             return Change::Manual(Arc::new(self.manual().clone()));
@@ -341,17 +344,21 @@ impl Reconciler {
         &self.built.refused
     }
 
+    /// Goes on with what an earlier reconciler of this run has told of these: its first pass tells what differs from that.
+    #[must_use]
+    pub fn with_refused<'a>(mut self, told: impl IntoIterator<Item = (&'a Pubkey, &'a Refusal)>) -> Self {
+        let told = told.into_iter().map(|(user, refusal)| (*user, refusal.clone()));
+        self.built.refused = told.collect();
+        self
+    }
+
     /// What is said of it, when it has taken its inputs into account up to there.
     #[must_use]
     pub fn reconciled(&self, inputs: Sequence) -> Reconciled {
-        let (converged, generation, other_sources) =
-            (self.converged(), self.generation, self.other_sources());
         Reconciled {
             inputs,
-            converged,
-            generation,
-            refused: self.refused().clone(),
-            other_sources,
+            converged: self.converged(),
+            generation: self.generation,
         }
     }
 

@@ -1,33 +1,54 @@
 //! The reconciler as a reader of the table, and what it says there.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use super::{Input, Manual, Reconciler, Role};
-use crate::{
-    Phase, Rates, Sequence, Switch, TunnelId,
-    event::Event,
-    table::{Change, InForce, Reconciled, Tables, TunnelNews},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
 };
 
-/// What the reconciler has read, and what it has said. One that is started again reads and says everything anew.
+use super::{Effect, Input, Manual, Reconciler, Role};
+use crate::{
+    Phase, Rates, Switch, TunnelId,
+    event::Event,
+    table::{Change, InForce, Reconciled, Step, Tables, TunnelNews},
+};
+
+/// What the reconciler has read, and what is said of it. One that is started again reads everything anew, and says what differs
+/// from what the one before has said.
 #[derive(Debug, Default)]
 pub struct Reader {
     read: Option<Tables>,
     role: Option<Role>,
     view: Option<InForce>,
-    told: Arc<Reconciled>,
+    told: Reconciled,
     manual: Arc<Manual>,
+    other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Nobody was here before, or what was left was let go.
     orphans_dismissed: bool,
 }
 
+/// What came of inputs. What is told is appended before anything is carried out, so that whoever reads an event finds what it
+/// tells.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What the effects tell, in order, each with what changed.
+    pub steps: Vec<Step>,
+    /// And then what is said beside the effects.
+    pub beside: Step,
+    /// What is to be carried out then, in order.
+    pub effects: Vec<Effect>,
+}
+
 impl Reader {
-    /// Of the n-th reconciler of this run, which was made with this role and with what operators asked for.
+    /// Of the n-th reconciler of this run, which was made with this role while this was true.
     #[must_use]
-    pub fn new(start: u64, role: Option<Role>, manual: Arc<Manual>) -> Self {
+    pub fn new(start: u64, role: Option<Role>, tables: &Tables) -> Self {
+        let sources = tables.other_sources.iter();
         Self {
             role,
-            manual,
+            told: tables.reconciled,
+            manual: tables.manual.clone(),
+            other_sources: sources.map(|(tunnel, source)| (*tunnel, *source)).collect(),
             orphans_dismissed: start == 0,
             ..Self::default()
         }
@@ -94,32 +115,56 @@ impl Reader {
         self.read.as_ref().map(|read| read.switch)
     }
 
-    /// What the reconciler says now and did not say before. It has handled all that was read.
-    pub fn say(&mut self, core: &Reconciler) -> (Vec<Event>, Vec<Change>) {
-        let inputs = self.read.as_ref().map_or(Sequence::default(), |read| read.inputs);
-        let (converged, generation, other_sources) =
-            (core.converged(), core.generation(), core.other_sources());
-        let told = &self.told;
-        let same = told.refused == *core.refused()
-            && told.other_sources == other_sources
-            && (told.converged, told.generation) == (converged, generation);
-        let events = (told.converged != converged)
-            .then_some(Event::Converged {
-                converged,
-                generation,
-            })
-            .into_iter()
-            .collect();
+    /// Separates what is told from what is done. The machine has handled all that was read, and these are all of its effects since
+    /// the last call.
+    pub fn part(&mut self, core: &Reconciler, effects: Vec<Effect>) -> Told {
+        let mut told = Told::default();
+        for effect in effects {
+            if let Effect::Record(event) = effect {
+                told.tell(event);
+            } else {
+                told.effects.push(effect);
+            }
+        }
+        let (events, changes) = self.say(core);
+        let with = told.steps.first_mut().map_or(&mut told.beside, |first| first);
+        with.1.extend(changes);
+        told.beside.0 = events;
+        told
+    }
+
+    /// What is to be said of the reconciler now and was not said before. The work is that of what changed.
+    fn say(&mut self, core: &Reconciler) -> Step {
+        let inputs = self.read.as_ref().map_or(self.told.inputs, |read| read.inputs);
+        let (before, now) = (self.told, core.reconciled(inputs));
+        self.told = now;
+        let turned = (before.converged != now.converged).then_some(Event::Converged {
+            converged: now.converged,
+            generation: now.generation,
+        });
         let mut changes = Vec::new();
         if *self.manual != *core.manual() {
             self.manual = Arc::new(core.manual().clone());
             changes.push(Change::Manual(self.manual.clone()));
         }
-        if !same || told.inputs != inputs {
-            self.told = Arc::new(core.reconciled(inputs));
-            changes.push(Change::Reconciled(self.told.clone()));
+        if self.other_sources != *core.other_sources() {
+            changes.extend(self.say_sources(core.other_sources()));
         }
-        (events, changes)
+        if before != now {
+            changes.push(Change::Reconciled(now));
+        }
+        (turned.into_iter().collect(), changes)
+    }
+
+    fn say_sources(&mut self, now: &BTreeMap<TunnelId, Ipv4Addr>) -> Vec<Change> {
+        let before = std::mem::replace(&mut self.other_sources, now.clone());
+        let gone = before.keys().filter(|tunnel| !now.contains_key(tunnel));
+        let new = now
+            .iter()
+            .filter(|(tunnel, source)| before.get(tunnel) != Some(source));
+        gone.map(|tunnel| Change::OtherSource(*tunnel, None))
+            .chain(new.map(|(tunnel, source)| Change::OtherSource(*tunnel, Some(*source))))
+            .collect()
     }
 
     /// Once it agrees with the host: provisioners of an earlier reconciler that this one has no use for, and that have no link
@@ -134,6 +179,15 @@ impl Reader {
         idle.map(|report| report.tunnel)
             .filter(|tunnel| !in_use.contains(tunnel))
             .collect()
+    }
+}
+
+impl Told {
+    fn tell(&mut self, event: Event) {
+        match (self.steps.last_mut(), Change::told_by(&event)) {
+            (Some((events, _)), None) => events.push(event),
+            (Some(_) | None, change) => self.steps.push((vec![event], change.into_iter().collect())),
+        }
     }
 }
 

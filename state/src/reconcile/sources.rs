@@ -26,21 +26,25 @@ pub(super) struct Sources {
     adopted: BTreeSet<Ipv4Addr>,
     /// Towards each endpoint, what the host would choose today instead of the address that a tunnel has.
     others: BTreeMap<Ipv4Addr, Other>,
-    /// Tunnels of which it was told that they stay although another one would be chosen.
-    told: BTreeSet<TunnelId>,
+    /// Tunnels of which it was told that they stay although another one, this one, would be chosen.
+    told: BTreeMap<TunnelId, Ipv4Addr>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Other {
     source: Ipv4Addr,
-    /// The host was seen to have the tunnel's address still, and that was told.
+    /// The host was seen to have the tunnel's address still.
     is_held: bool,
 }
 
 impl Reconciler {
     /// Tunnels that stay at the address that they have although the host would choose another one, this one, today.
     #[must_use]
-    pub fn other_sources(&self) -> BTreeMap<TunnelId, Ipv4Addr> {
+    pub fn other_sources(&self) -> &BTreeMap<TunnelId, Ipv4Addr> {
+        &self.sources.told
+    }
+
+    fn held_sources(&self) -> BTreeMap<TunnelId, Ipv4Addr> {
         let held = self.sources.others.iter().filter(|(_, other)| other.is_held);
         held.filter_map(|(endpoint, other)| Some((self.tunnel_towards(*endpoint)?.id, other.source)))
             .collect()
@@ -101,20 +105,10 @@ impl Reconciler {
     }
 
     /// Takes other sources where the one in use is not on the host any more. Gives whether anything changes by that.
-    pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, cx: &mut Context<'_>) -> bool {
+    pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>) -> bool {
         let mut changed = false;
-        for (
-            endpoint,
-            Other {
-                source: other,
-                is_held: was_held,
-            },
-        ) in self.sources.others.clone()
-        {
-            let Some((tunnel, used)) = self
-                .tunnel_towards(endpoint)
-                .map(|spec| (spec.id, spec.link.local))
-            else {
+        for (endpoint, Other { source: other, .. }) in self.sources.others.clone() {
+            let Some(used) = self.tunnel_towards(endpoint).map(|spec| spec.link.local) else {
                 continue;
             };
             if used == other {
@@ -131,37 +125,36 @@ impl Reconciler {
                     is_held,
                 },
             );
-            if is_held && !was_held {
-                cx.effects.push(Effect::Record(Event::SourceHeld {
-                    tunnel,
-                    source,
-                    other,
-                }));
-            }
         }
         changed
     }
 
-    /// Tells of tunnels that no longer stay at an address although another one would be chosen.
+    /// Tells of tunnels that stay at an address although another one would be chosen, and of those that no longer do.
     pub(super) fn follow_held_sources(&mut self, cx: &mut Context<'_>) {
         if self.sources.told.is_empty() && self.sources.others.is_empty() {
             return;
         }
-        let held: BTreeSet<TunnelId> = self.other_sources().into_keys().collect();
-        for tunnel in self.sources.told.difference(&held) {
-            if let Some(source) = self
-                .entries
-                .get(tunnel)
-                .and_then(TunnelEntry::spec)
-                .map(|spec| spec.link.local)
-            {
-                cx.effects.push(Effect::Record(Event::SourceHoldOver {
-                    tunnel: *tunnel,
-                    source,
-                }));
-            }
-        }
-        self.sources.told = held;
+        let held = self.held_sources();
+        let told = std::mem::replace(&mut self.sources.told, held.clone());
+        let source_of = |tunnel: &TunnelId| Some(self.entries.get(tunnel)?.spec()?.link.local);
+        let over = told.keys().filter(|tunnel| !held.contains_key(tunnel));
+        let over = over.filter_map(|tunnel| {
+            Some(Event::SourceHoldOver {
+                tunnel: *tunnel,
+                source: source_of(tunnel)?,
+            })
+        });
+        let new = held
+            .iter()
+            .filter(|(tunnel, other)| told.get(tunnel) != Some(other));
+        let new = new.filter_map(|(tunnel, other)| {
+            Some(Event::SourceHeld {
+                tunnel: *tunnel,
+                source: source_of(tunnel)?,
+                other: *other,
+            })
+        });
+        cx.effects.extend(over.chain(new).map(Effect::Record));
     }
 
     /// A tunnel that is built again takes what the host chooses then.

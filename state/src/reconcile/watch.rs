@@ -10,7 +10,7 @@ use super::{
     marks::{Mark, Stray},
 };
 use crate::{
-    LinkName, Notice, Observed, ObservedTunnel, Phase, RemovalReport, RouteProtocol, TunnelId,
+    LinkName, Notice, Observed, ObservedTunnel, Phase, Plan, RemovalReport, RouteProtocol, TunnelId,
     backoff::{Jitter, Waits},
     event::Event,
     plan::plan_keeping,
@@ -63,7 +63,7 @@ impl Reconciler {
         if first {
             self.adopt_sources(observed);
         }
-        let moved = self.leave_gone_sources(&observed.host, cx);
+        let moved = self.leave_gone_sources(&observed.host);
         let may_act = match self.shutdown {
             None => self.may_act(),
             Some(Shutdown::Remove { .. }) => true,
@@ -75,8 +75,9 @@ impl Reconciler {
                 self.pass(cx);
             }
             self.follow_far_ends(cx);
-            self.retire_strays(observed, cx);
-            self.recheck_drifted(observed, cx);
+            let plan = plan_keeping(&self.desired, &self.kept(), observed);
+            self.retire_strays(observed, &plan, cx);
+            self.recheck_drifted(observed, &plan, cx);
         }
         if std::mem::take(&mut self.looking.shows) {
             self.show_learned(observed, cx);
@@ -212,7 +213,7 @@ impl Reconciler {
     }
 
     /// Links of ours that belong to no desired tunnel and that no provisioner is at work on.
-    fn retire_strays(&mut self, observed: &Observed, cx: &mut Context<'_>) {
+    fn retire_strays(&mut self, observed: &Observed, plan: &Plan, cx: &mut Context<'_>) {
         if self.is_held() && self.shutdown.is_none() {
             return;
         }
@@ -230,7 +231,7 @@ impl Reconciler {
             })
             .collect();
         let reason = self.why_stray();
-        self.remove_stray_rules(observed, cx);
+        self.remove_stray_rules(observed, plan, cx);
         for stray in strays {
             self.retire(stray, reason.clone(), cx);
         }
@@ -256,16 +257,15 @@ impl Reconciler {
         }
     }
 
-    fn remove_stray_rules(&mut self, observed: &Observed, cx: &mut Context<'_>) {
+    fn remove_stray_rules(&mut self, observed: &Observed, plan: &Plan, cx: &mut Context<'_>) {
         // Tunnels that are on their way out take their rules along.
         let others_go = self.entries.any_retires() && self.shutdown.is_none();
         if observed.rules.is_empty() || self.removing_rules || others_go {
             return;
         }
-        let rules = plan_keeping(&self.desired, &self.kept(), observed).stray_rules;
-        if !rules.is_empty() {
+        if !plan.stray_rules.is_empty() {
             self.removing_rules = true;
-            cx.effects.push(Effect::RemoveRules(rules));
+            cx.effects.push(Effect::RemoveRules(plan.stray_rules.clone()));
         }
     }
 
@@ -286,8 +286,7 @@ impl Reconciler {
     }
 
     /// Of routes that a session taught, only their number is known here: see [`Self::show_learned`].
-    fn recheck_drifted(&mut self, observed: &Observed, cx: &mut Context<'_>) {
-        let plan = plan_keeping(&self.desired, &self.kept(), observed);
+    fn recheck_drifted(&mut self, observed: &Observed, plan: &Plan, cx: &mut Context<'_>) {
         let of_session = observed
             .ours()
             .filter(|(id, have)| self.lacks_routes(id, have))

@@ -299,8 +299,13 @@ impl Replayer {
     ) -> (String, Vec<Event>, Vec<Change>) {
         match by.and_then(|number| self.machines.get_mut(&number)) {
             Some(Playing::Whole { machine, whose }) => {
-                let events = if told { machine.told(events.len()) } else { events };
-                (whose.clone(), events, machine.vouch(&changes))
+                let (whose, changes) = (whose.clone(), machine.vouch(&changes));
+                if !told {
+                    return (whose, events, changes);
+                }
+                let events = machine.told(events.len());
+                let changes = retold(&events, changes);
+                (whose, events, changes)
             }
             Some(Playing::Unwritten) | None => ("the table".to_owned(), events, changes),
         }
@@ -362,6 +367,14 @@ impl fmt::Debug for Replayer {
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }
+}
+
+/// What these events change by themselves, before what else changed with them.
+fn retold(events: &[Event], changes: Vec<Change>) -> Vec<Change> {
+    let others = changes
+        .into_iter()
+        .filter(|change| !change.is_told_by_its_event());
+    events.iter().filter_map(Change::told_by).chain(others).collect()
 }
 
 fn text(line: &[u8]) -> String {

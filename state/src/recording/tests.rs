@@ -1,10 +1,14 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    Core,
+    Core, Incarnation, Monotonic, Pubkey, Switch, View,
+    guard::AcceptedView,
     polling::{Input, PollSettings, Polling},
     random::Random,
+    reconcile::{self, Reader, Reconciler, ReconcilerSettings, Role},
+    table::Tables,
+    view::Quarantine,
 };
 
 const SETTINGS: PollSettings = PollSettings {
@@ -282,5 +286,87 @@ fn a_step_is_told_again_by_the_table_and_its_end_is_compared() {
     assert!(
         play(&[begin, vec![step(1, vec![]), end(1)]].concat()).is_err(),
         "the table has another count of events"
+    );
+}
+
+/// What a gateway's reconciler makes of these quarantines, one view after the other, told at once.
+fn quarantines(reasons: &[Option<&str>]) -> Vec<Vec<u8>> {
+    let role = Some(Role::Gateway {
+        device: Pubkey([200; 32]),
+    });
+    let track = Track {
+        number: MachineNumber(7),
+        of: None,
+    };
+    let mut core = Reconciler::new(role, ReconcilerSettings::default(), Incarnation(1 << 32));
+    let (mut random, mut position) = (SplitMix64::new(5), 0);
+    let mut lines = Daemon::new(0).lines;
+    lines.push(track.machine(&core, &random));
+    let view = |reason: &Option<&str>| {
+        let quarantined = reason.map(|reason| {
+            let why = Quarantine {
+                reason: reason.to_owned(),
+            };
+            (Pubkey([1; 32]), why)
+        });
+        let view = View {
+            quarantined: quarantined.into_iter().collect(),
+            ..View::default()
+        };
+        reconcile::Input::View(AcceptedView::new(Arc::new(view), Monotonic::ZERO))
+    };
+    let first = [
+        reconcile::Input::Switch(Switch::On),
+        reconcile::Input::Observed(Ok(Arc::default())),
+    ];
+    let mut effects = vec![];
+    for input in first.into_iter().chain(reasons.iter().map(view)) {
+        lines.push(track.input::<Reconciler>(Monotonic::ZERO, &input));
+        let led = core.handle(Monotonic::ZERO, input, &mut random);
+        lines.extend(track.effects::<Reconciler>(&led));
+        effects.extend(led);
+    }
+    let told = Reader::new(0, role, &Tables::default()).part(&core, effects);
+    let steps = told.steps.into_iter().map(|step| (step, true));
+    for ((events, changes), told) in steps.chain([(told.beside, false)]) {
+        position += events.len().max(usize::from(!changes.is_empty())) as u64;
+        let step = Record::<()>::Step {
+            by: Some(track.number),
+            told,
+            position: Sequence(position),
+            unix_ms: 9,
+            events,
+            changes,
+        };
+        lines.push(step.line());
+    }
+    lines
+}
+
+#[test]
+fn refusals_are_told_again_with_what_they_change_also_when_they_were_over_by_then() {
+    let lines = quarantines(&[Some("too short"), Some("too long"), None, Some("too long")]);
+    let outcome = play(&lines).unwrap();
+    assert!(outcome.steps >= 4, "{outcome:?}");
+    let step = lines
+        .iter()
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .find(|line| line.contains("\"step\"") && line.contains("too short"))
+        .unwrap();
+    let (events, changes) = step.split_once("\"changes\"").unwrap();
+    let changed = format!("{events}\"changes\"{}", changes.replace("too short", "too wide"));
+    let lines: Vec<Vec<u8>> = lines
+        .into_iter()
+        .map(|line| {
+            if line == step.as_bytes() {
+                changed.clone().into_bytes()
+            } else {
+                line
+            }
+        })
+        .collect();
+    assert!(
+        matches!(play(&lines), Err(Failure::Differs { .. })),
+        "the change is not what its event tells"
     );
 }

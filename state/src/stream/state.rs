@@ -31,22 +31,15 @@ pub fn snapshot(tables: &Tables, only: Option<TunnelId>) -> Value {
 #[must_use]
 pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
     let mut all = Map::new();
-    let (mut ids, mut is_in_the_head) = (BTreeSet::new(), false);
+    let (mut ids, mut users, mut is_in_the_head) = (BTreeSet::new(), BTreeSet::new(), false);
     for change in &entry.changes {
         match change {
             Change::Tunnel(report) => drop(ids.insert(report.tunnel)),
             Change::Session(id, _) | Change::TunnelDown(id) | Change::TunnelGone(id) => drop(ids.insert(*id)),
             Change::NoTunnels => ids.extend(before.tunnels.keys().copied()),
-            Change::Reconciled(_) => {
-                is_in_the_head = true;
-                if before.reconciled.refused != after.reconciled.refused {
-                    all.extend(
-                        difference(&refused(before), &refused(after))
-                            .map(|patch| ("refused".to_owned(), patch)),
-                    );
-                }
-            }
-            Change::Switch(_)
+            Change::Refused(user, _) => drop(users.insert(*user)),
+            Change::Reconciled(_)
+            | Change::Switch(_)
             | Change::Disk(_)
             | Change::Journal(_)
             | Change::Owners(_)
@@ -63,10 +56,13 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             | Change::Applied(..)
             | Change::Usage(_)
             | Change::Watch { .. }
+            | Change::Stale(_)
+            | Change::Ledger(_)
             | Change::LedgerRestarted(_)
             | Change::Rates(_)
             | Change::Caps(_)
             | Change::Manual(_)
+            | Change::OtherSource(..)
             | Change::Noticed(_)
             | Change::Liveness(_)
             | Change::Latency(_)
@@ -81,6 +77,14 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
         .collect();
     if !tunnels.is_empty() {
         all.insert("tunnels".to_owned(), Value::Object(tunnels));
+    }
+    let of = |tables: &Tables, user| tables.refused.get(user).map_or(Value::Null, refusal);
+    let users: Map<String, Value> = users
+        .iter()
+        .filter_map(|user| Some((user.to_string(), difference(&of(before, user), &of(after, user))?)))
+        .collect();
+    if !users.is_empty() {
+        all.insert("refused".to_owned(), Value::Object(users));
     }
     if is_in_the_head
         && let Some(Value::Object(changed)) =
@@ -171,9 +175,12 @@ fn head(tables: &Tables) -> Map<String, Value> {
 }
 
 fn refused(tables: &Tables) -> Value {
-    let one = |why: &Refusal| json!({"code": why.code(), "reason": why.to_string()});
-    let all = tables.reconciled.refused.iter();
-    Value::Object(all.map(|(user, why)| (user.to_string(), one(why))).collect())
+    let all = tables.refused.iter();
+    Value::Object(all.map(|(user, why)| (user.to_string(), refusal(why))).collect())
+}
+
+fn refusal(why: &Refusal) -> Value {
+    json!({"code": why.code(), "reason": why.to_string()})
 }
 
 fn tunnel(tables: &Tables, id: TunnelId) -> Option<Value> {

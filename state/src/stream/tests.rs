@@ -102,7 +102,7 @@ fn change((kind, number): (u8, u8)) -> Change {
     } else {
         SessionStatus::Up
     };
-    match kind % 8 {
+    match kind % 9 {
         0 => Change::TunnelDown(id),
         1 => Change::TunnelGone(id),
         2 if kind > 240 => Change::NoTunnels,
@@ -113,13 +113,14 @@ fn change((kind, number): (u8, u8)) -> Change {
                 ..BgpStanding::default()
             }),
         ),
-        4 => Change::Reconciled(Arc::new(Reconciled {
+        4 => Change::Reconciled(Reconciled {
             converged: kind % 2 == 0,
-            refused: (0..number)
-                .map(|one| (tunnel(one).0, Refusal::UnknownStatus { number: kind }))
-                .collect(),
             ..Reconciled::default()
-        })),
+        }),
+        5 => Change::Refused(
+            id.0,
+            (kind % 4 > 0).then_some(Refusal::UnknownStatus { number: kind }),
+        ),
         _ => Change::Tunnel(report(number, phase, session, 1 + u64::from(kind / 128))),
     }
 }

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
-    LastApplied, Notice, Owners, Rates, Sequence, Switch, TunnelId,
+    LastApplied, Notice, Owners, Pubkey, Rates, Sequence, Switch, TunnelId,
     caps::CapsStanding,
+    desired::Refusal,
     event::Event,
     groups::{AllGroups, GroupsTraffic},
     guard::{HoldReason, Restarted},
@@ -26,7 +27,8 @@ use crate::{
     totals::{Count, Totals},
 };
 pub use rows::{
-    Disk, ExclusionStatus, HostAddress, InForce, Life, Reconciled, RecorderStanding, UsageStatus, Watch,
+    Disk, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Reconciled, RecorderStanding, UsageStatus,
+    Watch,
 };
 
 /// One change of what is true.
@@ -77,8 +79,12 @@ pub enum Change {
     Address(Arc<HostAddress>),
     /// The view in force; none when another question was asked than it answers.
     View(Option<InForce>),
+    /// Whether the view in force is older than allowed.
+    Stale(bool),
     /// The last read did not come into force, and why.
     Held(HoldReason),
+    /// The ledger is read like this now.
+    Ledger(Arc<LedgerWay>),
     /// The ledger was restarted from an earlier slot.
     LedgerRestarted(Restarted),
     /// Destinations that sessions may not teach us.
@@ -90,7 +96,11 @@ pub enum Change {
     /// What an operator asked for past the ledger.
     Manual(Arc<Manual>),
     /// What the reconciler says about itself.
-    Reconciled(Arc<Reconciled>),
+    Reconciled(Reconciled),
+    /// Why a user's tunnel is not built, or groups that it names are not; none once nothing is in the way.
+    Refused(Pubkey, Option<Refusal>),
+    /// A tunnel stays at its outer source address although this one would be chosen today; none once it does not.
+    OtherSource(TunnelId, Option<Ipv4Addr>),
     /// The dataplane told of a change.
     Noticed(Notice),
     /// How liveness stands.
@@ -145,8 +155,12 @@ pub struct Tables {
     pub address: Arc<HostAddress>,
     /// The view in force.
     pub view: Option<InForce>,
+    /// Whether that is older than allowed.
+    pub stale: bool,
     /// Why the last read did not come into force.
     pub held: Option<HoldReason>,
+    /// How the ledger is read.
+    pub ledger: Arc<LedgerWay>,
     /// The last restart of the ledger from an earlier slot.
     pub ledger_restarted: Option<Restarted>,
     /// Destinations that sessions may not teach us.
@@ -158,7 +172,11 @@ pub struct Tables {
     /// What an operator asked for past the ledger.
     pub manual: Arc<Manual>,
     /// What the reconciler said about itself last.
-    pub reconciled: Arc<Reconciled>,
+    pub reconciled: Reconciled,
+    /// Users whose tunnel is not built, and why.
+    pub refused: OrdMap<Pubkey, Refusal>,
+    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
+    pub other_sources: OrdMap<TunnelId, Ipv4Addr>,
     /// What the dataplane told of.
     pub notices: Notices,
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
@@ -228,11 +246,15 @@ impl Change {
             | Self::Health(_)
             | Self::Usage(_)
             | Self::Recorder(_)
+            | Self::Stale(_)
             | Self::Held(_)
+            | Self::Ledger(_)
             | Self::LedgerRestarted(_)
             | Self::Caps(_)
             | Self::Manual(_)
             | Self::Reconciled(_)
+            | Self::Refused(..)
+            | Self::OtherSource(..)
             | Self::Liveness(_)
             | Self::Latency(_)
             | Self::Counted(_)
@@ -319,13 +341,17 @@ impl Tables {
             Change::Owners(owners) => self.owners = *owners,
             Change::Address(address) => self.address = address.clone(),
             Change::View(view) => (self.view, self.held) = (view.clone(), None),
+            Change::Stale(stale) => self.stale = *stale,
+            Change::Ledger(way) => self.ledger = way.clone(),
             Change::Held(reason) => self.held = Some(reason.clone()),
             Change::LedgerRestarted(restarted) => self.ledger_restarted = Some(*restarted),
             Change::Excluded(excluded) => self.excluded = excluded.clone(),
             Change::Rates(rates) => self.rates = rates.clone(),
             Change::Caps(standing) => self.caps = standing.clone(),
             Change::Manual(manual) => self.manual = manual.clone(),
-            Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
+            Change::Reconciled(reconciled) => self.reconciled = *reconciled,
+            Change::Refused(user, refusal) => put(&mut self.refused, *user, refusal.clone()),
+            Change::OtherSource(id, source) => put(&mut self.other_sources, *id, *source),
             Change::Noticed(notice) => self.notices.add(*notice),
             Change::Liveness(status) => self.liveness = Some(status.clone()),
             Change::Latency(status) => self.latency = Some(status.clone()),
@@ -376,6 +402,13 @@ impl Tables {
         for route in added {
             watch.routes.insert(route.dst, route.clone());
         }
+    }
+}
+
+fn put<K: Ord + Clone, V: Clone>(map: &mut OrdMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
     }
 }
 

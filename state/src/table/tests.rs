@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     Action, ApplyReport, Fault, FaultClass, Generation, Incarnation, LastApplied, LinkAction, LinkName,
     LivenessMode, Notice, PlannedStep, Pubkey, StepOutcome, Switch, TunnelId,
+    desired::Refusal,
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
@@ -96,8 +97,8 @@ fn event(number: u8) -> Event {
 }
 
 fn change((kind, tunnel): (u8, u8)) -> Change {
-    let small = kind / 16;
-    match kind % 16 {
+    let small = kind / 20;
+    match kind % 20 {
         0 => Change::TunnelDown(id(tunnel)),
         1 => Change::TunnelGone(id(tunnel)),
         2 if tunnel == 0 => Change::NoTunnels,
@@ -115,10 +116,23 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
             Ipv4Addr::from(u32::from(tunnel)),
             Duration::from_secs(small.into()),
         )),
-        8 => Change::Reconciled(Arc::new(Reconciled {
+        8 => Change::Reconciled(Reconciled {
             converged: small % 2 == 0,
             ..Reconciled::default()
+        }),
+        15 => Change::Refused(
+            id(tunnel).0,
+            (small % 3 > 0).then_some(Refusal::UnknownStatus { number: small }),
+        ),
+        17 => Change::Stale(small % 2 == 0),
+        18 => Change::Ledger(Arc::new(LedgerWay {
+            endpoint: small.to_string(),
+            ..LedgerWay::default()
         })),
+        16 => Change::OtherSource(
+            id(tunnel),
+            (small % 3 > 0).then_some(Ipv4Addr::from(u32::from(small))),
+        ),
         9 => Change::Disk(Arc::new(Disk {
             pin: Some(Ipv4Addr::from(u32::from(small))),
             ..Disk::default()

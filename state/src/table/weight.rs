@@ -37,9 +37,6 @@ impl Change {
             Self::Watch { added, removed, .. } => {
                 added.len() * (size_of::<WatchedRoute>() + SMALL) + size_of_val(&removed[..])
             }
-            Self::Reconciled(reconciled) => {
-                reconciled.refused.len() * 4 * SMALL + reconciled.other_sources.len() * SMALL
-            }
             Self::Liveness(status) => status.sessions.len() * 4 * SMALL + status.ends.len() * 16 * SMALL,
             Self::Latency(status) => status
                 .targets
@@ -55,6 +52,7 @@ impl Change {
             | Self::Disk(_)
             | Self::Journal(_)
             | Self::Usage(_)
+            | Self::Ledger(_)
             | Self::Recorder(_) => 4 * SMALL,
             Self::Rates(rates) => rates.of.len() * SMALL,
             Self::Caps(standing) => standing.devices.len() * 8 * SMALL,
@@ -74,12 +72,16 @@ impl Change {
             Self::Applied(_, applied) => (applied.report.steps.len() + 4) * 4 * SMALL,
             Self::Multicast(..) => size_of::<MulticastStanding>() + 2 * SMALL,
             Self::Groups(_, groups) => (groups.received.len() + groups.sent.len() + 1) * 2 * SMALL,
+            Self::Refused(_, refusal) => refusal.as_ref().map_or(0, |_| 4 * SMALL),
             Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
             Self::TunnelDown(_)
             | Self::TunnelGone(_)
             | Self::NoTunnels
             | Self::Switch(_)
             | Self::Owners(_)
+            | Self::Stale(_)
+            | Self::Reconciled(_)
+            | Self::OtherSource(..)
             | Self::LedgerRestarted(_)
             | Self::Restarted(_)
             | Self::Stopping => 0,

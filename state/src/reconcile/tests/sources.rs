@@ -162,7 +162,7 @@ fn another_preferred_source_moves_no_tunnel_whose_address_is_on_the_host() {
     }
     assert_eq!(
         (local(&bench), bench.machine.other_sources()),
-        (HELD, BTreeMap::from([(id(1), OTHER)]))
+        (HELD, &BTreeMap::from([(id(1), OTHER)]))
     );
     assert!(bench.machine.converged());
     asked(&mut bench, HELD);

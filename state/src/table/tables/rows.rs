@@ -1,15 +1,14 @@
 //! What the tables hold of one thing each.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use imbl::OrdMap;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Generation, Pubkey, Sequence, TunnelId,
+    Exclusion, Generation, Pubkey, Sequence,
     address::{Chosen, Source},
-    desired::Refusal,
     guard::AcceptedView,
     journal::LocalPosition,
     lifecycle::WatchedRoute,
@@ -95,6 +94,17 @@ pub struct InForce {
     pub accepted: AcceptedView,
 }
 
+/// The way to the ledger, as far as events tell of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LedgerWay {
+    /// The endpoint in use, secrets redacted.
+    pub endpoint: String,
+    /// Whether the ledger pushes changes to us.
+    pub subscribed: bool,
+    /// Why requests go over a tunnel of ours, where they do.
+    pub over_tunnel: Option<String>,
+}
+
 /// What sessions may not teach us.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ExclusionStatus {
@@ -105,7 +115,7 @@ pub struct ExclusionStatus {
 }
 
 /// What the reconciler says about itself.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Reconciled {
     /// The last change of its inputs that it has taken into account: see [`Tables::inputs`].
     pub inputs: Sequence,
@@ -113,10 +123,6 @@ pub struct Reconciled {
     pub converged: bool,
     /// The last plan handed out.
     pub generation: Generation,
-    /// Users whose tunnel is not built, and why.
-    pub refused: BTreeMap<Pubkey, Refusal>,
-    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
-    pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
 }
 
 impl InForce {

@@ -1,6 +1,7 @@
 //! Positions, what is told of tunnels that go, and how much of the past is kept.
 
 use super::*;
+use crate::journal::Gap;
 
 /// It keeps four events, and two steps with what changed by them.
 fn small() -> Table {
