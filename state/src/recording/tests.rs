@@ -301,7 +301,7 @@ fn quarantines(reasons: &[Option<&str>]) -> Vec<Vec<u8>> {
     let mut core = Reconciler::new(role, ReconcilerSettings::default(), Incarnation(1 << 32));
     let (mut random, mut position) = (SplitMix64::new(5), 0);
     let mut lines = Daemon::new(0).lines;
-    lines.push(track.machine(&core, &random));
+    lines.push(track.machine(&core, &random).line());
     let view = |reason: &Option<&str>| {
         let quarantined = reason.map(|reason| {
             let why = Quarantine {
@@ -321,9 +321,9 @@ fn quarantines(reasons: &[Option<&str>]) -> Vec<Vec<u8>> {
     ];
     let mut effects = vec![];
     for input in first.into_iter().chain(reasons.iter().map(view)) {
-        lines.push(track.input::<Reconciler>(Monotonic::ZERO, &input));
+        lines.push(track.input(Monotonic::ZERO, &input).line());
         let led = core.handle(Monotonic::ZERO, input, &mut random);
-        lines.extend(track.effects::<Reconciler>(&led));
+        lines.extend(track.effects(&led).map(|record| record.line()));
         effects.extend(led);
     }
     let told = Reader::new(0, role, &Tables::default()).part(&core, effects);
