@@ -212,7 +212,11 @@ fn a_machine_of_which_something_is_left_out_is_only_read_until_it_is_written_aga
     let after: Vec<Vec<u8>> = daemon.lines.drain(left_out..).collect();
     let at = Some(Monotonic::from_elapsed(Duration::from_millis(5)));
     daemon.lines.push(daemon.track.omitted(at));
-    let timeout = after.iter().position(|line| line.starts_with(b"{\"input\"")).unwrap() + 1;
+    let timeout = after
+        .iter()
+        .position(|line| line.starts_with(b"{\"input\""))
+        .unwrap()
+        + 1;
     daemon.lines.extend(
         after[timeout..]
             .iter()
