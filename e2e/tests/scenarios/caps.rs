@@ -96,7 +96,13 @@ fn over_a_restart(site: &mut Site<'_>, host: &mut Connected, operator: &Operator
     let transfer = upwards(site, host)?;
     await_held(&host.daemon, "the next cap holds", true)?;
     drop(transfer);
-    let told = throttles(&host.daemon)?;
+    let told = until("the journal has it", scaled(SOON), || {
+        let told = throttles(&host.daemon)?;
+        Ok(match told.last().map(String::as_str) {
+            Some("throttle_set") => Ask::Yes(told),
+            _ => Ask::NotYet(format!("{told:?}")),
+        })
+    })?;
     host.daemon.terminate()?;
     host.daemon.resume()?;
     await_held(&host.daemon, "it is held after a restart", true)?;
@@ -207,6 +213,8 @@ fn types(operator: &Operator, arguments: &[&str]) -> Result<String> {
     Ok(said.out)
 }
 
+/// Octets towards the device, few enough on their way that the session's keepalives do not wait behind them for longer than its
+/// hold time of 3 s, once the tunnel is held: see rfcs/0043.
 fn upwards(site: &mut Site<'_>, host: &Connected) -> Result<Transfer> {
     let from = End {
         namespace: &host.client,
@@ -216,7 +224,7 @@ fn upwards(site: &mut Site<'_>, host: &Connected) -> Result<Transfer> {
         namespace: &site.device().namespace.clone(),
         address: TEST_ADDRESSES[0],
     };
-    Transfer::tcp(from, to)
+    Transfer::tcp_with(from, to, 256 << 10)
 }
 
 fn only_tunnel(daemon: &Daemon) -> Result<Value> {

@@ -241,10 +241,8 @@ fn another_format_and_what_is_no_record_are_told_with_their_lines() {
     }
     .line();
     let error = play(&[other]).unwrap_err().to_string();
-    assert!(
-        error.starts_with("line 1 ") && error.contains("its format is 2"),
-        "{error}"
-    );
+    let told = format!("its format is {}", FORMAT + 1);
+    assert!(error.starts_with("line 1 ") && error.contains(&told), "{error}");
     let mut daemon = Daemon::new(0);
     daemon.begin().lines.push(b"{\"input\":{}}\n".to_vec());
     assert!(matches!(
