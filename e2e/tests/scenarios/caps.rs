@@ -96,7 +96,7 @@ fn over_a_restart(site: &mut Site<'_>, host: &mut Connected, operator: &Operator
     let transfer = upwards(site, host)?;
     await_held(&host.daemon, "the next cap holds", true)?;
     drop(transfer);
-    let told = until("the journal has it", scaled(SOON), || {
+    let (told, _) = until("the journal has it", scaled(SOON), || {
         let told = throttles(&host.daemon)?;
         Ok(match told.last().map(String::as_str) {
             Some("throttle_set") => Ask::Yes(told),
