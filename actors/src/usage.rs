@@ -195,20 +195,25 @@ impl Usage {
     /// # Errors
     /// When they cannot be read.
     pub fn ask(&self, question: Question) -> Result<Answer, StoreError> {
-        let mut adding = Aggregation::new(question);
-        if let Some(since_ms) = question.hours_since() {
-            self.files.read_hours(since_ms / DAY_MS, |line| match line {
-                Ok(line) => adding.hour(line),
-                Err(_day) => adding.begin_day(),
-            })?;
+        loop {
+            let mut adding = Aggregation::new(question, &lock(&self.book));
+            if let Some(since_ms) = question.hours_since() {
+                self.files.read_hours(since_ms / DAY_MS, |line| match line {
+                    Ok(line) => adding.hour(line),
+                    Err(_day) => adding.begin_day(),
+                })?;
+            }
+            let book = lock(&self.book);
+            // Another hour began meanwhile, and none will for a long time.
+            let Some(answer) = Answer::of(adding, &book) else {
+                continue;
+            };
+            let problem = lock(&self.status).problem.clone();
+            return Ok(Answer {
+                problem: problem.or(answer.problem),
+                ..answer
+            });
         }
-        let book = lock(&self.book);
-        let problem = lock(&self.status).problem.clone();
-        let answer = Answer::of(adding, &book);
-        Ok(Answer {
-            problem: problem.or(answer.problem),
-            ..answer
-        })
     }
 
     /// Where the hour is over it is written to its day, and the next one begins.
@@ -274,18 +279,18 @@ impl TunnelUsage {
 }
 
 impl Answer {
-    /// What was added up of hours that are over, and what the book knows.
+    /// What was added up of hours that are over, and what the book knows; none when an hour has begun meanwhile.
     #[must_use]
-    pub fn of(adding: Aggregation, book: &UsageBook) -> Self {
-        Self {
-            figures: adding.book(book),
+    pub fn of(adding: Aggregation, book: &UsageBook) -> Option<Self> {
+        Some(Self {
+            figures: adding.book(book)?,
             position: book.position(),
             read_ms: book.told_ms(),
             unseen_ms: book.unseen_ms(),
             problem: book
                 .is_refused()
                 .then(|| "the last counts could not be written".to_owned()),
-        }
+        })
     }
 }
 

@@ -156,7 +156,8 @@ impl Engine for Published {
     }
 
     fn usage(&self, question: Question) -> Result<Answer, StoreError> {
-        Ok(Answer::of(Aggregation::new(question), &UsageBook::default()))
+        let book = UsageBook::default();
+        Ok(Answer::of(Aggregation::new(question, &book), &book).expect("no hour began"))
     }
 
     fn streams(&self) -> &Arc<Streams> {

@@ -276,7 +276,7 @@ impl Engine for FakeDaemon {
 
     fn usage(&self, question: Question) -> Result<Answer, StoreError> {
         let book = self.usage.lock().unwrap();
-        Ok(Answer::of(Aggregation::new(question), &book))
+        Ok(Answer::of(Aggregation::new(question, &book), &book).expect("no hour began"))
     }
 }
 

@@ -233,12 +233,13 @@ impl World {
         let metering = &mut self.metering;
         let Some(book) = &mut metering.book else { return };
         book.written(batch.sequence);
-        let mut hours = Aggregation::new(Question {
+        let by_hour = Question {
             by: Some(Interval::Hour),
             ..Question::default()
-        });
+        };
+        let mut hours = Aggregation::new(by_hour, book);
         metering.hours.iter().for_each(|line| hours.hour(line));
-        let in_hours = hours.book(book);
+        let in_hours = hours.book(book).unwrap_or_default();
         let mut tunnels: Vec<TunnelId> = metering.carried.iter().map(|(_, tunnel, _)| *tunnel).collect();
         tunnels.sort_unstable();
         tunnels.dedup();

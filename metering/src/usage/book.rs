@@ -11,6 +11,9 @@ pub(super) const HOUR_MS: u64 = 3_600_000;
 /// A rate is of at least this many milliseconds.
 const RATE_MS: u128 = 1000;
 
+/// An hour, in hours since 1970, and the batch that began it.
+pub(super) type BegunHour = (u64, u64);
+
 /// One look at the dataplane's counters.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterReading<'a> {
@@ -52,8 +55,8 @@ pub struct UsageBook {
     /// What tunnels that no account is open of had carried.
     pub(super) bases: BTreeMap<TunnelId, Traffic>,
     pub(super) next: Number,
-    /// The present hour, in hours since 1970, and the batch that began it.
-    pub(super) hour: (u64, u64),
+    /// The present hour.
+    pub(super) hour: BegunHour,
     /// The last batch that was made.
     pub(super) sequence: u64,
     /// The last batch that is on disk.
@@ -188,7 +191,7 @@ impl UsageBook {
         idle.into_iter().for_each(|number| self.close(number));
     }
 
-    pub(super) fn roll(&mut self, hour: (u64, u64)) {
+    pub(super) fn roll(&mut self, hour: BegunHour) {
         self.hour = hour;
         for account in self.accounts.values_mut() {
             account.hour = account.told;
@@ -295,11 +298,8 @@ impl UsageBook {
         }
         let mut counting = account.count(readings);
         let overlooked = account.overlooked(look.begun, counting.fresh);
-        if counting.lost {
-            gaps.push(declare(account, all_ms, look));
-        } else if let Some(since) = overlooked {
-            account.read_at = Some(since);
-            gaps.push(declare(account, all_ms, look));
+        if let Some(gap) = declare(account, all_ms, look, counting.lost, overlooked) {
+            gaps.push(gap);
             counting.rebuilt = true;
         }
         if counting.rebuilt || !counting.gained.is_zero() {
@@ -330,20 +330,18 @@ impl UsageBook {
         let Some(account) = number.and_then(|number| self.accounts.get_mut(&number)) else {
             return;
         };
-        if account.read_at.is_some_and(|at| at > look.begun) {
+        // A look at it alone that began at the same moment may have been the later one.
+        let is_older = |at: Monotonic| at > look.begun || at == look.begun && look.of.is_none();
+        if account.read_at.is_some_and(is_older) {
             return;
         }
         account.rate = (0, 0);
-        let was_there = account.is_there();
+        let lost = account.count(&[]).lost;
         let overlooked = account.overlooked(look.begun, 0);
-        if was_there {
-            account.count(&[]);
-        } else if let Some(since) = overlooked {
-            account.read_at = Some(since);
-        } else {
+        let Some(gap) = declare(account, all_ms, look, lost, overlooked) else {
             return;
-        }
-        gaps.push(declare(account, all_ms, look));
+        };
+        gaps.push(gap);
         self.moved = true;
         account.read_ms = look.begun_ms;
         account.read_at = Some(look.begun);
@@ -432,19 +430,28 @@ pub(super) fn day_of(hour: u64) -> u64 {
     hour / 24
 }
 
-/// From when the account was read last until now.
-fn declare(account: &mut Account, all_ms: u64, look: &CounterReading<'_>) -> Gap {
+/// What may be missing, if anything: of runs that ended unseen since the account was read last, and of parts that were overlooked since
+/// they began to be made, whichever is longer.
+fn declare(
+    account: &mut Account,
+    all_ms: u64,
+    look: &CounterReading<'_>,
+    lost: bool,
+    overlooked: Option<Monotonic>,
+) -> Option<Gap> {
     let ended_ms = look.begun_ms + milliseconds(look.ended.since(look.begun));
-    let lasted = match account.read_at {
-        Some(at) => milliseconds(look.ended.since(at)),
+    let since = |at: Monotonic| milliseconds(look.ended.since(at));
+    let unseen = lost.then(|| match account.read_at {
+        Some(at) => since(at),
         None => ended_ms.saturating_sub(account.read_ms.max(all_ms)),
-    };
+    });
+    let lasted = unseen.max(overlooked.map(since))?;
     account.gap_ms += lasted;
-    Gap {
+    Some(Gap {
         tunnel: Some(account.tunnel),
         from_ms: ended_ms.saturating_sub(lasted),
         to_ms: ended_ms,
-    }
+    })
 }
 
 /// Rounded up: a gap is never shorter than what may be missing.

@@ -7,7 +7,7 @@ use warren_state::{Pubkey, Traffic, TunnelId};
 
 use super::{
     account::{Number, Payer},
-    book::{HOUR_MS, UsageBook},
+    book::{BegunHour, HOUR_MS, UsageBook},
     hours::HourLine,
 };
 
@@ -84,6 +84,8 @@ pub type UsageFigures = BTreeMap<(u64, UsageKey), Figure>;
 #[derive(Debug)]
 pub struct Aggregation {
     question: Question,
+    /// The book's own, whose line may be on disk already.
+    present: BegunHour,
     names: BTreeMap<Number, UsageKey>,
     /// The last line, which the next one may replace.
     last: Option<HourLine>,
@@ -127,11 +129,12 @@ impl Question {
 }
 
 impl Aggregation {
-    /// Begins.
+    /// Begins. To be called before the lines are read that it is given.
     #[must_use]
-    pub fn new(question: Question) -> Self {
+    pub fn new(question: Question, book: &UsageBook) -> Self {
         Self {
             question,
+            present: book.hour,
             names: BTreeMap::new(),
             last: None,
             figures: BTreeMap::new(),
@@ -149,7 +152,11 @@ impl Aggregation {
         let Ok(line) = HourLine::read_back(line) else {
             return;
         };
-        if !self.last.as_ref().is_some_and(|last| line.replaces(last)) {
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.begun() != line.begun())
+        {
             self.take_last();
         }
         for name in &line.names {
@@ -159,11 +166,14 @@ impl Aggregation {
         self.last = Some(line);
     }
 
-    /// Takes what the book knows, and ends.
+    /// Takes what the book knows, and ends. None when an hour has begun meanwhile: the lines may have the one before, or not.
     #[must_use]
-    pub fn book(mut self, book: &UsageBook) -> UsageFigures {
+    pub fn book(mut self, book: &UsageBook) -> Option<UsageFigures> {
         self.take_last();
         let spans = self.question.hours_since();
+        if spans.is_some() && self.present != book.hour {
+            return None;
+        }
         for account in book.accounts() {
             let whose = whose(Some(account.tunnel), account.payer);
             let figure = Figure {
@@ -189,11 +199,14 @@ impl Aggregation {
                 self.add(0, whose(None, *payer), figure);
             }
         }
-        self.figures
+        Some(self.figures)
     }
 
     fn take_last(&mut self) {
-        let Some(line) = self.last.take() else { return };
+        let is_over = |line: &HourLine| line.begun() != self.present;
+        let Some(line) = self.last.take().filter(is_over) else {
+            return;
+        };
         let from_ms = line.hour * HOUR_MS;
         if self.question.hours_since().is_some_and(|since| since > from_ms) {
             return;

@@ -1,14 +1,15 @@
 //! What was carried in each hour that is over: lines of a file for each day.
 //!
 //! A line has one hour: the names that the day's file does not have yet, and a row for each account that carried something. A line
-//! that is written again after a crash stands next to the one before, begins with the same hour and batch, and replaces it.
+//! that is written again after a crash stands next to the one before, begins with the same hour and batch, and replaces it; until it
+//! is, the book has that hour.
 
 use serde::{Deserialize, Serialize};
 use warren_state::{Traffic, TunnelId};
 
 use super::{
     account::{Number, Payer},
-    book::{HOUR_MS, UsageBook, day_of},
+    book::{BegunHour, HOUR_MS, UsageBook, day_of},
     lines::NotALine,
 };
 
@@ -85,8 +86,8 @@ impl HourLine {
         Ok(serde_json::from_slice(line)?)
     }
 
-    /// Whether it is of the same hour, and replaces the other one.
-    pub(super) fn replaces(&self, other: &Self) -> bool {
-        (self.hour, self.began) == (other.hour, other.began)
+    /// Which hour it is of. A later line of the same hour replaces it.
+    pub(super) fn begun(&self) -> BegunHour {
+        (self.hour, self.began)
     }
 }

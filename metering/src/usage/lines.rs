@@ -9,7 +9,7 @@ use warren_state::{Epoch, Traffic, TunnelId};
 
 use super::{
     account::{Account, Number, Payer},
-    book::UsageBook,
+    book::{BegunHour, UsageBook},
 };
 
 /// Accounts in a line of [`UsageBook::everything`].
@@ -30,7 +30,7 @@ struct Line<A> {
     read_ms: u64,
     /// An hour begins here: what the accounts before this line have is of earlier ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    hour: Option<(u64, u64)>,
+    hour: Option<BegunHour>,
     /// Everything begins here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begin: Option<Begin>,
@@ -50,7 +50,7 @@ struct Line<A> {
 #[derive(Serialize, Deserialize)]
 struct Begin {
     next: Number,
-    hour: (u64, u64),
+    hour: BegunHour,
     closed: Vec<(Payer, Traffic, u64)>,
     #[serde(default)]
     bases: Vec<(TunnelId, Traffic)>,

@@ -1,5 +1,6 @@
 mod accounts;
 mod gaps;
+mod hours;
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use warren_state::{
 
 use super::{
     CounterReading, Gap, Payer, UsageBook,
-    figures::{Aggregation, GroupBy, Interval, Question},
+    figures::{Aggregation, GroupBy, Interval, Question, UsageFigures},
 };
 
 const HOUR: u64 = 3_600_000;
@@ -122,8 +123,27 @@ impl Host {
         self.book.accounts().map(|account| account.total.rx_bytes).sum()
     }
 
+    fn figures(&self, question: Question, lines: &[Vec<u8>]) -> UsageFigures {
+        let mut adding = Aggregation::new(question, &self.book);
+        lines.iter().for_each(|line| adding.hour(line));
+        adding.book(&self.book).expect("no hour began")
+    }
+
+    /// What all hours have.
+    fn in_hours(&self, lines: &[Vec<u8>]) -> u64 {
+        let hours = self.figures(by_hour(), lines);
+        hours.values().map(|figure| figure.carried.rx_bytes).sum()
+    }
+
     fn gap_ms(&self) -> u64 {
         self.book.accounts().map(|account| account.gap_ms).sum()
+    }
+}
+
+fn by_hour() -> Question {
+    Question {
+        by: Some(Interval::Hour),
+        ..Question::default()
     }
 }
 
@@ -236,50 +256,6 @@ fn an_earlier_look_that_arrives_later_changes_nothing() {
 }
 
 #[test]
-fn hours_are_told_apart_and_one_that_is_written_twice_counts_once() {
-    let mut host = Host::new();
-    let mut files: Vec<Vec<u8>> = Vec::new();
-    host.link(1, 1, 7);
-    for hour in 0..26_u64 {
-        host.now_ms = (1_000_000 + hour) * HOUR;
-        if let Some(now) = host.book.is_over(host.now_ms) {
-            if let Some((_, line)) = host.book.hour_line() {
-                // The daemon was killed before the hour's end was on disk.
-                files.extend([line.clone(), line]);
-            }
-            host.book.begin_hour(now, u64::MAX);
-        }
-        host.carry(7, 100 + hour);
-        host.sample();
-        host.crash();
-    }
-    let ask = |by, since_ms| {
-        let question = Question {
-            by,
-            since_ms,
-            ..Question::default()
-        };
-        let mut adding = Aggregation::new(question);
-        files.iter().for_each(|line| adding.hour(line));
-        adding.book(&host.book)
-    };
-    let hours: Vec<u64> = ask(Some(Interval::Hour), None)
-        .values()
-        .map(|figure| figure.carried.rx_bytes)
-        .collect();
-    assert_eq!(hours, (0..26).map(|hour| 100 + hour).collect::<Vec<_>>());
-    let days = ask(Some(Interval::Day), None);
-    assert_eq!(days.len(), 2, "{days:?}");
-    let sum: u64 = days.values().map(|figure| figure.carried.rx_bytes).sum();
-    assert_eq!(sum, host.total());
-    let last = ask(None, Some((1_000_000 + 25) * HOUR + 5));
-    assert_eq!(
-        last.values().map(|figure| figure.carried.rx_bytes).sum::<u64>(),
-        125
-    );
-}
-
-#[test]
 fn what_is_told_is_of_the_look_that_is_said() {
     let mut host = Host::new();
     host.link(1, 1, 7);
@@ -312,43 +288,12 @@ fn what_is_told_is_of_the_look_that_is_said() {
     assert_eq!(of(&host), second);
 }
 
-#[test]
-fn no_hour_begins_while_what_was_seen_is_not_on_disk() {
-    let mut host = Host::new();
-    host.link(1, 1, 7);
-    host.carry(7, 100);
-    host.sample();
-    host.carry(7, 10);
-    host.look(None);
-    host.now_ms += HOUR;
-    let batch = host.book.changes(false);
-    host.disk.extend(batch.lines);
-    // Somebody looks while it is being written.
-    host.carry(7, 1);
-    host.look(Some(id(1)));
-    host.book.written(batch.sequence);
-    assert_eq!(host.book.is_over(host.now_ms), None);
-    host.write(false);
-    let now = host.book.is_over(host.now_ms).expect("another hour");
-    let (_, line) = host.book.hour_line().expect("something was carried");
-    host.book.begin_hour(now, u64::MAX);
-    host.write(false);
-    host.crash();
-    let mut adding = Aggregation::new(Question {
-        by: Some(Interval::Hour),
-        ..Question::default()
-    });
-    adding.hour(&line);
-    let hours = adding.book(&host.book);
-    let sum: u64 = hours.values().map(|figure| figure.carried.rx_bytes).sum();
-    assert_eq!((sum, host.total()), (111, 111));
-}
-
 /// What may become of a host.
 #[derive(Clone, Debug)]
 enum Turn {
     Carry(u32, u64),
     Make(u8, u32),
+    Replace(u8, u32),
     Drop(u32),
     Reset(u32),
     Sample,
@@ -362,6 +307,7 @@ fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
         4 => (0..4_u32, 1..2_000_u64).prop_map(|(part, bytes)| Turn::Carry(part, bytes)),
         2 => (0..3_u8, 0..4_u32).prop_map(|(tunnel, part)| Turn::Make(tunnel, part)),
+        1 => (0..3_u8, 0..4_u32).prop_map(|(tunnel, part)| Turn::Replace(tunnel, part)),
         1 => (0..4_u32).prop_map(Turn::Drop),
         1 => (0..4_u32).prop_map(Turn::Reset),
         3 => Just(Turn::Sample),
@@ -395,7 +341,17 @@ proptest! {
                     host.link(tunnel, incarnation, part);
                     host.book.made(now, id(tunnel));
                 }
-                Turn::Make(..) => {}
+                Turn::Replace(tunnel, part) if host.links.iter().all(|link| link.run.part != part) => {
+                    incarnation += 1;
+                    let (now, payer) = (host.now(), host.payer);
+                    host.book.expect(now, id(tunnel), payer);
+                    host.look(Some(id(tunnel)));
+                    host.links.retain(|link| link.tunnel != id(tunnel));
+                    host.link(tunnel, incarnation, part);
+                    host.pass(1);
+                    host.book.made(host.now(), id(tunnel));
+                }
+                Turn::Make(..) | Turn::Replace(..) => {}
                 Turn::Drop(part) => host.drop_link(part),
                 // One that has carried more again before anybody looks cannot be told from one that went on.
                 Turn::Reset(part) => {

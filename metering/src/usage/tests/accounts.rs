@@ -17,7 +17,7 @@ fn what_another_payer_uses_is_another_account() {
         per: GroupBy::Owner,
         ..Question::default()
     };
-    let figures = Aggregation::new(question).book(&host.book);
+    let figures = host.figures(question, &[]);
     let by_owner: Vec<_> = figures
         .iter()
         .map(|((_, whose), figure)| (whose.owner, figure.carried.rx_bytes))
@@ -104,7 +104,7 @@ fn accounts_of_tunnels_that_are_long_gone_are_closed_and_the_owners_total_stays(
         per: GroupBy::Owner,
         ..Question::default()
     };
-    let figures = Aggregation::new(question).book(&host.book);
+    let figures = host.figures(question, &[]);
     assert_eq!(
         figures
             .values()

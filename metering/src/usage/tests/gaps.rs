@@ -105,3 +105,48 @@ fn a_link_that_was_made_and_gone_between_two_looks_is_a_gap() {
     host.sample();
     assert_eq!(host.gap_ms(), 3_000, "once");
 }
+
+#[test]
+fn a_part_that_nobody_saw_is_declared_beside_one_that_ended() {
+    let mut host = Host::new();
+    let make = |host: &mut Host, part: u32| {
+        host.book.expect(host.now(), id(1), Payer::default());
+        host.pass(1);
+        host.link(1, u64::from(part), part);
+    };
+    make(&mut host, 7);
+    host.book.made(host.now(), id(1));
+    host.pass(1_000);
+    host.drop_link(7);
+    make(&mut host, 8);
+    host.book.made(host.now(), id(1));
+    host.pass(1_000);
+    // The next is being made already when the one before is seen.
+    host.book.expect(host.now(), id(1), Payer::default());
+    host.look(Some(id(1)));
+    host.pass(10);
+    host.drop_link(8);
+    host.link(1, 9, 9);
+    host.book.made(host.now(), id(1));
+    host.pass(1);
+    host.look(Some(id(1)));
+    assert_eq!(host.gap_ms(), 2_013, "since the first began to be made");
+}
+
+#[test]
+fn a_look_that_began_as_a_part_was_seen_does_not_miss_it() {
+    let mut host = Host::new();
+    host.link(1, 1, 7);
+    host.look(Some(id(1)));
+    let nothing = CounterReading {
+        begun: host.now(),
+        begun_ms: host.now_ms,
+        ended: host.now(),
+        of: None,
+        readings: &[],
+    };
+    assert_eq!(host.book.take(&nothing, |_| Payer::default()), []);
+    host.carry(7, 100);
+    host.sample();
+    assert_eq!((host.total(), host.gap_ms()), (100, 0));
+}
