@@ -14,8 +14,8 @@ use warren_state::{
     Epoch, Exclusion, LearnedRoutes, Plan, Position, Pubkey, Sequence, TunnelId,
     address::{Unusable, is_public, may_pin},
     event::Event,
-    journal::{Gap, JournalEntry},
-    table::{Entry, Tables},
+    journal::JournalEntry,
+    table::Since,
 };
 use warren_store::{Change, journal::Journal};
 
@@ -292,12 +292,10 @@ impl Handle {
         recorders::reopen(&self.env);
     }
 
-    /// What is true, at which position, and every step after the given one up to there.
-    ///
-    /// The steps are an error when some of them are no longer kept: go on from what is true now.
-    #[must_use = "it only reads"]
-    pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
-        self.env.table.read_since(position)
+    /// What is true, and every step since this position. Where some of them are no longer kept: go on from what is true.
+    #[must_use]
+    pub fn since(&self, position: Sequence) -> Since {
+        self.env.table.since(position)
     }
 
     /// What readers outside the daemon follow.

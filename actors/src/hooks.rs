@@ -145,13 +145,13 @@ impl Actor for Hooks {
 impl State {
     /// Takes what happened since the last time, for the hooks that there are now.
     async fn take(&mut self, myself: &ActorRef<HooksMessage>) {
-        let (position, _, told) = self.env.table.told_since(self.read);
+        let (position, told) = self.env.table.told_since(self.read);
         let told = match told {
             Ok(told) => told,
             Err(gap) => {
                 self.machine.missed(gap.oldest.0.saturating_sub(self.read.0 + 1));
                 let after = Sequence(gap.oldest.0.saturating_sub(1));
-                self.env.table.told_since(after).2.unwrap_or_default()
+                self.env.table.told_since(after).1.unwrap_or_default()
             }
         };
         if self.looked.is_none_or(|looked| looked.elapsed() >= FRESH) {

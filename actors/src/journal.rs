@@ -123,12 +123,12 @@ impl State {
     fn read(&mut self) {
         let now = self.env.clock.now();
         let table = &self.env.table;
-        let (position, _, told) = table.told_since(self.read);
+        let (position, told) = table.told_since(self.read);
         let (mut lost, told) = match told {
             Ok(told) => (None, told),
             Err(gap) => {
                 let to = Sequence(gap.oldest.0.saturating_sub(1));
-                let kept = table.told_since(to).2.unwrap_or_default();
+                let kept = table.told_since(to).1.unwrap_or_default();
                 (Some(self.missed(to)), kept)
             }
         };

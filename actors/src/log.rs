@@ -103,14 +103,14 @@ impl State {
     fn read(&mut self) {
         let table = &self.env.table;
         let position = table.cursor(SPEC.name);
-        let (now, _, told) = table.told_since(position);
+        let (now, told) = table.told_since(position);
         let told = told.unwrap_or_else(|gap| {
             tracing::warn!(
                 from = gap.asked.0,
                 to = gap.oldest.0,
                 "events came faster than they could be logged; log lines are missing"
             );
-            let (_, _, kept) = table.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
+            let (_, kept) = table.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
             kept.unwrap_or_default()
                 .into_iter()
                 .filter(|entry| entry.sequence <= now)

@@ -10,7 +10,7 @@ use warren_state::{
     event::Event,
     journal::{Gap, JournalEntry},
     recording::MachineNumber,
-    table::{Change, Entry, Step, Table, Tables},
+    table::{Change, Since, Step, Table, Tables},
 };
 
 use crate::{
@@ -157,34 +157,18 @@ impl SharedTable {
         self.inner().cursors.insert(reader, position);
     }
 
-    /// What is true now, the position of that, and every step from this one on to there.
-    pub(crate) fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
-        let inner = self.inner();
-        let (now, tables) = inner.table.snapshot();
-        (
-            now,
-            tables,
-            inner
-                .table
-                .changes_since(position)
-                .map(|steps| steps.cloned().collect()),
-        )
+    /// What is true now, and what changed since this position.
+    pub(crate) fn since(&self, position: Sequence) -> Since {
+        self.inner().table.since(position)
     }
 
-    /// What is true now, the position of that, and everything that happened from this one on to there.
-    pub(crate) fn told_since(
-        &self,
-        position: Sequence,
-    ) -> (Sequence, Tables, Result<Vec<Arc<JournalEntry>>, Gap>) {
+    /// Everything that happened from this position on, and up to where.
+    pub(crate) fn told_since(&self, position: Sequence) -> (Sequence, Result<Vec<Arc<JournalEntry>>, Gap>) {
         let inner = self.inner();
-        let (now, tables) = inner.table.snapshot();
+        let told = inner.table.told_since(position);
         (
-            now,
-            tables,
-            inner
-                .table
-                .told_since(position)
-                .map(|told| told.cloned().collect()),
+            inner.table.position().sequence,
+            told.map(|told| told.cloned().collect()),
         )
     }
 

@@ -89,7 +89,7 @@ impl Default for ReconcilerSettings {
 }
 
 /// What happens to the reconciler.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// A view came into force.
     View(AcceptedView),

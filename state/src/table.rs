@@ -13,11 +13,11 @@ mod weight;
 
 use std::{collections::VecDeque, sync::Arc};
 
-pub use history::Bounds;
-pub use news::{TunnelNews, WatchNews};
+pub use history::{Bounds, Since};
+pub use news::WatchNews;
 pub use tables::{
-    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Notices, Reconciled,
-    RecorderStanding, Tables, UsageStatus, Watch,
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Reconciled, RecorderStanding,
+    Tables, UsageStatus, Watch,
 };
 
 use crate::{Epoch, NodeId, Position, Sequence, event::Event, journal::JournalEntry};

@@ -8,12 +8,12 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::spawn_blocking;
 use warren_state::{
-    Notice,
+    Notice, Sequence,
     address::{Addresses, Chosen, FoundBecause, Outcome, PinChange, Source, Unusable},
     backoff::{Backoff, Jitter, Waits},
     event::Event,
     random::SplitMix64,
-    table::{Change, HostAddress, Tables},
+    table::{Change, HostAddress, InForce},
 };
 
 use crate::{
@@ -59,8 +59,12 @@ pub(crate) enum LookTrigger {
 pub(crate) struct State {
     env: Arc<Env>,
     following: Following,
-    /// What was true when the table was read last.
-    read: Tables,
+    /// How far the table was read.
+    read: Sequence,
+    /// As it was read last.
+    view: Option<InForce>,
+    /// The same.
+    pin: Option<Ipv4Addr>,
     /// Something changed, and is waited out.
     settling: bool,
     settings: ClientSettings,
@@ -101,13 +105,15 @@ impl Actor for ClientIp {
         let random = SplitMix64::new(env.settings.seed.rotate_left(29));
         let store = env.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
-        let read = env.tables();
-        let addresses = Addresses::new(read.address.in_force, remembered);
+        let (read, tables) = env.table.snapshot();
+        let addresses = Addresses::new(tables.address.in_force, remembered);
         let (unasked, pin_problem) = (SERVICE_EVERY, None);
         Ok(State {
             env,
             following,
             read,
+            view: tables.view,
+            pin: tables.disk.pin,
             settling: false,
             settings,
             retries: Backoff::until_success(RETRIES),
@@ -158,16 +164,16 @@ impl State {
     /// another address would be chosen, whether anybody uses the one in force.
     fn is_told(&mut self) -> bool {
         self.following.answer();
-        let (now, before) = (self.env.tables(), &self.read);
-        let view = !matches!((&now.view, &before.view), (Some(now), Some(before)) if now.is(before));
-        let host = now
-            .notices
-            .since(&before.notices)
-            .iter()
-            .any(|notice| !matches!(notice, Notice::Tunnel(_)));
-        let told = host || now.disk.pin != before.disk.pin || (view && now.address.other.is_some());
-        self.read = now;
-        told
+        let since = self.env.table.since(self.read);
+        let host = since
+            .changes()
+            .is_none_or(|mut changes| changes.any(is_of_the_host));
+        self.read = since.position;
+        let now = since.tables;
+        let view = !matches!((&now.view, &self.view), (Some(now), Some(before)) if now.is(before));
+        self.view = now.view;
+        let pin = std::mem::replace(&mut self.pin, now.disk.pin) != now.disk.pin;
+        host || pin || (view && now.address.other.is_some())
     }
 
     /// The operator's word holds as it is, for the whole run.
@@ -403,6 +409,10 @@ fn found(address: Ipv4Addr, before: Option<Chosen>, reason: FoundBecause) -> Eve
         before: before.map(|before| before.address),
         reason,
     }
+}
+
+fn is_of_the_host(change: &Change) -> bool {
+    matches!(change, Change::Noticed(notice) if !matches!(notice, Notice::Tunnel(_)))
 }
 
 fn is_read(change: &Change) -> bool {

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use imbl::OrdMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use warren_protocols::liveness::{self as protocol, Output};
 pub use warren_state::liveness::{EndTotals, LivenessStatus};
@@ -16,7 +17,7 @@ use warren_state::{
     event::{PeerChange, PeerChangeBatch, PeerState, news},
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
-    table::{Change, Tables, WatchNews},
+    table::{self, Change, WatchNews},
 };
 
 pub use crate::settings::LivenessOptions;
@@ -68,8 +69,8 @@ pub(crate) enum LivenessMessage {
 pub(crate) struct State {
     env: Arc<Env>,
     following: Following,
-    /// What was true when the table was read last.
-    read: Tables,
+    /// The routes to watch as they were read last.
+    read: OrdMap<TunnelId, table::Watch>,
     /// What was read and is not followed yet.
     news: VecDeque<(TunnelId, WatchNews)>,
     driver: Driver<protocol::Liveness>,
@@ -117,7 +118,7 @@ impl Actor for Liveness {
             env,
             told,
             following,
-            read: Tables::default(),
+            read: OrdMap::new(),
             news: VecDeque::new(),
             driver,
             port: options.port,
@@ -199,8 +200,8 @@ impl State {
 
     fn read_table(&mut self) {
         self.following.answer();
-        let now = self.env.tables();
-        self.news.extend(now.watch_news(&self.read));
+        let now = self.env.tables().watched;
+        self.news.extend(table::Watch::news(&self.read, &now));
         self.read = now;
     }
 

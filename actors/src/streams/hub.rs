@@ -11,7 +11,7 @@ use warren_state::{
     event::Event,
     journal::{Gap, JournalEntry},
     stream::{Feed, Start},
-    table::{Bounds, Change, Table},
+    table::{Bounds, Change, Since, Table},
 };
 use warren_store::journal::{Journal, ReadLimit};
 
@@ -151,7 +151,11 @@ impl Streams {
         let Some(at) = lock(&self.feed).as_ref().map(|feed| feed.state().0) else {
             return;
         };
-        let (now, tables, steps) = self.table.read_since(at);
+        let Since {
+            position: now,
+            tables,
+            steps,
+        } = self.table.since(at);
         match steps {
             Ok(steps) => {
                 for some in steps.chunks(AT_ONCE) {

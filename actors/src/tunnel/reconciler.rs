@@ -188,9 +188,10 @@ impl State {
         if let Some(following) = &self.following {
             following.answer();
         }
-        let now = self.env.tables();
-        let role = self.env.role(&now);
-        let inputs = self.reader.read(now, role);
+        let since = self.env.table.since(self.reader.position());
+        let role = self.env.role(&since.tables);
+        let inputs = self.reader.read(&since, role);
+        drop(since);
         let effects = inputs.into_iter().flat_map(|input| self.driver.handle(input));
         let effects = effects.collect();
         self.act(myself, effects)?;

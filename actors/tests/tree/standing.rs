@@ -7,6 +7,7 @@ use warren_state::{
     Direction, GroupFlow, LivenessMode, Pubkey, Sequence, ServiceKind, SessionStatus,
     event::{Event, Kind, Probe},
     standing::{BgpState, RouteRefusal},
+    table::Since,
     view::MulticastGroup,
 };
 
@@ -94,7 +95,7 @@ async fn what_a_peer_sent_and_was_not_taken_and_why_it_ended_the_session_are_tol
     world.handle().set_enabled(false).await.unwrap();
     let snapshot = world.gone(0).await;
     assert!(snapshot.sessions.is_empty());
-    let (_, tables, steps) = world.handle().read_since(Sequence(0));
+    let Since { tables, steps, .. } = world.handle().since(Sequence(0));
     assert!(tables.sessions.is_empty());
     assert!(steps.unwrap().len() < 200, "what is counted is told together");
 }

@@ -122,7 +122,7 @@ async fn whoever_follows_a_daemon_has_what_is_true_hears_of_a_drain_in_one_sum_a
         .until("it is active", |state| phase(state) == Some("active"))
         .await;
     world.converged().await;
-    let now = || warren_state::stream::snapshot(&world.handle().read_since(Sequence(0)).1, None);
+    let now = || warren_state::stream::snapshot(&world.handle().since(Sequence(0)).tables, None);
     events
         .until("its copy is what is true", |state| *state == now())
         .await;

@@ -11,7 +11,7 @@ use std::{
 use tokio::task::JoinHandle;
 use warren_actors::Snapshot;
 use warren_ledger::InUse;
-use warren_state::{Sequence, event::Event};
+use warren_state::{Sequence, event::Event, table::Since};
 
 use crate::{
     ledger::Answer,
@@ -29,11 +29,17 @@ impl Follower {
         let (handle, done) = (world.handle().clone(), Arc::new(AtomicBool::new(false)));
         let until = done.clone();
         let task = tokio::spawn(async move {
-            let (at, tables, _) = handle.read_since(Sequence(0));
+            let Since {
+                position: at, tables, ..
+            } = handle.since(Sequence(0));
             let mut replica = Replica::of((at, tables));
             let mut steps_read = 0;
             while !until.load(Ordering::SeqCst) {
-                let (now, tables, steps) = handle.read_since(replica.at);
+                let Since {
+                    position: now,
+                    tables,
+                    steps,
+                } = handle.since(replica.at);
                 for step in steps.expect("all of them are kept") {
                     replica.take(&step);
                     steps_read += 1;
@@ -105,7 +111,11 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
     for follower in followers {
         read.push(follower.end().await);
     }
-    let (now, tables, _) = world.handle().read_since(Sequence(0));
+    let Since {
+        position: now,
+        tables,
+        ..
+    } = world.handle().since(Sequence(0));
     assert!(
         read.iter().all(|steps| *steps > 30 && (*steps as u64) <= now.0),
         "{read:?} {now:?}"
@@ -123,7 +133,7 @@ async fn the_age_of_the_view_and_the_way_to_the_ledger_stand_in_the_table_with_t
         .until("a view is in force", |snapshot| snapshot.view.is_some())
         .await;
     let follower = Follower::of(&world, Duration::ZERO);
-    let tables = || world.handle().read_since(Sequence(0)).1;
+    let tables = || world.handle().since(Sequence(0)).tables;
     let told = |snapshot: &Snapshot, name| snapshot.events.get(name).copied().unwrap_or_default();
     world.ledger.answer(Answer::Failure);
     let stale = |snapshot: &Snapshot| snapshot.stale && told(snapshot, "view_stale") == 1;

@@ -248,11 +248,14 @@ async fn a_quiet_daemon_changes_nothing_with_its_samples() {
     world.ledger.add_user(0);
     world.active(0).await;
     let sampled = || world.kernel.counted();
-    let (before, position) = (sampled(), world.handle().read_since(warren_state::Sequence(0)).0);
+    let (before, position) = (
+        sampled(),
+        world.handle().since(warren_state::Sequence(0)).position,
+    );
     world
         .eventually("it is sampled often", || sampled() >= before + 10)
         .await;
-    let (_, _, steps) = world.handle().read_since(position);
+    let steps = world.handle().since(position).steps;
     let steps = steps.unwrap();
     let told = steps
         .iter()

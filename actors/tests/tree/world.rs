@@ -172,7 +172,7 @@ impl World {
 
     /// Everything that was told in this start, as far as it is kept.
     pub fn told(&self) -> Vec<Arc<JournalEntry>> {
-        let steps = self.handle().read_since(Sequence(0)).2.unwrap();
+        let steps = self.handle().since(Sequence(0)).steps.unwrap();
         steps.iter().filter_map(|step| step.told.clone()).collect()
     }
 
@@ -230,7 +230,7 @@ impl Replica {
 
     /// The same of all that happened since the start, where it is kept.
     fn hold_all(handle: &Handle) {
-        let (_, _, steps) = handle.read_since(Sequence(0));
+        let steps = handle.since(Sequence(0)).steps;
         let mut replica = Self::of((Sequence(0), Tables::default()));
         steps
             .unwrap_or_default()

@@ -444,11 +444,11 @@ impl World {
         if daemon.reconciler_is_down {
             return;
         }
-        let (now, role) = (daemon.table.tables().clone(), self.role());
+        let (since, role) = (daemon.table.since(daemon.reader.position()), self.role());
         let inputs = self
             .daemon
             .as_mut()
-            .map(|daemon| daemon.reader.read(now, role))
+            .map(|daemon| daemon.reader.read(&since, role))
             .unwrap_or_default();
         let mut effects = Vec::new();
         for input in inputs {

@@ -8,16 +8,18 @@ use std::{
 
 use super::{Effect, Input, Manual, Reconciler, Role};
 use crate::{
-    Phase, Rates, Switch, TunnelId,
+    Notice, Owners, Phase, Rates, Sequence, Switch, TunnelId,
     event::Event,
-    table::{Change, InForce, Reconciled, Step, Tables, TunnelNews},
+    lifecycle::TunnelReport,
+    table::{Change, ExclusionStatus, InForce, Life, Reconciled, Since, Step, Tables},
 };
 
 /// What the reconciler has read, and what is said of it. One that is started again reads everything anew, and says what differs
 /// from what the one before has said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
-    read: Option<Tables>,
+    /// None before it has read anything.
+    read: Option<Read>,
     role: Option<Role>,
     view: Option<InForce>,
     told: Reconciled,
@@ -25,6 +27,26 @@ pub struct Reader {
     other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Nobody was here before, or what was left was let go.
     orphans_dismissed: bool,
+}
+
+/// What was true when the table was read last, of what is read there: no copy of the table itself, for whoever keeps one makes the
+/// next change of each of its maps a copy.
+#[derive(Clone, Debug)]
+struct Read {
+    position: Sequence,
+    inputs: Sequence,
+    switch: Switch,
+    owners: Owners,
+    excluded: Arc<ExclusionStatus>,
+    rates: Arc<Rates>,
+    provisioners: BTreeMap<TunnelId, Provisioner>,
+}
+
+/// A provisioner that did not end, as it was read.
+#[derive(Clone, Debug)]
+struct Provisioner {
+    life: Life,
+    report: Option<Arc<TunnelReport>>,
 }
 
 /// What came of inputs. What is told is appended before anything is carried out, so that whoever reads an event finds what it
@@ -64,29 +86,30 @@ impl Reader {
             )
     }
 
-    /// What is new for the reconciler, in order. Provisioners that an earlier one left go on: a new one learns of all.
-    pub fn read(&mut self, now: Tables, role: Option<Role>) -> Vec<Input> {
-        let before = self.read.take();
-        let first = before.is_none();
-        let before = before.unwrap_or_default();
-        // What ended before it was there is nothing to a new one.
-        let news = now
-            .tunnel_news(&before)
-            .into_iter()
-            .filter(|(_, news)| !first || matches!(news, TunnelNews::Report(_)));
-        let mut inputs: Vec<Input> = news.map(|(tunnel, news)| input(tunnel, news)).collect();
-        if first
-            || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list)
+    /// How far it has read: what is asked of the table next is what came since.
+    #[must_use]
+    pub fn position(&self) -> Sequence {
+        self.read.as_ref().map(|read| read.position).unwrap_or_default()
+    }
+
+    /// What is new for the reconciler, the switch before anything that a tunnel tells. Provisioners that an earlier one left go on: a
+    /// new one learns of all.
+    pub fn read(&mut self, since: &Since, role: Option<Role>) -> Vec<Input> {
+        let (before, now) = (self.read.take(), &since.tables);
+        let mut inputs = Vec::new();
+        let excluded = before.as_ref().map(|before| &before.excluded);
+        if excluded
+            .is_none_or(|before| !Arc::ptr_eq(before, &now.excluded) && before.list != now.excluded.list)
         {
             inputs.push(Input::Exclude(now.excluded.list.clone()));
         }
-        if before.rates != now.rates {
+        if before.as_ref().map_or(&Arc::default(), |before| &before.rates) != &now.rates {
             inputs.push(Input::Rates(Box::new(Rates::clone(&now.rates))));
         }
-        if first || before.owners != now.owners {
+        if before.as_ref().is_none_or(|before| before.owners != now.owners) {
             inputs.push(Input::Owners(now.owners));
         }
-        if first || before.switch != now.switch {
+        if before.as_ref().is_none_or(|before| before.switch != now.switch) {
             inputs.push(Input::Switch(now.switch));
         }
         if let Some(Role::Client { client_ip }) = role
@@ -95,9 +118,38 @@ impl Reader {
             inputs.push(Input::ClientIp(client_ip));
         }
         self.role = role;
+        // What ended before it was there, or was noticed then, is nothing to a new one.
+        let is_first = before.is_none();
+        let notices = if is_first { Vec::new() } else { notices(since) };
+        let provisioners = before.map(|before| (before.position, before.provisioners));
+        let mut read = Read {
+            position: since.position,
+            inputs: now.inputs,
+            switch: now.switch,
+            owners: now.owners,
+            excluded: now.excluded.clone(),
+            rates: now.rates.clone(),
+            provisioners: BTreeMap::new(),
+        };
+        let mut told = Vec::new();
+        match provisioners {
+            Some((position, provisioners)) => {
+                read.provisioners = provisioners;
+                for tunnel in read.touched(since, position) {
+                    told.extend(read.tunnel(now, tunnel, position));
+                }
+            }
+            None => {
+                for tunnel in now.lives.keys() {
+                    told.extend(read.tunnel(now, *tunnel, since.position));
+                }
+                told.retain(|input| matches!(input, Input::Tunnel(_)));
+            }
+        }
+        inputs.extend(told);
         inputs.extend(self.read_view(now.view_for(role)));
-        inputs.extend(now.notices.since(&before.notices).into_iter().map(Input::Notice));
-        self.read = Some(now);
+        inputs.extend(notices);
+        self.read = Some(read);
         inputs
     }
 
@@ -174,7 +226,8 @@ impl Reader {
             return Vec::new();
         }
         let in_use: BTreeSet<TunnelId> = core.reports().map(|report| report.tunnel).collect();
-        let running = self.read.iter().flat_map(|read| read.tunnels.values());
+        let provisioners = self.read.iter().flat_map(|read| read.provisioners.values());
+        let running = provisioners.filter_map(|one| one.report.as_ref());
         let idle = running.filter(|report| matches!(report.phase, Phase::Pending | Phase::Failed));
         idle.map(|report| report.tunnel)
             .filter(|tunnel| !in_use.contains(tunnel))
@@ -191,9 +244,74 @@ impl Told {
     }
 }
 
-fn input(tunnel: TunnelId, news: TunnelNews) -> Input {
-    match news {
-        TunnelNews::Report(report) => Input::Tunnel(report),
-        TunnelNews::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
+impl Read {
+    /// The tunnels whose provisioners may have told something, or ended.
+    fn touched(&self, since: &Since, position: Sequence) -> BTreeSet<TunnelId> {
+        let now = &since.tables;
+        let Some(changes) = since.changes() else {
+            let ended = now.ends.tunnels.iter().filter(|(_, at)| **at > position);
+            let running = self.provisioners.keys().chain(now.lives.keys());
+            return running.chain(ended.map(|(tunnel, _)| tunnel)).copied().collect();
+        };
+        let mut touched = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Tunnel(report) => drop(touched.insert(report.tunnel)),
+                Change::TunnelDown(tunnel) | Change::TunnelGone(tunnel) => drop(touched.insert(*tunnel)),
+                Change::NoTunnels => touched.extend(self.provisioners.keys()),
+                _ => {}
+            }
+        }
+        touched
     }
+
+    /// What became of a tunnel and its provisioner since this position. A provisioner that failed, was started anew and has told
+    /// something since is told of as one that ended, and then by its report.
+    fn tunnel(&mut self, now: &Tables, tunnel: TunnelId, position: Sequence) -> Vec<Input> {
+        let (life, report) = (now.lives.get(&tunnel).copied(), now.tunnels.get(&tunnel));
+        let before = self.provisioners.remove(&tunnel);
+        if let Some(life) = life {
+            let report = report.cloned();
+            self.provisioners.insert(tunnel, Provisioner { life, report });
+        }
+        let was = before.as_ref().map(|before| before.life);
+        let another = was.zip(life).is_some_and(|(was, is)| was.began != is.began);
+        let has_ended = || now.ends.tunnels.get(&tunnel).is_some_and(|at| *at > position);
+        let finished = match (was, life) {
+            (Some(_), None) => Some(true),
+            (Some(was), Some(is)) if another || is.is_down => {
+                (!was.is_down || (another && is.is_down)).then_some(false)
+            }
+            (None, Some(is)) if is.is_down => Some(false),
+            // It may have begun and ended since.
+            (None, Some(_) | None) => has_ended().then_some(true),
+            (Some(_), Some(_)) => None,
+        };
+        let told = before.filter(|before| !another && !before.life.is_down);
+        let told = told.and_then(|before| before.report);
+        let running = report.filter(|_| life.is_some_and(|life| !life.is_down));
+        let news = running.filter(|report| {
+            !told
+                .as_ref()
+                .is_some_and(|told| Arc::ptr_eq(told, report) || told == *report)
+        });
+        let ended = finished.map(|finished| Input::ProvisionerEnded { tunnel, finished });
+        ended
+            .into_iter()
+            .chain(news.cloned().map(Input::Tunnel))
+            .collect()
+    }
+}
+
+/// What the dataplane told of, each once; that something changed where not all of it is known, or of very many tunnels.
+fn notices(since: &Since) -> Vec<Input> {
+    let noticed = |change: &Change| match change {
+        Change::Noticed(notice) => Some(*notice),
+        _ => None,
+    };
+    let all: Option<BTreeSet<Notice>> = since
+        .changes()
+        .map(|changes| changes.filter_map(noticed).collect());
+    let all = all.unwrap_or_else(|| [Notice::Something].into());
+    all.into_iter().map(Input::Notice).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Table};
+use super::{Change, Entry, Table, Tables};
 use crate::{
     Position, Sequence,
     journal::{Gap, JournalEntry},
@@ -31,7 +31,37 @@ impl Bounds {
     }
 }
 
+/// What a reader has to know that was at an earlier position.
+#[derive(Clone, Debug)]
+pub struct Since {
+    /// Where it is then.
+    pub position: Sequence,
+    /// What is true there.
+    pub tables: Tables,
+    /// Every step on the way there, or that some are no longer kept: then anything may have changed.
+    pub steps: Result<Vec<Arc<Entry>>, Gap>,
+}
+
+impl Since {
+    /// The changes on the way there, in order, where all are known.
+    pub fn changes(&self) -> Option<impl Iterator<Item = &Change>> {
+        let steps = self.steps.as_ref().ok()?;
+        Some(steps.iter().flat_map(|step| &step.changes))
+    }
+}
+
 impl Table {
+    /// What is true, and what changed since this position.
+    #[must_use]
+    pub fn since(&self, position: Sequence) -> Since {
+        let (now, tables) = self.snapshot();
+        Since {
+            position: now,
+            tables,
+            steps: self.changes_since(position).map(|steps| steps.cloned().collect()),
+        }
+    }
+
     /// Where a reader that was at this position goes on; the position may be of another start or another daemon.
     ///
     /// # Errors

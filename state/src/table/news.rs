@@ -1,27 +1,11 @@
-//! What is new for a reader that has seen an earlier state: each key once, as it is now. No time but that for what changed.
-
-use std::{collections::BTreeSet, sync::Arc};
+//! What is new for a reader that has seen an earlier state of the routes to watch: each tunnel once, as it is now. No time but that
+//! for what changed.
 
 use imbl::{OrdMap, ordmap::DiffItem};
 use ipnet::Ipv4Net;
 
-use super::tables::{Notices, Tables, Watch};
-use crate::{
-    Notice, TunnelId,
-    lifecycle::{TunnelReport, WatchedRoute},
-};
-
-/// What a reader is told of one tunnel.
-#[derive(Clone, PartialEq, Debug)]
-pub enum TunnelNews {
-    /// Its provisioner ended. `finished`: it had nothing left to do.
-    Ended {
-        /// See above.
-        finished: bool,
-    },
-    /// It is like this now.
-    Report(Arc<TunnelReport>),
-}
+use super::tables::Watch;
+use crate::{TunnelId, lifecycle::WatchedRoute};
 
 /// What a reader is told of the routes to watch of one tunnel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,57 +21,16 @@ pub enum WatchNews {
     },
 }
 
-impl Tables {
-    /// What became of the tunnels and their provisioners since `before`. A provisioner that failed, was started anew and has told
-    /// something since is told of as one that ended, and then by its report.
+impl Watch {
+    /// What became of the routes to watch of all tunnels.
     #[must_use]
-    pub fn tunnel_news(&self, before: &Self) -> Vec<(TunnelId, TunnelNews)> {
-        let ends = changed_keys(&before.ends.tunnels, &self.ends.tunnels);
-        let touched: BTreeSet<TunnelId> = changed_keys(&before.lives, &self.lives)
-            .chain(changed_keys(&before.tunnels, &self.tunnels))
-            .chain(ends)
-            .collect();
-        touched
-            .into_iter()
-            .flat_map(|id| self.news_of(before, id).into_iter().map(move |news| (id, news)))
-            .collect()
-    }
-
-    fn news_of(&self, before: &Self, id: TunnelId) -> Vec<TunnelNews> {
-        let (was, is) = (before.lives.get(&id), self.lives.get(&id));
-        let another = was.zip(is).is_some_and(|(was, is)| was.began != is.began);
-        let ended = match (was, is) {
-            (Some(_), None) => Some(true),
-            (Some(was), Some(is)) if another || is.is_down => {
-                (!was.is_down || (another && is.is_down)).then_some(false)
-            }
-            (None, Some(is)) if is.is_down => Some(false),
-            // It may have begun and ended since.
-            (None, Some(_) | None) => self.has_ended_since(before, id).then_some(true),
-            (Some(_), Some(_)) => None,
-        };
-        let runs = is.filter(|life| !life.is_down).and(self.tunnels.get(&id));
-        let known = !another && was.is_some_and(|was| !was.is_down) && before.tunnels.get(&id) == runs;
-        let ended = ended.map(|finished| TunnelNews::Ended { finished });
-        ended
-            .into_iter()
-            .chain(runs.filter(|_| !known).cloned().map(TunnelNews::Report))
-            .collect()
-    }
-
-    fn has_ended_since(&self, before: &Self, id: TunnelId) -> bool {
-        self.ends
-            .tunnels
-            .get(&id)
-            .is_some_and(|at| before.ends.tunnels.get(&id) != Some(at))
-    }
-
-    /// What became of the routes to watch since `before`.
-    #[must_use]
-    pub fn watch_news(&self, before: &Self) -> Vec<(TunnelId, WatchNews)> {
+    pub fn news(before: &OrdMap<TunnelId, Self>, now: &OrdMap<TunnelId, Self>) -> Vec<(TunnelId, WatchNews)> {
         let mut news = Vec::new();
-        for id in changed_keys(&before.watched, &self.watched) {
-            let (was, is) = (before.watched.get(&id), self.watched.get(&id));
+        let changed = before.diff(now).map(|item| match item {
+            DiffItem::Add(id, _) | DiffItem::Update { new: (id, _), .. } | DiffItem::Remove(id, _) => *id,
+        });
+        for id in changed {
+            let (was, is) = (before.get(&id), now.get(&id));
             let same = was.zip(is).is_some_and(|(was, is)| was.began == is.began);
             if was.is_some() && !same {
                 news.push((id, WatchNews::Gone));
@@ -98,9 +41,7 @@ impl Tables {
         }
         news
     }
-}
 
-impl Watch {
     fn changed_since(&self, before: Option<&Self>) -> WatchNews {
         let nothing = OrdMap::new();
         let (mut added, mut removed) = (Vec::new(), Vec::new());
@@ -157,33 +98,4 @@ impl WatchNews {
             }
         }
     }
-}
-
-impl Notices {
-    /// What the dataplane told of since `before`.
-    #[must_use]
-    pub fn since(&self, before: &Self) -> Vec<Notice> {
-        let nothing = Self::default();
-        let any = self.any != before.any;
-        let before = if any { &nothing } else { before };
-        let elsewhere = self.elsewhere != before.elsewhere;
-        let tunnels = changed_keys(&before.tunnels, &self.tunnels).map(Notice::Tunnel);
-        any.then_some(Notice::Something)
-            .into_iter()
-            .chain(elsewhere.then_some(Notice::Elsewhere))
-            .chain(tunnels)
-            .collect()
-    }
-}
-
-/// The keys whose values came, went or changed.
-fn changed_keys<'a, K: Ord + Clone, V: PartialEq>(
-    before: &'a OrdMap<K, V>,
-    now: &'a OrdMap<K, V>,
-) -> impl Iterator<Item = K> + 'a {
-    before.diff(now).map(|item| match item {
-        DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } | DiffItem::Remove(key, _) => {
-            key.clone()
-        }
-    })
 }

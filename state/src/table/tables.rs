@@ -101,7 +101,7 @@ pub enum Change {
     Refused(Pubkey, Option<Refusal>),
     /// A tunnel stays at its outer source address although this one would be chosen today; none once it does not.
     OtherSource(TunnelId, Option<Ipv4Addr>),
-    /// The dataplane told of a change.
+    /// The dataplane told of a change. It leaves nothing but [`Tables::inputs`]: who misses it takes it that anything has changed.
     Noticed(Notice),
     /// How liveness stands.
     Liveness(#[serde(skip)] Arc<LivenessStatus>),
@@ -177,8 +177,6 @@ pub struct Tables {
     pub refused: OrdMap<Pubkey, Refusal>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
     pub other_sources: OrdMap<TunnelId, Ipv4Addr>,
-    /// What the dataplane told of.
-    pub notices: Notices,
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
     pub inputs: Sequence,
     /// How liveness stands, where it is on.
@@ -206,17 +204,6 @@ pub struct Ends {
     /// The last end of each tunnel's.
     pub tunnels: OrdMap<TunnelId, Sequence>,
     in_order: OrdSet<(Sequence, TunnelId)>,
-}
-
-/// How often the dataplane told of changes. Past a bound of tunnels they become changes of anything.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Notices {
-    /// Of anything.
-    pub any: u64,
-    /// Of what is not ours, since it told of anything last.
-    pub elsewhere: u64,
-    /// Of these tunnels, since then.
-    pub tunnels: OrdMap<TunnelId, u64>,
 }
 
 impl Change {
@@ -352,7 +339,7 @@ impl Tables {
             Change::Reconciled(reconciled) => self.reconciled = *reconciled,
             Change::Refused(user, refusal) => put(&mut self.refused, *user, refusal.clone()),
             Change::OtherSource(id, source) => put(&mut self.other_sources, *id, *source),
-            Change::Noticed(notice) => self.notices.add(*notice),
+            Change::Noticed(_) => {}
             Change::Liveness(status) => self.liveness = Some(status.clone()),
             Change::Latency(status) => self.latency = Some(status.clone()),
             Change::Counted(count) => Arc::make_mut(&mut self.totals).take(count),
@@ -426,28 +413,6 @@ impl Ends {
         {
             self.in_order.remove(&oldest);
             self.tunnels.remove(&oldest.1);
-        }
-    }
-}
-
-impl Notices {
-    /// Tunnels that are told apart.
-    pub const MOST: usize = 4_096;
-
-    fn add(&mut self, notice: Notice) {
-        match notice {
-            Notice::Elsewhere => self.elsewhere += 1,
-            Notice::Tunnel(tunnel)
-                if self.tunnels.len() < Self::MOST || self.tunnels.contains_key(&tunnel) =>
-            {
-                *self.tunnels.entry(tunnel).or_default() += 1;
-            }
-            Notice::Tunnel(_) | Notice::Something | Notice::Overrun => {
-                *self = Self {
-                    any: self.any + 1,
-                    ..Self::default()
-                }
-            }
         }
     }
 }

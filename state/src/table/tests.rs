@@ -12,6 +12,7 @@ use crate::{
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
+    reconcile::{Input, Reader},
     standing::{BgpStanding, MulticastStanding},
     totals::Count,
 };
@@ -239,14 +240,15 @@ struct Known {
 }
 
 impl Known {
-    fn hear(&mut self, before: &Tables, now: &Tables) {
-        for (id, news) in now.tunnel_news(before) {
-            match news {
-                TunnelNews::Ended { .. } => drop(self.running.remove(&id)),
-                TunnelNews::Report(report) => drop(self.running.insert(id, report)),
+    fn hear(&mut self, told: Vec<Input>, before: &Tables, now: &Tables) {
+        for input in told {
+            match input {
+                Input::ProvisionerEnded { tunnel, .. } => drop(self.running.remove(&tunnel)),
+                Input::Tunnel(report) => drop(self.running.insert(report.tunnel, report)),
+                _ => {}
             }
         }
-        for (id, news) in now.watch_news(before) {
+        for (id, news) in Watch::news(&before.watched, &now.watched) {
             match news {
                 WatchNews::Gone => drop(self.watched.remove(&id)),
                 WatchNews::Changed { added, removed } => {
@@ -281,135 +283,129 @@ impl Known {
     }
 }
 
+/// The reconciler as a reader, which has read everything until now.
+fn reader(table: &Table) -> Reader {
+    let mut reader = Reader::new(0, None, table.tables());
+    read(&mut reader, table);
+    reader
+}
+
+fn read(reader: &mut Reader, table: &Table) -> Vec<Input> {
+    reader.read(&table.since(reader.position()), None)
+}
+
+fn ended(number: u8, finished: bool) -> Input {
+    Input::ProvisionerEnded {
+        tunnel: id(number),
+        finished,
+    }
+}
+
 proptest! {
     #[test]
-    fn a_reader_that_goes_by_what_is_new_knows_all_at_every_pace(history in history(), pace in 1_usize..9) {
-        let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-        let (mut before, mut known) = (Tables::default(), Known::default());
+    fn a_reader_that_goes_by_what_is_new_knows_all_at_every_pace(history in history(), kept in 1_usize..9, pace in 1_usize..9) {
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds { told: kept + 3, whole: kept, bytes: usize::MAX });
+        let (mut reader, mut before, mut known) = (reader(&table), Tables::default(), Known::default());
         for (number, step) in history.into_iter().enumerate() {
             append(&mut table, step);
             if number % pace == 0 {
                 let now = table.tables().clone();
-                known.hear(&before, &now);
+                known.hear(read(&mut reader, &table), &before, &now);
                 prop_assert_eq!(&known, &Known::of(&now));
-                prop_assert!(now.tunnel_news(&now).is_empty() && now.watch_news(&now).is_empty() && now.notices.since(&now.notices).is_empty());
+                prop_assert!(read(&mut reader, &table).is_empty() && Watch::news(&now.watched, &now.watched).is_empty());
                 before = now;
             }
         }
     }
 }
 
+/// Short enough a past that a reader misses some of it, and long enough that it misses nothing.
+const PASTS: [usize; 2] = [1, 10];
+
 #[test]
 fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_that_ended() {
-    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    table.append(
-        7,
-        vec![],
-        vec![
-            Change::Tunnel(report(1, 0)),
-            Change::Watch {
-                tunnel: id(1),
-                added: vec![route(0)],
-                removed: vec![],
-            },
-        ],
-    );
-    let before = table.tables().clone();
-    table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
-    let down = table.tables().clone();
-    assert_eq!(
-        down.tunnel_news(&before),
-        [(id(1), TunnelNews::Ended { finished: false })]
-    );
-    assert_eq!(down.watch_news(&before), [(id(1), WatchNews::Gone)]);
-    table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
-    table.append(
-        7,
-        vec![],
-        vec![Change::Watch {
+    for kept in PASTS {
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(kept));
+        let watch = || Change::Watch {
             tunnel: id(1),
             added: vec![route(0)],
             removed: vec![],
-        }],
-    );
-    let now = table.tables();
-    let report = TunnelNews::Report(report(1, 0));
-    assert_eq!(
-        now.tunnel_news(&before),
-        [
-            (id(1), TunnelNews::Ended { finished: false }),
-            (id(1), report.clone())
-        ]
-    );
-    assert_eq!(now.tunnel_news(&down), [(id(1), report)]);
-    let again = WatchNews::Changed {
-        added: vec![route(0)],
-        removed: vec![],
-    };
-    assert_eq!(
-        now.watch_news(&before),
-        [(id(1), WatchNews::Gone), (id(1), again)]
-    );
-    table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
-    assert_eq!(
-        table.tables().tunnel_news(&down),
-        [(id(1), TunnelNews::Ended { finished: true })]
-    );
+        };
+        table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), watch()]);
+        let (mut slow, mut fast, before) = (reader(&table), reader(&table), table.tables().clone());
+        table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
+        let down = table.tables().clone();
+        assert_eq!(read(&mut fast, &table), [ended(1, false)]);
+        assert_eq!(
+            Watch::news(&before.watched, &down.watched),
+            [(id(1), WatchNews::Gone)]
+        );
+        table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
+        table.append(7, vec![], vec![watch()]);
+        let of_tunnels = |inputs: Vec<Input>| -> Vec<Input> {
+            let is_notice = |input: &Input| matches!(input, Input::Notice(_));
+            inputs.into_iter().filter(|input| !is_notice(input)).collect()
+        };
+        let news = Input::Tunnel(report(1, 0));
+        assert_eq!(
+            of_tunnels(read(&mut slow, &table)),
+            [ended(1, false), news.clone()]
+        );
+        let mut late = fast.clone();
+        assert_eq!(of_tunnels(read(&mut fast, &table)), [news]);
+        let again = WatchNews::Changed {
+            added: vec![route(0)],
+            removed: vec![],
+        };
+        assert_eq!(
+            Watch::news(&before.watched, &table.tables().watched),
+            [(id(1), WatchNews::Gone), (id(1), again)]
+        );
+        table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
+        assert_eq!(of_tunnels(read(&mut late, &table)), [ended(1, true)]);
+    }
 }
 
 #[test]
 fn a_provisioner_that_began_and_ended_between_two_reads_is_told_of_and_the_oldest_ends_are_let_go() {
-    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    let before = table.tables().clone();
-    table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
-    table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
-    let gone = table.tables().clone();
-    assert_eq!(
-        gone.tunnel_news(&before),
-        [(id(1), TunnelNews::Ended { finished: true })]
-    );
-    assert_eq!(gone.tunnel_news(&gone), []);
-    table.append(7, vec![], vec![Change::Tunnel(report(1, 1))]);
-    let ended = (id(1), TunnelNews::Ended { finished: true });
-    assert_eq!(
-        table.tables().tunnel_news(&before),
-        [ended, (id(1), TunnelNews::Report(report(1, 1)))]
-    );
-    assert_eq!(
-        table.tables().tunnel_news(&gone),
-        [(id(1), TunnelNews::Report(report(1, 1)))]
-    );
-    for number in 0..Ends::MOST + 10 {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&number.to_be_bytes());
-        table.append(7, vec![], vec![Change::TunnelGone(TunnelId(Pubkey(key)))]);
+    for kept in PASTS {
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(kept));
+        let (mut one, mut two) = (reader(&table), reader(&table));
+        table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
+        table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
+        assert_eq!(read(&mut one, &table)[0], ended(1, true));
+        assert_eq!(read(&mut one, &table), []);
+        table.append(7, vec![], vec![Change::Tunnel(report(1, 1))]);
+        let news = Input::Tunnel(report(1, 1));
+        assert_eq!(read(&mut two, &table)[..2], [ended(1, true), news.clone()]);
+        assert_eq!(read(&mut one, &table), [news]);
+        for number in 0..Ends::MOST + 10 {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_be_bytes());
+            table.append(7, vec![], vec![Change::TunnelGone(TunnelId(Pubkey(key)))]);
+        }
+        assert_eq!(table.tables().ends.tunnels.len(), Ends::MOST);
     }
-    assert_eq!(table.tables().ends.tunnels.len(), Ends::MOST);
 }
 
 #[test]
-fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
-    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    let tunnel = |number: usize| {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&number.to_be_bytes());
-        Notice::Tunnel(TunnelId(Pubkey(key)))
-    };
+fn notices_are_told_once_and_anything_may_have_changed_where_some_were_missed() {
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(3));
+    let mut reader = reader(&table);
+    let tunnel = |number: u8| Notice::Tunnel(id(number));
     let tell = |table: &mut Table, notices: &[Notice]| {
         table.append(7, vec![], notices.iter().copied().map(Change::Noticed).collect());
     };
-    let before = table.tables().clone();
+    let told = |notices: &[Notice]| notices.iter().copied().map(Input::Notice).collect::<Vec<_>>();
     tell(&mut table, &[tunnel(1), Notice::Elsewhere, tunnel(2), tunnel(1)]);
-    let two = table.tables().clone();
     assert_eq!(
-        two.notices.since(&before.notices),
-        [Notice::Elsewhere, tunnel(1), tunnel(2)]
+        read(&mut reader, &table),
+        told(&[tunnel(1), tunnel(2), Notice::Elsewhere])
     );
-    (0..=Notices::MOST).for_each(|number| tell(&mut table, &[tunnel(number)]));
-    let now = table.tables().clone();
-    assert_eq!(now.notices.since(&two.notices)[0], Notice::Something);
+    (0..9).for_each(|number| tell(&mut table, &[tunnel(number)]));
+    assert_eq!(read(&mut reader, &table), told(&[Notice::Something]));
     tell(&mut table, &[tunnel(3)]);
-    assert_eq!(table.tables().notices.since(&now.notices), [tunnel(3)]);
+    assert_eq!(read(&mut reader, &table), told(&[tunnel(3)]));
     assert_eq!(table.tables().inputs, table.snapshot().0);
 }
 

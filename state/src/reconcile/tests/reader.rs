@@ -59,10 +59,10 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
     ]);
     let mut reader = Reader::new(0, None, &Tables::default());
     assert_eq!(
-        kinds(&reader.read(table.tables().clone(), None)),
-        ["tunnel", "exclude", "owners", "switch"]
+        kinds(&reader.read(&table.since(reader.position()), None)),
+        ["exclude", "owners", "switch", "tunnel"]
     );
-    assert!(reader.read(table.tables().clone(), None).is_empty());
+    assert!(reader.read(&table.since(reader.position()), None).is_empty());
     let found = HostAddress {
         in_force: Some(Chosen {
             address: CLIENT,
@@ -81,17 +81,17 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
         vec![Change::Noticed(Notice::Something), Change::TunnelDown(id(1))],
     );
     assert_eq!(
-        kinds(&reader.read(table.tables().clone(), ROLE)),
-        ["failed", "address", "view", "notice"]
+        kinds(&reader.read(&table.since(reader.position()), ROLE)),
+        ["address", "failed", "view", "notice"]
     );
-    assert!(reader.read(table.tables().clone(), ROLE).is_empty());
+    assert!(reader.read(&table.since(reader.position()), ROLE).is_empty());
     table.append(
         10,
         vec![],
         vec![Change::Switch(Switch::Off), Change::Switch(Switch::On)],
     );
     assert!(
-        reader.read(table.tables().clone(), ROLE).is_empty(),
+        reader.read(&table.since(reader.position()), ROLE).is_empty(),
         "it is a level"
     );
 }
@@ -100,10 +100,13 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
 fn a_provisioner_that_came_and_went_between_two_reads_has_ended_for_the_reader() {
     let mut table = table(vec![]);
     let mut reader = Reader::new(0, ROLE, &Tables::default());
-    reader.read(table.tables().clone(), ROLE);
+    reader.read(&table.since(reader.position()), ROLE);
     table.append(8, vec![], vec![idle(1)]);
     table.append(8, vec![], vec![Change::TunnelGone(id(1))]);
-    assert_eq!(kinds(&reader.read(table.tables().clone(), ROLE)), ["finished"]);
+    assert_eq!(
+        kinds(&reader.read(&table.since(reader.position()), ROLE)),
+        ["finished"]
+    );
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn a_view_of_another_client_is_not_read() {
         client_ip: Ipv4Addr::LOCALHOST,
     })]);
     let mut reader = Reader::new(0, ROLE, &Tables::default());
-    assert!(!kinds(&reader.read(table.tables().clone(), ROLE)).contains(&"view"));
+    assert!(!kinds(&reader.read(&table.since(reader.position()), ROLE)).contains(&"view"));
 }
 
 #[test]
@@ -120,7 +123,7 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     let mut bench = Bench::client().running([]);
     let mut table = table(vec![Change::Switch(Switch::On)]);
     let mut reader = Reader::new(0, ROLE, &Tables::default());
-    reader.read(table.tables().clone(), ROLE);
+    reader.read(&table.since(reader.position()), ROLE);
     let (told, said) = reader.part(&bench.machine, vec![]).beside;
     let [Change::Reconciled(reconciled)] = &said[..] else {
         panic!("{said:?}")
@@ -129,7 +132,7 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     assert!(reconciled.converged && reconciled.inputs == table.tables().inputs);
     assert!(reader.part(&bench.machine, vec![]).beside == (vec![], vec![]));
     table.append(8, vec![], vec![Change::Noticed(Notice::Something)]);
-    for input in reader.read(table.tables().clone(), ROLE) {
+    for input in reader.read(&table.since(reader.position()), ROLE) {
         bench.give(input);
     }
     let (_, said) = reader.part(&bench.machine, vec![]).beside;
@@ -143,13 +146,13 @@ fn a_reconciler_that_was_started_again_lets_idle_provisioners_go_that_it_has_no_
     let bench = Bench::client().running([]);
     let table = table(vec![idle(1)]);
     let mut first = Reader::new(0, ROLE, &Tables::default());
-    first.read(table.tables().clone(), ROLE);
+    first.read(&table.since(first.position()), ROLE);
     assert!(
         first.orphans(&bench.machine).is_empty(),
         "nobody was here before it"
     );
     let mut second = Reader::new(1, ROLE, &Tables::default());
-    second.read(table.tables().clone(), ROLE);
+    second.read(&table.since(second.position()), ROLE);
     assert_eq!(second.orphans(&bench.machine), [id(1)]);
     assert!(second.orphans(&bench.machine).is_empty());
 }
@@ -158,11 +161,11 @@ fn a_reconciler_that_was_started_again_lets_idle_provisioners_go_that_it_has_no_
 fn a_read_that_is_held_is_nothing_to_the_reconciler() {
     let mut table = table(vec![Change::Switch(Switch::On)]);
     let mut reader = Reader::new(0, ROLE, &Tables::default());
-    reader.read(table.tables().clone(), ROLE);
+    reader.read(&table.since(reader.position()), ROLE);
     let held = Change::Held(HoldReason::Emptied { before: 1 });
     assert!(!Reader::wants(&held));
     table.append(8, vec![], vec![held]);
-    assert!(reader.read(table.tables().clone(), ROLE).is_empty());
+    assert!(reader.read(&table.since(reader.position()), ROLE).is_empty());
 }
 
 /// A reconciler of a gateway, and the table that it reads and that it tells.
@@ -222,7 +225,9 @@ impl Daemon {
     /// Appends these, and whatever else is to be read, tells what comes of it, and gives that.
     fn tell(&mut self, changes: Vec<Change>, others: Vec<Input>) -> Vec<Step> {
         self.table.append(7, vec![], changes);
-        let read = self.reader.read(self.table.tables().clone(), Some(Self::ROLE));
+        let read = self
+            .reader
+            .read(&self.table.since(self.reader.position()), Some(Self::ROLE));
         let effects = read.into_iter().chain(others).flat_map(|input| {
             let now = Monotonic::ZERO + Duration::from_secs(1);
             self.machine.handle(now, input, &mut self.random)
