@@ -176,6 +176,18 @@ impl World {
         steps.iter().filter_map(|step| step.told.clone()).collect()
     }
 
+    /// Each event of this start that is one of these, and the table as whoever reads it finds it.
+    pub fn told_with_tables(&self, is_one: impl Fn(&Event) -> bool) -> Vec<(Event, Tables)> {
+        let mut replica = Replica::of((Sequence(0), Tables::default()));
+        let mut found = Vec::new();
+        for step in self.handle().read_since(Sequence(0)).2.unwrap() {
+            replica.take(&step);
+            let told = step.told.iter().filter(|told| is_one(&told.event));
+            found.extend(told.map(|told| (told.event.clone(), replica.tables.clone())));
+        }
+        found
+    }
+
     pub async fn converged(&self) {
         assert!(
             self.handle().wait_converged(PATIENCE).await,
