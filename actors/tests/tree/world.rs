@@ -1,6 +1,6 @@
 //! A tree in its world.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,7 +15,7 @@ use warren_store::Store;
 
 use crate::{
     kernel::Kernel,
-    ledger::{CLIENT_IP, DEVICE, ScriptedLedger, user_key},
+    ledger::{CLIENT_IP, DEVICE, ScriptedLedger, user, user_key},
     peers::Peers,
 };
 
@@ -142,6 +142,23 @@ impl World {
             );
             sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// The ledger has these users from now on, and no others.
+    pub fn has_users(&self, numbers: RangeInclusive<u16>) {
+        self.ledger.edit(|view| {
+            view.users = numbers.map(|number| (user_key(number), user(number))).collect();
+        });
+    }
+
+    /// Waits until there are this many tunnels, and all of them are active.
+    pub async fn all_active(&self, tunnels: u16) {
+        self.until("all tunnels are active", |snapshot| {
+            let mut reports = snapshot.tunnels.values();
+            snapshot.tunnels.len() == usize::from(tunnels)
+                && reports.all(|report| report.phase == Phase::Active)
+        })
+        .await;
     }
 
     pub async fn active(&self, number: u16) -> Arc<Snapshot> {
