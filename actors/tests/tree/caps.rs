@@ -177,10 +177,14 @@ async fn what_is_told_of_a_cap_that_trips_and_is_lifted_stands_in_the_table_besi
     let is_set = matches!(set, Event::CapSet { device: of, cap } if *of == device && *cap == "5KB");
     assert!(is_set, "{set:?}");
     let now = row(at_set);
-    assert_eq!((now.cap.as_deref(), now.limit, now.used), (Some("5KB"), Some(5_000), 0));
+    assert_eq!(
+        (now.cap.as_deref(), now.limit, now.used),
+        (Some("5KB"), Some(5_000), 0)
+    );
     assert_eq!((now.held_to, of_tunnel(at_set)), (None, unlimited));
 
-    let is_held = matches!(held, Event::ThrottleSet { tunnel, rate: THROTTLED, used: 5_000, .. } if *tunnel == id(0));
+    let is_held =
+        matches!(held, Event::ThrottleSet { tunnel, rate: THROTTLED, used: 5_000, .. } if *tunnel == id(0));
     assert!(is_held, "{held:?}");
     let now = row(at_held);
     assert_eq!((now.used, now.held_to), (5_000, Some(THROTTLED)));
@@ -188,7 +192,10 @@ async fn what_is_told_of_a_cap_that_trips_and_is_lifted_stands_in_the_table_besi
     assert_eq!(at_held.caps.of_tunnels.get(&id(0)), Some(&device));
 
     assert_eq!(*cleared, Event::CapCleared { device });
-    assert!(matches!(go, Event::ThrottleClear { tunnel, .. } if *tunnel == id(0)), "{go:?}");
+    assert!(
+        matches!(go, Event::ThrottleClear { tunnel, .. } if *tunnel == id(0)),
+        "{go:?}"
+    );
     for tables in [at_cleared, at_go] {
         let now = row(tables);
         assert_eq!((now.cap, now.held_to), (None, None));
@@ -219,10 +226,12 @@ async fn caps_that_cannot_be_kept_are_told_with_the_reason_in_the_table_and_agai
     assert!(matches!(refused, Err(CapError::Disk(_))), "{refused:?}");
     fs::remove_file(&directory).unwrap();
     world.eventually("it is kept again", || !problem(&world)).await;
-    let told = world.told_with_tables(|event| {
-        matches!(event.kind(), Kind::CapsImpaired | Kind::CapsMended)
-    });
-    let [(Event::CapsImpaired { detail }, while_refused), (Event::CapsMended, after)] = &told[..] else {
+    let told = world.told_with_tables(|event| matches!(event.kind(), Kind::CapsImpaired | Kind::CapsMended));
+    let [
+        (Event::CapsImpaired { detail }, while_refused),
+        (Event::CapsMended, after),
+    ] = &told[..]
+    else {
         panic!("{told:#?}")
     };
     assert_eq!(while_refused.caps.problem.as_ref(), Some(detail));
@@ -263,7 +272,9 @@ async fn caps_that_cannot_be_read_are_set_aside_and_told_in_the_stream_of_that_s
     world.stop(StopMode::Detach).await;
     world.start().await;
     assert_eq!(
-        world.told_with_tables(|event| event.kind() == Kind::CapsLost).len(),
+        world
+            .told_with_tables(|event| event.kind() == Kind::CapsLost)
+            .len(),
         0,
         "what is on disk now is whole"
     );

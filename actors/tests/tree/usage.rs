@@ -276,7 +276,11 @@ async fn counts_that_cannot_be_read_are_set_aside_told_in_the_stream_and_begun_a
     let names_it = |log: &PathBuf| detail.contains(log.to_str().unwrap());
     assert!(damaged.iter().any(names_it), "{detail}");
     assert_eq!(tables.usage.problem, None, "it is written on");
-    assert_eq!(logs(&world, "damaged").len(), damaged.len(), "nothing is thrown away");
+    assert_eq!(
+        logs(&world, "damaged").len(),
+        damaged.len(),
+        "nothing is thrown away"
+    );
     assert!(kinds_of(&world).await.contains(&"event usage_lost".to_owned()));
     world.active(0).await;
     // The link that is there still says what it carried; only of the one before nothing is known.
@@ -286,7 +290,9 @@ async fn counts_that_cannot_be_read_are_set_aside_told_in_the_stream_and_begun_a
     world.start().await;
     counted(&world, id(0), 507).await;
     assert_eq!(
-        world.told_with_tables(|event| event.kind() == Kind::UsageLost).len(),
+        world
+            .told_with_tables(|event| event.kind() == Kind::UsageLost)
+            .len(),
         0,
         "what is on disk now is whole"
     );
