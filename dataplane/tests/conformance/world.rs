@@ -23,8 +23,8 @@ use warren_state::{
     model::LinkKind,
 };
 
-pub use commands::{ip, ip_shows};
-use commands::{tc, tc_dropped};
+use commands::tc_dropped;
+pub use commands::{ip, ip_shows, tc, tc_shows};
 pub use tunnels::*;
 
 /// Why this host cannot run the backend.

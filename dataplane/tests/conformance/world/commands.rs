@@ -28,14 +28,14 @@ pub fn ip(commands: &str) {
 }
 
 /// Runs `tc` in the calling thread's network namespace.
-pub(super) fn tc(arguments: &str) {
+pub fn tc(arguments: &str) {
     let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tc {arguments}: {said}");
 }
 
 /// What `tc` prints.
-fn tc_shows(arguments: &str) -> String {
+pub fn tc_shows(arguments: &str) -> String {
     let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
