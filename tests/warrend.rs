@@ -371,6 +371,36 @@ fn post(socket: &std::path::Path, path: &str, body: &str) -> (String, String) {
 }
 
 #[test]
+fn what_could_not_be_read_of_usage_and_caps_is_among_the_events_that_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("warren.toml");
+    std::fs::write(&file, "[caps]\nsource = 'local'\n").unwrap();
+    let flag = format!("-config={}", file.display());
+    let mut daemon = Daemon::start(dir.path(), &[&flag]);
+    daemon.line_with("the API answers");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end(), Some(0));
+    let caps = dir.path().join("state/metering/caps.json");
+    std::fs::write(&caps, "{").unwrap();
+    for log in std::fs::read_dir(dir.path().join("state/usage")).unwrap() {
+        std::fs::write(log.unwrap().path(), "0").unwrap();
+    }
+    let daemon = Daemon::start(dir.path(), &[&flag]);
+    daemon.line_with("what tunnels carried so far cannot be read, was set aside, and is counted anew");
+    daemon.line_with("what was known of caps cannot all be read, and was set aside");
+    daemon.line_with("the API answers");
+    let shown = warren(dir.path(), &["events", "--json", "--topic", "usage"]);
+    let kinds: Vec<String> = stdout(&shown)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].to_string())
+        .collect();
+    assert_eq!(kinds, ["\"usage_lost\"", "\"caps_lost\""], "{}", stderr(&shown));
+    let words = stdout(&warren(dir.path(), &["events", "--topic", "usage"]));
+    let aside = caps.with_extension("damaged");
+    assert!(words.contains(aside.to_str().unwrap()), "{words}");
+}
+
+#[test]
 fn a_recorder_that_cannot_write_stops_the_start_unless_it_may_degrade_and_then_it_shows() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("warren.toml");

@@ -69,6 +69,8 @@ pub(crate) struct State {
     running: BTreeMap<String, Running>,
     due: Due,
     flushes: Vec<oneshot::Sender<()>>,
+    /// To be told with how they fare then.
+    untold: Vec<Event>,
     shown: HooksStanding,
     watch: Watch,
 }
@@ -106,6 +108,7 @@ impl Actor for Hooks {
             running: BTreeMap::new(),
             due: Due::default(),
             flushes: Vec::new(),
+            untold: Vec::new(),
             shown: HooksStanding::clone(&env.tables().hooks),
             env,
             watch,
@@ -195,7 +198,7 @@ impl State {
                         running.kill.notify_one();
                     }
                 }
-                HookEffect::Tell(event) => self.env.record(event),
+                HookEffect::Tell(event) => self.untold.push(event),
             }
         }
     }
@@ -221,12 +224,12 @@ impl State {
     }
 
     fn show(&mut self) {
-        let standing = self.machine.standing();
-        if standing != self.shown {
+        let (told, standing) = (std::mem::take(&mut self.untold), self.machine.standing());
+        if !told.is_empty() || standing != self.shown {
             self.shown = standing.clone();
             self.env
                 .table
-                .append(Vec::<Event>::new(), vec![Change::Hooks(Arc::new(standing))]);
+                .append(told, vec![Change::Hooks(Arc::new(standing))]);
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod news;
 mod peers;
 mod probes;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

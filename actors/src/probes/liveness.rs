@@ -26,7 +26,7 @@ use crate::{
     probes::liveness_socket::{Datagram, Socket},
     shared_table::{Following, Wants},
     supervision::{
-        background::AbortOnDrop,
+        background::{AbortOnDrop, cast_after},
         driver::Driver,
         spec::{Order, Spec, linked},
         wakeup::waker,
@@ -238,13 +238,11 @@ impl State {
 
     /// Rings when there is something to read.
     fn listen(&mut self, myself: &ActorRef<LivenessMessage>) {
-        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else {
-            return;
-        };
-        self.reader = Some(AbortOnDrop(tokio::spawn(async move {
+        let Some(socket) = self.socket.clone() else { return };
+        let readable = async move {
             let _asked_again_by_reading = socket.readable().await;
-            let _gone = myself.cast(LivenessMessage::Readable);
-        })));
+        };
+        self.reader = Some(cast_after(myself, readable, LivenessMessage::Readable));
     }
 
     fn read(&mut self, myself: &ActorRef<LivenessMessage>) {

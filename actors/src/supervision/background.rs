@@ -25,6 +25,19 @@ pub(crate) fn pipe_to_self<M: Message>(
     });
 }
 
+/// Puts this message into the actor's mailbox when the wait is over, unless what is given is dropped before.
+pub(crate) fn cast_after<M: Message>(
+    myself: &ActorRef<M>,
+    wait: impl Future<Output = ()> + Send + 'static,
+    message: M,
+) -> AbortOnDrop {
+    let myself = myself.clone();
+    AbortOnDrop(tokio::spawn(async move {
+        wait.await;
+        let _gone = myself.cast(message);
+    }))
+}
+
 /// What a panic says of itself.
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);

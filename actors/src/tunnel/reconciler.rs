@@ -296,28 +296,27 @@ async fn remove_rules(env: Arc<Env>, rules: BTreeSet<Rule>) -> ReconcilerMessage
 
 async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
     let question = env.dataplane.resolve_sources(destinations.clone());
-    let sources = timeout(OBSERVE, question)
-        .await
-        .unwrap_or_else(|_late| Err(late("resolve sources".to_owned())));
-    ReconcilerMessage::Sources(sources.unwrap_or_else(|fault| {
-        tracing::debug!(%fault, "cannot determine source addresses");
-        unknown(destinations)
-    }))
+    ReconcilerMessage::Sources(of_each(destinations, question, "resolve sources").await)
 }
 
 async fn measure(env: Arc<Env>, paths: BTreeSet<UnderlayPath>) -> ReconcilerMessage {
     let question = env.dataplane.underlay_mtus(paths.clone());
-    let mtus = timeout(OBSERVE, question)
-        .await
-        .unwrap_or_else(|_late| Err(late("read the underlay's MTU".to_owned())));
-    ReconcilerMessage::Underlay(mtus.unwrap_or_else(|fault| {
-        tracing::debug!(%fault, "cannot determine the underlay's MTU");
-        unknown(paths)
-    }))
+    ReconcilerMessage::Underlay(of_each(paths, question, "read the underlay's MTU").await)
 }
 
-fn unknown<K: Ord, V>(asked: BTreeSet<K>) -> BTreeMap<K, Option<V>> {
-    asked.into_iter().map(|key| (key, None)).collect()
+/// What the dataplane says of each; of none of them anything where it cannot, or not in time.
+async fn of_each<K: Ord, V>(
+    asked: BTreeSet<K>,
+    question: impl Future<Output = Result<BTreeMap<K, Option<V>>, Fault>>,
+    what: &str,
+) -> BTreeMap<K, Option<V>> {
+    let answer = timeout(OBSERVE, question).await;
+    answer
+        .unwrap_or_else(|_late| Err(late(what.to_owned())))
+        .unwrap_or_else(|fault| {
+            tracing::debug!(%fault, "cannot {what}");
+            asked.into_iter().map(|key| (key, None)).collect()
+        })
 }
 
 /// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.

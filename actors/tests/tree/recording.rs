@@ -9,10 +9,7 @@ use warren_state::{
     view::UserStatus,
 };
 
-use crate::{
-    ledger::{user, user_key},
-    world::{World, gateway_link, id, link},
-};
+use crate::world::{World, gateway_link, id, link};
 
 const PASSWORD: &str = "hunter2hunter2";
 
@@ -193,16 +190,9 @@ async fn what_happened_last_is_in_memory_and_can_be_done_again() {
 async fn of_a_gateway_of_many_tunnels_memory_holds_what_was_decided() {
     const TUNNELS: u16 = 300;
     let world = World::gateway().enabled().await;
-    world.ledger.edit(|view| {
-        view.users = (1..=TUNNELS)
-            .map(|number| (user_key(number), user(number)))
-            .collect()
-    });
-    world
-        .until("all tunnels are there", |snapshot| {
-            snapshot.tunnels.len() == usize::from(TUNNELS) && snapshot.converged
-        })
-        .await;
+    world.has_users(1..=TUNNELS);
+    world.all_active(TUNNELS).await;
+    world.converged().await;
     let before = world.handle().recording().len();
     world.ledger.add_user(TUNNELS + 1);
     world.active(TUNNELS + 1).await;

@@ -4,12 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use warren_actors::StopMode;
-use warren_state::Phase;
 
-use crate::{
-    ledger::{user, user_key},
-    world::{PATIENCE, World},
-};
+use crate::world::{PATIENCE, World};
 
 const TUNNELS: u16 = 1_000;
 /// Full looks of a quiet while, each of which goes with what is asked for at a resync.
@@ -18,21 +14,10 @@ const RESYNCS: usize = 8;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tunnels_come_up_at_once_and_go_at_once() {
     let world = World::gateway();
-    world.ledger.edit(|view| {
-        view.users = (1..=TUNNELS)
-            .map(|number| (user_key(number), user(number)))
-            .collect()
-    });
+    world.has_users(1..=TUNNELS);
     let started = Instant::now();
     let mut world = world.enabled().await;
-    let all_active = |snapshot: &warren_actors::Snapshot| {
-        snapshot.tunnels.len() == usize::from(TUNNELS)
-            && snapshot
-                .tunnels
-                .values()
-                .all(|report| report.phase == Phase::Active)
-    };
-    world.until("all tunnels are active", all_active).await;
+    world.all_active(TUNNELS).await;
     let up = started.elapsed();
     world.converged().await;
     assert_eq!(world.kernel.ours(), usize::from(TUNNELS));
@@ -51,9 +36,7 @@ async fn status_is_read_without_waiting_for_an_actor_that_hangs() {
     let world = World::gateway();
     world.kernel.faults.lock().unwrap().latency = Duration::from_secs(3_600);
     let world = world.enabled().await;
-    world
-        .ledger
-        .edit(|view| view.users = (1..=100).map(|number| (user_key(number), user(number))).collect());
+    world.has_users(1..=100);
     world
         .until("the view is in force", |snapshot| {
             snapshot.view.as_ref().is_some_and(|view| view.users.len() == 100)
@@ -76,20 +59,8 @@ async fn what_a_quiet_gateway_asks_the_kernel_does_not_grow_with_its_tunnels() {
         let mut world = World::gateway();
         world.settings.resync_interval = Duration::from_millis(200);
         let world = world.enabled().await;
-        world.ledger.edit(|view| {
-            view.users = (1..=tunnels)
-                .map(|number| (user_key(number), user(number)))
-                .collect()
-        });
-        world
-            .until("all tunnels are active", |snapshot| {
-                snapshot.tunnels.len() == usize::from(tunnels)
-                    && snapshot
-                        .tunnels
-                        .values()
-                        .all(|report| report.phase == Phase::Active)
-            })
-            .await;
+        world.has_users(1..=tunnels);
+        world.all_active(tunnels).await;
         world.converged().await;
         let looks = || {
             world

@@ -105,6 +105,21 @@ impl Follower {
     }
 }
 
+/// The frames that whoever begins at the first event of this start is given, up to what is true.
+pub async fn kinds_of(world: &World) -> Vec<String> {
+    let snapshot = world.handle().snapshot();
+    let begin = Position {
+        node: snapshot.node,
+        epoch: snapshot.epoch,
+        sequence: Sequence(0),
+    };
+    let mut follower = Follower::of(world, StreamKind::Events, Some(begin));
+    follower
+        .frame_with("what is true", |data| data["state"].is_object())
+        .await;
+    follower.seen
+}
+
 fn phase(state: &Value) -> Option<&str> {
     state["tunnels"][id(0).to_string()]["phase"].as_str()
 }

@@ -1,6 +1,6 @@
 //! What tunnels carried is counted to the byte, over removals, restarts, crashes and a disk that refuses.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use warren_actors::{StopMode, usage::TunnelUsage};
 use warren_metering::usage::figures::{GroupBy, Interval, Question};
@@ -12,6 +12,7 @@ use warren_state::{
 use crate::{
     journal::copy,
     ledger::user_key,
+    streams::kinds_of,
     world::{World, id, link},
 };
 
@@ -240,6 +241,61 @@ async fn a_disk_that_refuses_is_told_and_loses_nothing() {
         .map(|figure| figure.carried.rx_bytes)
         .sum();
     assert_eq!(sum, 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_that_cannot_be_read_are_set_aside_told_in_the_stream_and_begun_anew() {
+    let mut world = world().enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(1_000, 0));
+    world.handle().set_enabled(false).await.unwrap();
+    world.gone(0).await;
+    world.handle().set_enabled(true).await.unwrap();
+    world.active(0).await;
+    world.kernel.carry(id(0), bytes(7, 0));
+    counted(&world, id(0), 1_007).await;
+    world.stop(StopMode::Detach).await;
+    let logs = |world: &World, ending: &str| -> Vec<PathBuf> {
+        let files = fs::read_dir(world.directory.path().join("usage")).unwrap();
+        files
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|of| of == ending))
+            .collect()
+    };
+    let damaged = logs(&world, "log");
+    assert!(!damaged.is_empty());
+    for log in &damaged {
+        fs::write(log, &fs::read(log).unwrap()[1..40]).unwrap();
+    }
+    world.start().await;
+    let told = world.told_with_tables(|event| event.kind() == Kind::UsageLost);
+    let [(Event::UsageLost { detail }, tables)] = &told[..] else {
+        panic!("{told:#?}")
+    };
+    let names_it = |log: &PathBuf| detail.contains(log.to_str().unwrap());
+    assert!(damaged.iter().any(names_it), "{detail}");
+    assert_eq!(tables.usage.problem, None, "it is written on");
+    assert_eq!(
+        logs(&world, "damaged").len(),
+        damaged.len(),
+        "nothing is thrown away"
+    );
+    assert!(kinds_of(&world).await.contains(&"event usage_lost".to_owned()));
+    world.active(0).await;
+    // The link that is there still says what it carried; only of the one before nothing is known.
+    counted(&world, id(0), 7).await;
+    world.kernel.carry(id(0), bytes(500, 0));
+    world.stop(StopMode::Detach).await;
+    world.start().await;
+    counted(&world, id(0), 507).await;
+    assert_eq!(
+        world
+            .told_with_tables(|event| event.kind() == Kind::UsageLost)
+            .len(),
+        0,
+        "what is on disk now is whole"
+    );
 }
 
 #[tokio::test]

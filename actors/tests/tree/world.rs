@@ -1,6 +1,6 @@
 //! A tree in its world.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,7 +15,7 @@ use warren_store::Store;
 
 use crate::{
     kernel::Kernel,
-    ledger::{CLIENT_IP, DEVICE, ScriptedLedger, user_key},
+    ledger::{CLIENT_IP, DEVICE, ScriptedLedger, user, user_key},
     peers::Peers,
 };
 
@@ -144,6 +144,23 @@ impl World {
         }
     }
 
+    /// The ledger has these users from now on, and no others.
+    pub fn has_users(&self, numbers: RangeInclusive<u16>) {
+        self.ledger.edit(|view| {
+            view.users = numbers.map(|number| (user_key(number), user(number))).collect();
+        });
+    }
+
+    /// Waits until there are this many tunnels, and all of them are active.
+    pub async fn all_active(&self, tunnels: u16) {
+        self.until("all tunnels are active", |snapshot| {
+            let mut reports = snapshot.tunnels.values();
+            snapshot.tunnels.len() == usize::from(tunnels)
+                && reports.all(|report| report.phase == Phase::Active)
+        })
+        .await;
+    }
+
     pub async fn active(&self, number: u16) -> Arc<Snapshot> {
         self.until("the tunnel is active", |snapshot| {
             phase(snapshot, number) == Some(Phase::Active)
@@ -174,6 +191,18 @@ impl World {
     pub fn told(&self) -> Vec<Arc<JournalEntry>> {
         let steps = self.handle().since(Sequence(0)).steps.unwrap();
         steps.iter().filter_map(|step| step.told.clone()).collect()
+    }
+
+    /// Each event of this start that is one of these, and the table as whoever reads it finds it.
+    pub fn told_with_tables(&self, is_one: impl Fn(&Event) -> bool) -> Vec<(Event, Tables)> {
+        let mut replica = Replica::of((Sequence(0), Tables::default()));
+        let mut found = Vec::new();
+        for step in self.handle().read_since(Sequence(0)).2.unwrap() {
+            replica.take(&step);
+            let told = step.told.iter().filter(|told| is_one(&told.event));
+            found.extend(told.map(|told| (told.event.clone(), replica.tables.clone())));
+        }
+        found
     }
 
     pub async fn converged(&self) {

@@ -63,26 +63,12 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
     /// Takes the next packet for a tunnel whose link has this MTU.
     pub fn push(&mut self, tunnel: T, mtu: u16, packet: &'a [u8]) {
         let Some(layout) = TcpLayout::of(packet) else {
-            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| {
-                State::Unfinished { checksum }
-            });
-            return self.items.push(Item {
-                tunnel,
-                packet,
-                state,
-            });
+            return self.push_alone(tunnel, packet);
         };
         let packet = &packet[..layout.total];
         if layout.headers == layout.total {
             self.close_flow(tunnel, packet, layout);
-            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| {
-                State::Unfinished { checksum }
-            });
-            return self.items.push(Item {
-                tunnel,
-                packet,
-                state,
-            });
+            return self.push_alone(tunnel, packet);
         }
         match verify(packet, layout) {
             Checksum::Valid => self.append(tunnel, packet, layout),
@@ -158,6 +144,18 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
                 State::Run(run) => emit_run(item.tunnel, item.packet, run, &mut write),
             }
         }
+    }
+
+    /// It goes out as it came, after the kernel has done what it left undone of it.
+    fn push_alone(&mut self, tunnel: T, packet: &'a [u8]) {
+        let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| {
+            State::Unfinished { checksum }
+        });
+        self.items.push(Item {
+            tunnel,
+            packet,
+            state,
+        });
     }
 
     fn append(&mut self, tunnel: T, packet: &'a [u8], layout: TcpLayout) {

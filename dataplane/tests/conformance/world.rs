@@ -1,9 +1,10 @@
 //! A host with one backend on it, and a second pair of hands that works behind the backend's back.
 
+mod commands;
+mod tunnels;
+
 use std::{
-    io::Write,
     net::Ipv4Addr,
-    process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -18,10 +19,13 @@ use warren_dataplane::{
     userspace::{self, DropReason, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
-    Action, Address, AddressScope, Backend, Fault, Incarnation, LinkAction, LinkName, LinkSpec, Observed,
-    ObservedTunnel, PlannedStep, Pubkey, Rate, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
+    Address, Backend, Fault, LinkName, Observed, ObservedTunnel, PlannedStep, Rate, Route, StepOutcome,
     model::LinkKind,
 };
+
+use commands::tc_dropped;
+pub use commands::{ip, ip_shows, tc, tc_shows};
+pub use tunnels::*;
 
 /// Why this host cannot run the backend.
 pub fn obstacle(backend: Backend) -> Option<String> {
@@ -371,132 +375,4 @@ impl World {
             None => ip(&format!("link set {} mtu {mtu} down", name(n))),
         }
     }
-}
-
-pub fn tunnel(n: u8) -> TunnelId {
-    TunnelId(Pubkey([n + 1; 32]))
-}
-
-pub fn name(n: u8) -> LinkName {
-    LinkName::new(format!("wrn{n}")).unwrap()
-}
-
-pub fn spec(n: u8) -> LinkSpec {
-    LinkSpec {
-        name: name(n),
-        local: Ipv4Addr::new(192, 0, 2, 1),
-        remote: Ipv4Addr::new(198, 51, 100, n),
-        ttl: 64,
-        mtu: 1476,
-    }
-}
-
-pub fn step(n: u8, action: Action) -> PlannedStep {
-    PlannedStep {
-        tunnel: tunnel(n),
-        link: name(n),
-        action,
-    }
-}
-
-pub fn create(n: u8) -> PlannedStep {
-    step(
-        n,
-        Action::Link(LinkAction::Create {
-            spec: spec(n),
-            incarnation: Incarnation(1),
-        }),
-    )
-}
-
-/// Our address on the /31 of the tunnel.
-pub fn overlay(n: u8) -> Address {
-    Address {
-        address: Ipv4Addr::new(169, 254, n, 1),
-        prefix_len: 31,
-        scope: AddressScope::Link,
-    }
-}
-
-pub fn peer(n: u8) -> Ipv4Addr {
-    Ipv4Addr::new(169, 254, n, 0)
-}
-
-/// The user's own address in the overlay.
-pub fn dz_ip(n: u8) -> Address {
-    Address {
-        address: Ipv4Addr::new(203, 0, 113, n),
-        prefix_len: 32,
-        scope: AddressScope::Universe,
-    }
-}
-
-pub fn route(n: u8, dst: &str) -> Route {
-    Route {
-        table: TableId::MAIN,
-        dst: dst.parse().unwrap(),
-        via: peer(n),
-        source: Some(dz_ip(n).address),
-        protocol: RouteProtocol::Bgp,
-    }
-}
-
-/// A link with both addresses and one route.
-pub fn whole(n: u8) -> Vec<PlannedStep> {
-    vec![
-        create(n),
-        step(n, Action::put(overlay(n))),
-        step(n, Action::put(dz_ip(n))),
-        step(n, Action::put(route(n, &format!("10.{n}.0.0/16")))),
-    ]
-}
-
-/// Runs `ip` in the calling thread's network namespace, one command for each line.
-pub fn ip(commands: &str) {
-    let mut child = Command::new("ip")
-        .args(["-batch", "-"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(format!("{commands}\n").as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "ip: {commands}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// Runs `tc` in the calling thread's network namespace.
-pub fn tc(arguments: &str) {
-    let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "tc {arguments}: {said}");
-}
-
-/// What `tc` prints.
-pub fn tc_shows(arguments: &str) -> String {
-    let output = Command::new("tc").args(arguments.split(' ')).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Packets that the first queue on a link has dropped.
-fn tc_dropped(link: &str) -> u64 {
-    let shown = tc_shows(&format!("-s qdisc show dev {link}"));
-    let dropped = shown
-        .split_once("(dropped ")
-        .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
-    dropped.unwrap_or_default()
-}
-
-/// What `ip` prints.
-pub fn ip_shows(arguments: &str) -> String {
-    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

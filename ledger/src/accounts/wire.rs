@@ -202,19 +202,25 @@ impl Field for bool {
     }
 }
 
-impl Field for Pubkey {
-    const MIN: usize = 32;
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
-        Ok(Self(reader.array()?))
-    }
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    #[cfg(test)]
-    fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self(entropy.array())
-    }
+macro_rules! octets {
+    ($($name:ty),*) => {$(
+        impl Field for $name {
+            const MIN: usize = 32;
+            fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
+                Ok(Self(reader.array()?))
+            }
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.0);
+            }
+            #[cfg(test)]
+            fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
+                Self(entropy.array())
+            }
+        }
+    )*};
 }
+
+octets!(Pubkey, Digest);
 
 impl Field for Ipv4Addr {
     const MIN: usize = 4;
@@ -367,20 +373,6 @@ impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
         serializer.serialize_str(&text)
-    }
-}
-
-impl Field for Digest {
-    const MIN: usize = 32;
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
-        Ok(Self(reader.array()?))
-    }
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-    }
-    #[cfg(test)]
-    fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self(entropy.array())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hosts behind learned routes that come and go: many at once are one event.
 
-use std::{collections::BTreeMap, mem, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, mem, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,12 @@ impl PeerState {
             (true, false, DownReason::RemoteAdmin) => Some(Self::HeldDown),
             (true, false, DownReason::RemoteDown) => Some(Self::LostUs),
         }
+    }
+}
+
+impl fmt::Display for PeerChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.peer, self.state)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is measured, and targets that answer or do not any more: many at once are one event.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,28 @@ named! {
     }
 }
 
+impl Probe {
+    /// In words, that it cannot be measured.
+    pub(super) fn impaired_in_words(self) -> &'static str {
+        match self {
+            Self::Latency => "latency cannot be measured",
+            Self::DeviceList => "the list of devices to measure cannot be read",
+            Self::Liveness => "hosts behind routes cannot be probed",
+            Self::Groups => "it is not known whether multicast flows",
+        }
+    }
+
+    /// In words, that it can be again.
+    pub(super) fn mended_in_words(self) -> &'static str {
+        match self {
+            Self::Latency => "latency is measured again",
+            Self::DeviceList => "the list of devices to measure is read again",
+            Self::Liveness => "hosts behind routes are probed again",
+            Self::Groups => "it is known again whether multicast flows",
+        }
+    }
+}
+
 /// An address that began to answer, or ceased to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TargetChange {
@@ -48,6 +70,17 @@ pub struct TargetChange {
     pub address: Ipv4Addr,
     /// Whether it answers from now on.
     pub reachable: bool,
+}
+
+impl fmt::Display for TargetChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let does = if self.reachable {
+            "answers"
+        } else {
+            "does not answer"
+        };
+        write!(f, "{} ({}) {does}", self.code, self.address)
+    }
 }
 
 impl LatencyStatus {

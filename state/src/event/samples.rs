@@ -29,7 +29,7 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 8);
 const GROUP: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 1);
 
 /// All of them, in the order of the kinds.
-pub(super) fn samples() -> Vec<Event> {
+pub(crate) fn samples() -> Vec<Event> {
     let mut all = [
         of_the_daemon(),
         of_the_ledger(),

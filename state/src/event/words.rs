@@ -1,9 +1,12 @@
 //! Events in words, for people.
 
+mod phrases;
+
 use std::fmt::{self, Display, Formatter};
 
-use super::{Event, PeerChange, Probe, TargetChange};
+use super::Event;
 use crate::{Switch, lifecycle::steps_in_words};
+use phrases::{changes, list, switch_in_words, then, within};
 
 impl Display for Event {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -465,27 +468,14 @@ impl Display for Event {
                 write!(f, "multicast messages leave over tunnel {tunnel} again")
             }
             Self::LatencyChanged { targets, more } => {
-                let named: Vec<String> = targets.iter().map(target_in_words).collect();
-                write!(f, "latency: {}", named.join(", "))?;
-                if *more > 0 {
-                    write!(f, ", and {more} more changes")
-                } else {
-                    Ok(())
-                }
+                f.write_str("latency: ")?;
+                changes(f, targets, *more)
             }
-            Self::ProbeImpaired { probe, detail } => write!(f, "{}: {detail}", without(*probe)),
-            Self::ProbeMended { probe } => f.write_str(again(*probe)),
+            Self::ProbeImpaired { probe, detail } => write!(f, "{}: {detail}", probe.impaired_in_words()),
+            Self::ProbeMended { probe } => f.write_str(probe.mended_in_words()),
             Self::LivenessChanged { tunnel, peers, more } => {
-                let named: Vec<String> = peers
-                    .iter()
-                    .map(|PeerChange { peer, state, .. }| format!("{peer} {state}"))
-                    .collect();
-                write!(f, "hosts behind tunnel {tunnel}: {}", named.join(", "))?;
-                if *more > 0 {
-                    write!(f, ", and {more} more changes")
-                } else {
-                    Ok(())
-                }
+                write!(f, "hosts behind tunnel {tunnel}: ")?;
+                changes(f, peers, *more)
             }
             Self::ActorRestarted {
                 actor,
@@ -508,59 +498,5 @@ impl Display for Event {
             }
             Self::InvariantBroken { name, detail } => write!(f, "{name} does not hold: {detail}"),
         }
-    }
-}
-
-fn target_in_words(change: &TargetChange) -> String {
-    let TargetChange {
-        code,
-        address,
-        reachable,
-        ..
-    } = change;
-    let does = if *reachable { "answers" } else { "does not answer" };
-    format!("{code} ({address}) {does}")
-}
-
-fn without(probe: Probe) -> &'static str {
-    match probe {
-        Probe::Latency => "latency cannot be measured",
-        Probe::DeviceList => "the list of devices to measure cannot be read",
-        Probe::Liveness => "hosts behind routes cannot be probed",
-        Probe::Groups => "it is not known whether multicast flows",
-    }
-}
-
-fn again(probe: Probe) -> &'static str {
-    match probe {
-        Probe::Latency => "latency is measured again",
-        Probe::DeviceList => "the list of devices to measure is read again",
-        Probe::Liveness => "hosts behind routes are probed again",
-        Probe::Groups => "it is known again whether multicast flows",
-    }
-}
-
-fn switch_in_words(switch: Switch) -> String {
-    match switch {
-        Switch::On => "enabled".to_owned(),
-        Switch::Off => "disabled".to_owned(),
-        Switch::Unknown => switch.to_string(),
-    }
-}
-
-fn then(f: &mut Formatter<'_>, detail: Option<&impl Display>) -> fmt::Result {
-    detail.map_or(Ok(()), |detail| write!(f, ": {detail}"))
-}
-
-fn within(f: &mut Formatter<'_>, reason: Option<&impl Display>) -> fmt::Result {
-    reason.map_or(Ok(()), |reason| write!(f, " ({reason})"))
-}
-
-fn list<T: Display>(all: impl IntoIterator<Item = T>) -> String {
-    let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
-    if all.is_empty() {
-        "no group".to_owned()
-    } else {
-        all.join(", ")
     }
 }

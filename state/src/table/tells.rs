@@ -1,11 +1,11 @@
 //! Whoever reads an event finds in the table what it tells.
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
 use super::{Change, Tables};
-use crate::{
-    Phase, Pubkey, Slot, Switch, TunnelId,
-    event::{Event, Probe},
-    reconcile::Manual,
-};
+use crate::{Phase, Pubkey, Switch, TunnelId, event::Event, reconcile::Manual};
 
 /// What an event tells to be so from then on.
 struct Claim {
@@ -173,73 +173,130 @@ impl Tables {
                 let report = self.tunnels.get(tunnel);
                 ("session", report.is_none_or(|report| report.session == *status))
             }
-            Event::Started { .. }
-            | Event::Interrupted { .. }
-            | Event::TunnelInterrupted { .. }
-            | Event::JournalCut { .. }
+            Event::Started { switch, owners, .. } => {
+                ("start", (self.switch, self.owners) == (*switch, *owners))
+            }
+            Event::HookFailed { hook, failure, .. } => (
+                "hook",
+                self.has_hook(hook, |standing| standing.failing.as_ref() == Some(failure)),
+            ),
+            Event::HookMended { hook, .. } => {
+                ("hook", self.has_hook(hook, |standing| standing.failing.is_none()))
+            }
+            Event::HookDropped { hook, dropped } => (
+                "dropped for a hook",
+                self.has_hook(hook, |standing| standing.dropped >= *dropped),
+            ),
+            Event::HooksRefused { detail } => ("hooks", self.hooks.problem.as_ref() == Some(detail)),
+            Event::HealthChanged {
+                purpose,
+                healthy,
+                reasons,
+            } => (purpose.name(), self.is_judged(*purpose, *healthy, reasons)),
+            Event::ThrottleSet { tunnel, rate, .. } => ("rate", self.is_held_to(tunnel, Some(*rate))),
+            Event::ThrottleClear { tunnel, .. } => ("rate", self.is_held_to(tunnel, None)),
+            Event::PinAway { .. } => ("pinned address", self.address.pin_problem.is_some()),
+            Event::PinBack { .. } => ("pinned address", self.address.pin_problem.is_none()),
+            Event::SpecChanged {
+                tunnel,
+                service,
+                local,
+                remote,
+                ..
+            } => {
+                let told = (*service, *local, *remote);
+                ("spec", self.has(tunnel, |report| rows::is_spec(report, told)))
+            }
+            Event::GroupsChanged {
+                tunnel,
+                publish,
+                subscribe,
+                ..
+            } => {
+                let told = (publish, subscribe);
+                (
+                    "groups",
+                    self.has(tunnel, |report| rows::has_groups(report, told)),
+                )
+            }
+            Event::StepFailed {
+                tunnel,
+                fault,
+                retry_in_ms,
+                ..
+            } => (
+                "step",
+                self.has(tunnel, |report| rows::waits_for(report, fault, *retry_in_ms)),
+            ),
+            Event::Adopted {
+                tunnel, incarnation, ..
+            } => (
+                "incarnation",
+                self.has(tunnel, |report| report.incarnation == *incarnation),
+            ),
+            Event::Repaired { tunnel, .. } => ("repairs", self.has(tunnel, |report| report.repairs > 0)),
+            Event::Contested {
+                tunnel,
+                repairs,
+                steps,
+                more,
+            } => {
+                let told = (*repairs, steps, *more);
+                (
+                    "contest",
+                    self.has(tunnel, |report| rows::is_contested(report, told)),
+                )
+            }
+            Event::ContestOver { tunnel } => ("contest", self.has(tunnel, |report| report.contest.is_none())),
+            Event::MovePostponed {
+                tunnel,
+                local,
+                remote,
+                reason,
+                ..
+            } => {
+                let told = (*local, *remote, reason);
+                (
+                    "move",
+                    self.has(tunnel, |report| rows::is_postponed(report, told)),
+                )
+            }
+            Event::MoveOver { tunnel, .. } => ("move", self.has(tunnel, |report| report.postponed.is_none())),
+            Event::RoutesChanged { tunnel, counts } => (
+                "routes",
+                self.has(tunnel, |report| rows::counts(report) == *counts),
+            ),
+            Event::RoutesBlocked { tunnel, count, .. } => (
+                "blocked routes",
+                self.has(tunnel, |report| report.blocked_routes.count >= *count),
+            ),
+            Event::RoutesCapturing { tunnel, count, .. } => (
+                "capturing routes",
+                self.has(tunnel, |report| report.capturing_routes.count >= *count),
+            ),
+            Event::LivenessChanged { peers, more, .. } => ("liveness", self.has_peers(peers, *more)),
+            Event::LatencyChanged { targets, .. } => ("latency of targets", self.has_outcomes(targets)),
+            // Which count it is depends on the actor; services have one for all.
+            Event::ActorRestarted { .. } => ("restart", !self.restarts.is_empty()),
+            // What an earlier start left behind, which is over.
+            Event::Interrupted { .. } | Event::TunnelInterrupted { .. } => return None,
+            // What a file has lost. What is left of it is all that there is from then on.
+            Event::JournalCut { .. }
             | Event::JournalDropped { .. }
-            | Event::HookFailed { .. }
-            | Event::HookMended { .. }
-            | Event::HookDropped { .. }
-            | Event::HooksRefused { .. }
-            | Event::HealthChanged { .. }
             | Event::RecorderRepaired { .. }
-            | Event::UsageSampled { .. }
             | Event::UsageLost { .. }
-            | Event::CapsLost { .. }
-            | Event::ThrottleSet { .. }
-            | Event::ThrottleClear { .. }
-            | Event::PinAway { .. }
-            | Event::PinBack { .. }
-            | Event::RulesRemoved { .. }
-            | Event::SpecChanged { .. }
-            | Event::GroupsChanged { .. }
-            | Event::TunnelDrained { .. }
-            | Event::StepFailed { .. }
-            | Event::Adopted { .. }
-            | Event::Repaired { .. }
-            | Event::Contested { .. }
-            | Event::ContestOver { .. }
-            | Event::MovePostponed { .. }
-            | Event::MoveOver { .. }
-            | Event::RoutesChanged { .. }
-            | Event::RoutesBlocked { .. }
-            | Event::RoutesCapturing { .. }
-            | Event::LivenessChanged { .. }
-            | Event::LatencyChanged { .. }
-            | Event::ActorRestarted { .. }
-            | Event::InvariantBroken { .. } => return None,
+            | Event::CapsLost { .. } => return None,
+            // The figures are in a book of their own.
+            Event::UsageSampled { .. } => return None,
+            // Rules that led into no tunnel are nobody's row.
+            Event::RulesRemoved { .. } => return None,
+            // A sum of what was. Where the tunnel is now is told by its phase.
+            Event::TunnelDrained { .. } => return None,
+            // Counted by the fold itself.
+            Event::InvariantBroken { .. } => return None,
         };
         let of = Subject::of(event);
         Some(Claim { topic, of, holds })
-    }
-
-    fn slot(&self) -> Option<Slot> {
-        self.view.as_ref().map(|in_force| in_force.accepted.view.slot)
-    }
-
-    fn cap_of(&self, device: &str) -> Option<Option<&String>> {
-        self.caps
-            .devices
-            .get(device)
-            .map(|standing| standing.cap.as_ref())
-    }
-
-    /// Whether a probe cannot work; nothing where the table does not say.
-    fn is_impaired(&self, probe: Probe) -> Option<bool> {
-        let problem = match probe {
-            Probe::Latency => self.latency.as_ref().map(|status| &status.socket_error),
-            Probe::DeviceList => self.latency.as_ref().map(|status| &status.devices_error),
-            Probe::Liveness => self.liveness.as_ref().map(|status| &status.socket_error),
-            Probe::Groups => None,
-        };
-        problem.map(Option::is_some)
-    }
-
-    fn recorder_is_impaired(&self, name: &str) -> Option<bool> {
-        self.recorders
-            .get(name)
-            .map(|standing| standing.problem.is_some())
     }
 }
 
@@ -251,7 +308,10 @@ impl Subject {
         if let Event::CapSet { device: name, .. }
         | Event::CapCleared { device: name }
         | Event::RecorderImpaired { recorder: name, .. }
-        | Event::RecorderMended { recorder: name } = event
+        | Event::RecorderMended { recorder: name }
+        | Event::HookFailed { hook: name, .. }
+        | Event::HookMended { hook: name, .. }
+        | Event::HookDropped { hook: name, .. } = event
         {
             return Self::Named(name.clone());
         }

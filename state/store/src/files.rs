@@ -54,6 +54,28 @@ pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
+/// What the names in a directory say, in order; those that say nothing are passed over. A directory that is not there is empty.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub(super) fn names<T: Ord>(
+    directory: &Path,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, StoreError> {
+    let failed = |source| io_error("list", directory, source);
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        found.extend(name.to_str().and_then(&parse));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 pub(super) fn sync_tree(directory: &Path) -> Result<(), StoreError> {
     let entries = fs::read_dir(directory).map_err(|source| io_error("list", directory, source))?;
     for entry in entries {

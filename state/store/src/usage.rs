@@ -232,22 +232,7 @@ impl UsageFiles {
 
 /// The numbers of such files, the oldest first.
 fn list(directory: &Path, suffix: &str) -> Result<Vec<u64>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|source| io_error("list", directory, source))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry
-            .map_err(|source| io_error("list", directory, source))?
-            .file_name();
-        found.extend(
-            name.to_str()
-                .and_then(|name| name.strip_suffix(suffix)?.parse::<u64>().ok()),
-        );
-    }
-    found.sort_unstable();
-    Ok(found)
+    files::names(directory, |name| name.strip_suffix(suffix)?.parse().ok())
 }
 
 /// Gives the whole lines to `take`, up to the first that is not whole or past those, and says how many there were.

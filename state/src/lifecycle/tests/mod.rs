@@ -19,10 +19,11 @@ use ipnet::Ipv4Net;
 
 use super::*;
 use crate::{
-    Core, Deadline, FaultClass, StepOutcome,
+    Core, Deadline, Epoch, FaultClass, NodeId, StepOutcome,
     invariant::Invariant,
     model::Model,
     random::SplitMix64,
+    table::{Bounds, Table},
     testing::{name, net, spec, tunnel},
 };
 
@@ -81,9 +82,18 @@ impl Bench {
     /// Gives an input and leaves its effects pending.
     fn give(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.machine.handle(self.now, input, &mut self.random);
+        self.check_told(&effects);
         self.log.extend(effects.iter().cloned());
         self.pending.extend(effects.iter().cloned());
         effects
+    }
+
+    /// Whoever reads what happened finds it in the table that the step leaves.
+    fn check_told(&self, effects: &[Effect]) {
+        let Told { events, changes, .. } = Telling::default().part(&self.machine, effects.to_vec());
+        let mut table = Table::new(NodeId::default(), Epoch(1), Bounds::of_events(1));
+        table.append(0, vec![], changes);
+        assert_eq!(table.tables().belied(&events), None);
     }
 
     fn assign(&mut self, spec: impl Into<std::sync::Arc<TunnelSpec>>) -> Vec<Effect> {

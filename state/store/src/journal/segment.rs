@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use warren_state::{
 };
 
 use super::line::{self, Head, Line, lines};
-use crate::{StoreError, io_error};
+use crate::{StoreError, files, io_error};
 
 const SUFFIX: &str = ".jsonl";
 /// More than any first line has.
@@ -83,19 +83,7 @@ pub(super) fn path(directory: &Path, first: LocalPosition) -> PathBuf {
 /// # Errors
 /// When the directory is there and cannot be read.
 pub(super) fn list(directory: &Path) -> Result<Vec<LocalPosition>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|source| io_error("list", directory, source))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry
-            .map_err(|source| io_error("list", directory, source))?
-            .file_name();
-        found.extend(name.to_str().and_then(place_of));
-    }
-    found.sort_unstable();
-    Ok(found)
+    files::names(directory, place_of)
 }
 
 fn place_of(name: &str) -> Option<LocalPosition> {
