@@ -64,17 +64,17 @@ impl Reader {
             )
     }
 
-    /// What is new for the reconciler, in order. Provisioners that an earlier one left go on: a new one learns of all.
+    /// What is new for the reconciler, in order: first what decides which tunnels there are, the switch before all of it, and then
+    /// what these tell. So nothing is built that the same batch takes down. Provisioners that an earlier one left go on: a new one
+    /// learns of all.
     pub fn read(&mut self, now: Tables, role: Option<Role>) -> Vec<Input> {
         let before = self.read.take();
         let first = before.is_none();
         let before = before.unwrap_or_default();
-        // What ended before it was there is nothing to a new one.
-        let news = now
-            .tunnel_news(&before)
-            .into_iter()
-            .filter(|(_, news)| !first || matches!(news, TunnelNews::Report(_)));
-        let mut inputs: Vec<Input> = news.map(|(tunnel, news)| input(tunnel, news)).collect();
+        let mut inputs = Vec::new();
+        if first || before.switch != now.switch {
+            inputs.push(Input::Switch(now.switch));
+        }
         if first
             || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list)
         {
@@ -86,9 +86,6 @@ impl Reader {
         if first || before.owners != now.owners {
             inputs.push(Input::Owners(now.owners));
         }
-        if first || before.switch != now.switch {
-            inputs.push(Input::Switch(now.switch));
-        }
         if let Some(Role::Client { client_ip }) = role
             && self.role != role
         {
@@ -96,6 +93,12 @@ impl Reader {
         }
         self.role = role;
         inputs.extend(self.read_view(now.view_for(role)));
+        // What ended before it was there is nothing to a new one.
+        let news = now
+            .tunnel_news(&before)
+            .into_iter()
+            .filter(|(_, news)| !first || matches!(news, TunnelNews::Report(_)));
+        inputs.extend(news.map(|(tunnel, news)| input(tunnel, news)));
         inputs.extend(now.notices.since(&before.notices).into_iter().map(Input::Notice));
         self.read = Some(now);
         inputs
