@@ -8,7 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use warren_e2e::{daemon::sibling, observe::await_gone, site::Site};
+use warren_e2e::{
+    daemon::sibling,
+    observe::await_gone,
+    site::Site,
+    wait::{Ask, until},
+};
 use warren_ledger::accounts::{UserStatus, UserType};
 
 use crate::{
@@ -32,8 +37,15 @@ fn replay(file: &Path) -> Result<Output> {
 fn replayed(site: &mut Site<'_>) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("recording.jsonl");
-    site.clients[0].daemon_arguments = vec![format!("-record={}", file.display())];
+    site.clients[0].daemon_arguments = vec![
+        format!("-record={}", file.display()),
+        "--route-liveness-enable-passive=true".to_owned(),
+    ];
     let mut host = connected(site, UserType::IBRL)?;
+    until("liveness is published", SOON, || {
+        let metrics = host.daemon.get("/metrics")?.text();
+        Ok(Ask::holds(metrics.contains("doublezero_liveness_sessions"), || metrics))
+    })?;
     let last = host.daemon.get("/v3/recording")?;
     ensure!(last.status == 200, "{}", last.text());
     let in_memory = directory.path().join("last.jsonl");
