@@ -206,7 +206,9 @@ async fn the_table_at_the_end_is_compared_whole_with_probes_health_hooks_and_cap
         );
     }
     // Each row of the table at the end, as something else appended it or its machine knows it.
-    let rows = ["latency", "liveness", "health", "hooks", "caps", "usage", "tunnels"];
+    let rows = [
+        "latency", "liveness", "health", "hooks", "caps", "usage", "tunnels",
+    ];
     for row in rows {
         let last = recording.lines().count() - 1;
         let altered = alter(&recording, "{\"table\"", &format!("\"{row}\":"));
@@ -238,7 +240,10 @@ async fn a_reply_that_came_at_another_time_shows_in_the_table() {
     assert!(step.len() < 1_024 && !step.contains("history"), "{step}");
     let Some(prober) = recording
         .lines()
-        .find_map(|line| line.strip_prefix("{\"machine\":")?.split_once(",\"name\":\"latency\""))
+        .find_map(|line| {
+            line.strip_prefix("{\"machine\":")?
+                .split_once(",\"name\":\"latency\"")
+        })
         .map(|(number, _)| number.to_owned())
     else {
         panic!("the prober is there")
@@ -246,8 +251,11 @@ async fn a_reply_that_came_at_another_time_shows_in_the_table() {
     let number = prober.trim_start_matches("{\"number\":");
     let input = format!("{{\"input\":{{\"machine\":{number},");
     // Where the system allows no ICMP socket, nothing is received.
-    let Some((line, altered)) = alter(&recording, &input, "\"Received\":{\"source\":\"127.0.80.1\",\"at\":")
-    else {
+    let Some((line, altered)) = alter(
+        &recording,
+        &input,
+        "\"Received\":{\"source\":\"127.0.80.1\",\"at\":",
+    ) else {
         return;
     };
     let failure = play(altered.as_bytes()).unwrap_err();

@@ -44,7 +44,10 @@ fn replayed(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL)?;
     until("liveness is published", SOON, || {
         let metrics = host.daemon.get("/metrics")?.text();
-        Ok(Ask::holds(metrics.contains("doublezero_liveness_sessions"), || metrics))
+        Ok(Ask::holds(
+            metrics.contains("doublezero_liveness_sessions"),
+            || metrics,
+        ))
     })?;
     let last = host.daemon.get("/v3/recording")?;
     ensure!(last.status == 200, "{}", last.text());
@@ -69,9 +72,26 @@ fn replayed(site: &mut Site<'_>) -> Result<()> {
         "{said}"
     );
     let text = fs::read_to_string(&file)?;
-    ensure!(text.contains("\"liveness\":[{"), "liveness is not in the table at the end");
-    differs(&file, &text, ("\"latency\":[{\"socket\":\"raw\"", "\"latency\":[{\"socket\":\"ping\""))?;
-    differs(&file, &text, ("\"Status\":[\"BGP Session Up\"", "\"Status\":[\"BGP Session Down\""))
+    ensure!(
+        text.contains("\"liveness\":[{"),
+        "liveness is not in the table at the end"
+    );
+    differs(
+        &file,
+        &text,
+        (
+            "\"latency\":[{\"socket\":\"raw\"",
+            "\"latency\":[{\"socket\":\"ping\"",
+        ),
+    )?;
+    differs(
+        &file,
+        &text,
+        (
+            "\"Status\":[\"BGP Session Up\"",
+            "\"Status\":[\"BGP Session Down\"",
+        ),
+    )
 }
 
 /// A recording in which this is something else is not done again.

@@ -329,7 +329,8 @@ impl Liveness {
         heard_at: Option<Monotonic>,
         cx: &mut Context<'_>,
     ) {
-        let (link, peer, reason, source) = (session.link.clone(), session.peer, session.reason, session.source);
+        let (link, peer, reason, source) =
+            (session.link.clone(), session.peer, session.reason, session.source);
         let began = if to == SessionState::Up {
             session.first_heard()
         } else {
@@ -340,7 +341,9 @@ impl Liveness {
         *counters.changes.entry((from, to, reason)).or_default() += 1;
         match (from, to) {
             (_, SessionState::Up) => counters.to_up.observe(took),
-            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => counters.to_down.observe(took),
+            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => {
+                counters.to_down.observe(took)
+            }
             (_, SessionState::Down | SessionState::Init | SessionState::AdminDown) => {}
         }
         cx.outputs.push(Output::Changed {

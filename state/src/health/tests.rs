@@ -83,7 +83,13 @@ fn what_changes_within_a_moment_is_looked_at_once_and_again_when_what_was_seen_i
     };
     let told = health.handle(at(2), Input::Seen(seen), random);
     assert!(
-        matches!(&told[..], [Effect::Tell(Event::HealthChanged { purpose: Purpose::Failover, .. })]),
+        matches!(
+            &told[..],
+            [Effect::Tell(Event::HealthChanged {
+                purpose: Purpose::Failover,
+                ..
+            })]
+        ),
         "{told:?}"
     );
     assert_eq!(due(&health), Some(at(9)));

@@ -45,7 +45,13 @@ impl Hook {
         self.standing.dropped += events;
     }
 
-    pub(super) fn go_on(&mut self, name: &str, now: Monotonic, deadline: Duration, effects: &mut Vec<HookEffect>) {
+    pub(super) fn go_on(
+        &mut self,
+        name: &str,
+        now: Monotonic,
+        deadline: Duration,
+        effects: &mut Vec<HookEffect>,
+    ) {
         match self.state {
             State::Running(until) if until <= now => {
                 self.state = State::Killed;
