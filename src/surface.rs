@@ -175,7 +175,7 @@ pub fn everything() -> String {
     totals.datagrams.insert(("pim", true), 1);
     totals.established_seconds.insert(
         testing::DEVICE,
-        Arc::new(warren_actors::totals::Histogram::new(&[1.0])),
+        Arc::new(warren_actors::totals::Histogram::default()),
     );
     let well = HealthStanding {
         verdict: HealthVerdict::Healthy,

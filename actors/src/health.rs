@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::time::Duration;
 use warren_state::{
-    health::{Health as Machine, HealthStandings, see},
+    event::Event,
+    health::{Effect, Health as Machine, HealthStandings, Input, Seen, see},
     table::Change,
 };
 
@@ -14,34 +14,27 @@ use crate::{
     settings::RoleSettings,
     shared_table::{Following, Wants},
     supervision::{
-        due::Due,
+        driver::Driver,
         spec::{Order, Spec, linked},
         wakeup::waker,
-        watchdog::Watch,
     },
 };
 
 pub(crate) const SPEC: Spec = Spec::new("health", Order::Reader, |env, root| linked(Health, env, root));
-
-/// What comes within this is looked at together.
-const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Health;
 
 pub(crate) enum HealthMessage {
     /// Something changed.
     Woken,
-    /// What changed meanwhile is to be looked at, or something is due.
-    Look,
+    Alarm,
 }
 
 pub(crate) struct State {
     env: Arc<Env>,
     following: Following,
-    machine: Machine,
+    driver: Driver<Machine>,
     shown: HealthStandings,
-    due: Due,
-    _watch: Watch,
 }
 
 impl Actor for Health {
@@ -54,7 +47,6 @@ impl Actor for Health {
         myself: ActorRef<HealthMessage>,
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
-        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
         let wants = match env.settings.role {
             RoleSettings::Client(_) => Wants::Changes(matters),
             RoleSettings::Gateway { .. } => Wants::Changes(matters_to_a_gateway),
@@ -62,52 +54,58 @@ impl Actor for Health {
         let following = env.table.follow(wants, waker(&myself, || HealthMessage::Woken));
         // What an earlier one has told is told.
         let shown = HealthStandings::clone(&env.tables().health);
+        let driver = Driver::new(
+            Machine::after(env.settings.health, env.clock.now(), &shown),
+            env.clock,
+            env.settings.seed,
+            env.recorder.machine(None),
+            env.watchdog.watch(SPEC.name, myself.get_cell()),
+            waker(&myself, || HealthMessage::Alarm),
+        );
         Ok(State {
-            machine: Machine::after(env.settings.health, env.clock.now(), &shown),
             env,
             following,
+            driver,
             shown,
-            due: Due::default(),
-            _watch: watch,
         })
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<HealthMessage>,
+        _myself: ActorRef<HealthMessage>,
         message: HealthMessage,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            HealthMessage::Woken => {
-                let at = state.env.clock.instant(state.env.clock.now() + PAUSE);
-                state.due.at(at, &myself, HealthMessage::Look);
-            }
-            HealthMessage::Look => {
-                state.due.clear();
-                state.following.answer();
-                state.look(&myself);
-            }
+        let effects = match message {
+            HealthMessage::Woken => state.driver.handle(Input::Changed),
+            HealthMessage::Alarm => state.driver.alarm(),
+        };
+        if effects.contains(&Effect::Look) {
+            let seen = state.look();
+            let effects = state.driver.handle(Input::Seen(seen));
+            state.tell(effects);
         }
         Ok(())
     }
 }
 
 impl State {
-    fn look(&mut self, myself: &ActorRef<HealthMessage>) {
-        let (now, tables) = (self.env.clock.now(), self.env.tables());
-        let seen = see(&tables, self.env.role(&tables), now, &self.env.settings.health);
-        let events = self.machine.look(now, &seen.wrong);
-        let standing = self.machine.standing();
+    fn look(&self) -> Seen {
+        self.following.answer();
+        let tables = self.env.tables();
+        let (now, role) = (self.env.clock.now(), self.env.role(&tables));
+        see(&tables, role, now, &self.env.settings.health)
+    }
+
+    fn tell(&mut self, effects: Vec<Effect>) {
+        let events: Vec<Event> = effects.into_iter().filter_map(Effect::event).collect();
+        let standing = self.driver.core().standing();
         if !events.is_empty() || standing != self.shown {
             let change = Change::Health(Arc::new(standing.clone()));
-            self.env.table.append(events, vec![change]);
+            self.env
+                .table
+                .append_by(self.driver.number(), events, vec![change]);
             self.shown = standing;
-        }
-        let due = self.machine.poll_timeout().map(|deadline| deadline.at);
-        if let Some(at) = due.into_iter().chain(seen.due).min() {
-            self.due
-                .at(self.env.clock.instant(at), myself, HealthMessage::Look);
         }
     }
 }

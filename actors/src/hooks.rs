@@ -17,7 +17,7 @@ use tokio::{
 use warren_state::{
     Sequence,
     event::Event,
-    hooks::{Ended, HookEffect, HookFailure, Hooks as Machine, HooksStanding, input},
+    hooks::{Ended, HookEffect, HookFailure, Hooks as Machine, HooksStanding, Input, input},
     journal::JournalEntry,
     table::Change,
 };
@@ -27,10 +27,9 @@ use crate::{
     shared_table::{Following, Wants},
     supervision::{
         background::AbortOnDrop,
-        due::Due,
+        driver::Driver,
         spec::{Order, Spec, Task, linked},
         wakeup::waker,
-        watchdog::Watch,
     },
 };
 
@@ -50,8 +49,7 @@ pub(crate) struct Hooks;
 pub(crate) enum HooksMessage {
     /// Something happened.
     Woken,
-    /// Something is due.
-    Due,
+    Alarm,
     /// A run is over.
     Ended(String, Ended),
     /// Nothing more will happen: give what waits.
@@ -62,17 +60,15 @@ pub(crate) struct State {
     env: Arc<Env>,
     directory: PathBuf,
     following: Following,
-    machine: Machine,
+    driver: Driver<Machine>,
     /// The position up to which the table is read.
     read: Sequence,
     looked: Option<Instant>,
     running: BTreeMap<String, Running>,
-    due: Due,
     flushes: Vec<oneshot::Sender<()>>,
     /// To be told with how they fare then.
     untold: Vec<Event>,
     shown: HooksStanding,
-    watch: Watch,
 }
 
 /// One that runs: its group ends with this.
@@ -92,7 +88,18 @@ impl Actor for Hooks {
         env: Arc<Env>,
     ) -> Result<State, ActorProcessingErr> {
         let settings = env.settings.hooks.clone().ok_or("there are no hooks")?;
-        let watch = env.watchdog.watch(SPEC.name, myself.get_cell());
+        // What they are given comes for each tunnel.
+        let recording = env
+            .recorder
+            .machine(Some(settings.directory.display().to_string()));
+        let driver = Driver::new(
+            Machine::new(settings.machine),
+            env.clock,
+            env.settings.seed,
+            recording,
+            env.watchdog.watch(SPEC.name, myself.get_cell()),
+            waker(&myself, || HooksMessage::Alarm),
+        );
         env.mailboxes.set(myself.clone());
         // What waited for the hooks of an earlier one is read again.
         let read = env.table.cursor(SPEC.name);
@@ -100,18 +107,16 @@ impl Actor for Hooks {
             .table
             .follow(Wants::Events, waker(&myself, || HooksMessage::Woken));
         Ok(State {
-            machine: Machine::new(settings.machine),
+            driver,
             directory: settings.directory,
             following,
             read,
             looked: None,
             running: BTreeMap::new(),
-            due: Due::default(),
             flushes: Vec::new(),
             untold: Vec::new(),
             shown: HooksStanding::clone(&env.tables().hooks),
             env,
-            watch,
         })
     }
 
@@ -121,26 +126,26 @@ impl Actor for Hooks {
         message: HooksMessage,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.watch.progress.busy(Some(state.env.clock.now()));
         match message {
             HooksMessage::Woken => {
                 state.following.answer();
                 state.take(&myself).await;
             }
-            HooksMessage::Due => state.due.clear(),
+            HooksMessage::Alarm => {
+                let effects = state.driver.alarm();
+                state.carry_out(&myself, effects);
+            }
             HooksMessage::Ended(hook, ended) => {
                 state.running.remove(&hook);
-                let effects = state.machine.ended(state.env.clock.now(), &hook, ended);
-                state.carry_out(&myself, effects);
+                state.give(&myself, Input::Ended { hook, ended });
             }
             HooksMessage::Flush(done) => {
                 state.take(&myself).await;
-                state.machine.hurry();
+                state.give(&myself, Input::Hurry);
                 state.flushes.push(done);
             }
         }
-        state.go_on(&myself);
-        state.watch.progress.busy(None);
+        state.show();
         Ok(())
     }
 }
@@ -152,7 +157,10 @@ impl State {
         let told = match told {
             Ok(told) => told,
             Err(gap) => {
-                self.machine.missed(gap.oldest.0.saturating_sub(self.read.0 + 1));
+                self.give(
+                    myself,
+                    Input::Missed(gap.oldest.0.saturating_sub(self.read.0 + 1)),
+                );
                 let after = Sequence(gap.oldest.0.saturating_sub(1));
                 self.env.table.told_since(after).1.unwrap_or_default()
             }
@@ -161,32 +169,17 @@ impl State {
             let directory = self.directory.clone();
             let found = spawn_blocking(move || directory::look(&directory)).await;
             let found = found.unwrap_or_else(|panic| Err(panic.to_string()));
-            let effects = self.machine.found(found);
-            self.carry_out(myself, effects);
+            self.give(myself, Input::Found(found));
             self.looked = Some(Instant::now());
         }
-        told.iter()
-            .filter(|entry| entry.sequence <= position)
-            .for_each(|entry| self.machine.take(entry));
+        let told = told.into_iter().filter(|entry| entry.sequence <= position);
+        self.give(myself, Input::Happened(told.collect()));
         self.read = position;
     }
 
-    fn go_on(&mut self, myself: &ActorRef<HooksMessage>) {
-        let effects = self.machine.go_on(self.env.clock.now());
+    fn give(&mut self, myself: &ActorRef<HooksMessage>, input: Input) {
+        let effects = self.driver.handle(input);
         self.carry_out(myself, effects);
-        let waits = self.machine.oldest();
-        let done = waits.map_or(self.read, |oldest| Sequence(oldest.0.saturating_sub(1)));
-        self.env.table.advance(SPEC.name, done);
-        self.show();
-        if self.machine.is_done() {
-            self.flushes.drain(..).for_each(|done| {
-                let _nobody_waits = done.send(());
-            });
-        }
-        if let Some(deadline) = self.machine.poll_timeout() {
-            self.due
-                .at(self.env.clock.instant(deadline.at), myself, HooksMessage::Due);
-        }
     }
 
     fn carry_out(&mut self, myself: &ActorRef<HooksMessage>, effects: Vec<HookEffect>) {
@@ -223,13 +216,25 @@ impl State {
         self.running.insert(hook, running);
     }
 
+    /// How they fare now, and how far they have come.
     fn show(&mut self) {
-        let (told, standing) = (std::mem::take(&mut self.untold), self.machine.standing());
+        let machine = self.driver.core();
+        let waits = machine.oldest();
+        let done = waits.map_or(self.read, |oldest| Sequence(oldest.0.saturating_sub(1)));
+        self.env.table.advance(SPEC.name, done);
+        let (standing, is_done) = (machine.standing(), machine.is_done());
+        let told = std::mem::take(&mut self.untold);
         if !told.is_empty() || standing != self.shown {
             self.shown = standing.clone();
+            let change = Change::Hooks(Arc::new(standing));
             self.env
                 .table
-                .append(told, vec![Change::Hooks(Arc::new(standing))]);
+                .append_told(self.driver.number(), told, vec![change]);
+        }
+        if is_done {
+            self.flushes.drain(..).for_each(|done| {
+                let _nobody_waits = done.send(());
+            });
         }
     }
 }

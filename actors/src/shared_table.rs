@@ -86,6 +86,20 @@ impl SharedTable {
         self.inner().append(Teller::Effects(machine), events, changes);
     }
 
+    /// The same, of what is said of a machine by who drives it.
+    pub(crate) fn append_of(&self, machine: MachineNumber, events: Vec<Event>, changes: Vec<Change>) {
+        self.inner().append(Teller::Of(machine), events, changes);
+    }
+
+    /// Appends how a machine stands together with what its effects tell of that, if anything.
+    pub(crate) fn append_told(&self, machine: MachineNumber, events: Vec<Event>, changes: Vec<Change>) {
+        if events.is_empty() {
+            self.append_of(machine, events, changes);
+        } else {
+            self.append_by(machine, events, changes);
+        }
+    }
+
     /// Appends, one after the other and with nothing in between, what a machine said by its effects, and then what is said of it beside
     /// them.
     pub(crate) fn append_steps(&self, machine: MachineNumber, steps: Vec<Step>, beside: Step) {

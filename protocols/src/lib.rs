@@ -4,6 +4,8 @@ pub mod bgp;
 pub mod latency;
 pub mod liveness;
 pub mod multicast;
+#[cfg(test)]
+mod recorded;
 
 /// Knows every machine that there is, of this crate and of the one below.
 #[must_use]

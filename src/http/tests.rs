@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use warren_actors::{
     Snapshot, Totals,
     liveness::{EndTotals, LivenessStatus},
-    totals::{Fetch, Histogram, Operation},
+    totals::{Buckets, Fetch, Histogram, Operation},
 };
 use warren_api::v3;
 use warren_metering::usage::{CounterReading, Payer, UsageBook};
@@ -352,14 +352,9 @@ pub(crate) fn probed() -> LivenessStatus {
         write_errors: 2,
         ..EndTotals::default()
     };
-    totals
-        .changes
-        .insert((SessionState::Up, SessionState::Down, DownReason::Timeout), 1);
-    totals.to_up.observe(Duration::from_millis(30));
-    totals.to_down.observe(Duration::from_secs(3));
     totals.rx_seconds.observe(Duration::from_micros(20));
     status.ends.insert((link.clone(), source), totals);
-    let counters = EndCounters {
+    let mut counters = EndCounters {
         sent: 7,
         received: [(
             Release {
@@ -373,7 +368,11 @@ pub(crate) fn probed() -> LivenessStatus {
         registered: 3,
         installs: 2,
         withdraws: 1,
+        changes: [((SessionState::Up, SessionState::Down, DownReason::Timeout), 1)].into(),
+        ..EndCounters::default()
     };
+    counters.to_up.observe(Duration::from_millis(30));
+    counters.to_down.observe(Duration::from_secs(3));
     status.counters.insert((link, source), counters);
     status
 }

@@ -44,7 +44,8 @@ pub trait Core: Serialize + DeserializeOwned {
         None
     }
 
-    /// What the machine makes of a change that is told in its name: the same when it is as the change says.
+    /// What the machine makes of a change that is told in its name: the same when it is as the change says, with what the serialised
+    /// form of the change leaves to the machine.
     #[must_use]
     fn vouch(&self, change: &Change) -> Change {
         change.clone()

@@ -15,14 +15,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Deadline, Monotonic, TunnelId, event::Event};
+use crate::{Core, Deadline, Monotonic, TunnelId, event::Event, random::Random, table::Change};
 
 pub use conditions::{Seen, see};
+
+/// What changes within this is looked at together.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What health is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -72,7 +76,7 @@ pub struct HealthReason {
 }
 
 /// The numbers of health.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HealthSettings {
     /// What is wrong counts once it lasts this long.
     pub unwell_after: Duration,
@@ -112,36 +116,64 @@ pub enum HealthVerdict {
 }
 
 /// How health stands, for one purpose.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct HealthStanding {
     /// What is said.
     pub verdict: HealthVerdict,
     /// Since when.
     pub since: Monotonic,
     /// What counts as wrong, and since when it was seen.
+    #[serde(with = "crate::serial::pairs")]
     pub reasons: BTreeMap<HealthReason, Monotonic>,
     /// What is wrong and does not count yet, and since when it is seen.
+    #[serde(with = "crate::serial::pairs")]
     pub coming: BTreeMap<HealthReason, Monotonic>,
 }
 
 /// Both.
 pub type HealthStandings = BTreeMap<Purpose, HealthStanding>;
 
+/// Everything that can happen to [`Health`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// Something changed.
+    Changed,
+    /// This is what there is: the answer to [`Effect::Look`].
+    Seen(Seen),
+    /// The deadline has passed.
+    Timeout,
+}
+
+/// What is to be done, in order.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub enum Effect {
+    /// [Look](see) at everything now.
+    Look,
+    /// Append this to the table.
+    Tell(Event),
+}
+
 /// What counts as wrong.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Health {
     settings: HealthSettings,
     started: Monotonic,
     purposes: BTreeMap<Purpose, Judge>,
+    /// When to look because something changed.
+    look_at: Option<Monotonic>,
+    /// When what was seen may be otherwise although nothing changed.
+    seen_until: Option<Monotonic>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Judge {
     verdict: HealthVerdict,
     since: Monotonic,
     /// What is seen now, and since when.
+    #[serde(with = "crate::serial::pairs")]
     seen: BTreeMap<HealthReason, Monotonic>,
     /// What counts, since when it was seen, and since when it is not any more.
+    #[serde(with = "crate::serial::pairs")]
     counts: BTreeMap<HealthReason, (Monotonic, Option<Monotonic>)>,
 }
 
@@ -240,11 +272,13 @@ impl Health {
             settings,
             started: now,
             purposes: Purpose::ALL.into_iter().map(judge).collect(),
+            look_at: None,
+            seen_until: None,
         }
     }
 
     /// What is wrong now. Says what there is to tell.
-    pub fn look(&mut self, now: Monotonic, wrong: &BTreeSet<HealthReason>) -> Vec<Event> {
+    fn look(&mut self, now: Monotonic, wrong: &BTreeSet<HealthReason>) -> Vec<Event> {
         let (settings, started) = (self.settings, self.started);
         let mut told = Vec::new();
         for (purpose, judge) in &mut self.purposes {
@@ -253,16 +287,6 @@ impl Health {
             told.extend(judge.look(*purpose, now, its, settings, started));
         }
         told
-    }
-
-    /// When to look again although nothing changed.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
-        self.purposes
-            .values()
-            .filter_map(|judge| judge.due(self.settings, self.started))
-            .min()
-            .map(|at| Deadline { at, name: "health" })
     }
 
     /// How it stands.
@@ -282,6 +306,65 @@ impl Health {
             .iter()
             .map(|(purpose, judge)| (*purpose, of(judge)))
             .collect()
+    }
+}
+
+impl Core for Health {
+    const NAME: &'static str = "health";
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, _random: &mut dyn Random) -> Vec<Effect> {
+        match input {
+            Input::Changed => {
+                self.look_at.get_or_insert(now + PAUSE);
+                Vec::new()
+            }
+            Input::Seen(Seen { wrong, due }) => {
+                (self.look_at, self.seen_until) = (None, due);
+                self.look(now, &wrong).into_iter().map(Effect::Tell).collect()
+            }
+            Input::Timeout => {
+                let is_due = self.poll_timeout().is_some_and(|due| due.at <= now);
+                is_due.then_some(Effect::Look).into_iter().collect()
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        let judges = self.purposes.values();
+        judges
+            .filter_map(|judge| judge.due(self.settings, self.started))
+            .chain(self.look_at)
+            .chain(self.seen_until)
+            .min()
+            .map(|at| Deadline { at, name: "health" })
+    }
+
+    fn told(effect: &Effect) -> Option<&Event> {
+        match effect {
+            Effect::Tell(event) => Some(event),
+            Effect::Look => None,
+        }
+    }
+
+    fn vouch(&self, change: &Change) -> Change {
+        if matches!(change, Change::Health(_)) {
+            return Change::Health(Arc::new(self.standing()));
+        }
+        change.clone()
+    }
+}
+
+impl Effect {
+    /// What it tells.
+    #[must_use]
+    pub fn event(self) -> Option<Event> {
+        match self {
+            Self::Tell(event) => Some(event),
+            Self::Look => None,
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //! are told how many. A hook that takes too long is killed. After a failure it rests, longer after each further one; the event is not given
 //! to it again, for nobody knows what it has done already. What happens to hooks is told by events that no hook is given.
 
+mod hook;
 mod standing;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -17,12 +18,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Deadline, Monotonic, NodeId, Position, Sequence,
+    Core, Deadline, Monotonic, NodeId, Position, Sequence,
     event::{Event, Level},
     journal::JournalEntry,
+    random::Random,
     stream::{Filter, Topic},
+    table::Change,
 };
 
+use hook::{Hook, State};
 pub use standing::{HookStanding, HooksStanding};
 
 /// What is given to hooks where nothing is configured.
@@ -35,7 +39,7 @@ pub const DEFAULT_TOPICS: [Topic; 5] = [
 ];
 
 /// The numbers of hooks.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HookSettings {
     /// Which events they are given.
     pub filter: Filter,
@@ -97,8 +101,30 @@ pub enum HookFailure {
     },
 }
 
+/// Everything that can happen to [`Hooks`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// These are in the directory now, or none may be run, and why. One that is gone is given nothing any more.
+    Found(Result<BTreeSet<String>, String>),
+    /// This happened, in order.
+    Happened(Vec<Arc<JournalEntry>>),
+    /// So many things happened at least that nobody knows any more.
+    Missed(u64),
+    /// A run is over.
+    Ended {
+        /// Of which.
+        hook: String,
+        /// How.
+        ended: Ended,
+    },
+    /// Nothing more is taken, and nobody rests: what waits is given now or never.
+    Hurry,
+    /// The deadline has passed.
+    Timeout,
+}
+
 /// How a run ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ended {
     /// What went wrong; none where nothing did.
     pub failure: Option<HookFailure>,
@@ -107,9 +133,9 @@ pub struct Ended {
 }
 
 /// What the shell is to do.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub enum HookEffect {
-    /// Run this hook with this on its standard input; its end is told by [`Hooks::ended`].
+    /// Run this hook with this on its standard input; its end is told by [`Input::Ended`].
     Run {
         /// Which.
         hook: String,
@@ -128,7 +154,7 @@ pub enum HookEffect {
 }
 
 /// Which hooks there are, and what waits for them.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Hooks {
     settings: HookSettings,
     hooks: BTreeMap<String, Hook>,
@@ -138,33 +164,6 @@ pub struct Hooks {
     problem: Option<String>,
     /// No more is taken: the daemon ends.
     is_last: bool,
-}
-
-#[derive(Debug, Default)]
-struct Hook {
-    waiting: VecDeque<Arc<JournalEntry>>,
-    /// Dropped since the last run began.
-    lost: u64,
-    state: State,
-    /// Failures in a row, and what was told of them.
-    failures: u32,
-    told: Option<HookFailure>,
-    /// It is not in the directory any more.
-    is_gone: bool,
-    standing: HookStanding,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum State {
-    /// It may be run.
-    #[default]
-    Idle,
-    /// It runs, until then at most.
-    Running(Monotonic),
-    /// It was killed, and has not ended yet.
-    Killed,
-    /// It is not run before that.
-    Resting(Monotonic),
 }
 
 impl Hooks {
@@ -180,8 +179,7 @@ impl Hooks {
         }
     }
 
-    /// These are in the directory now, or none may be run, and why. One that is gone is given nothing any more.
-    pub fn found(&mut self, found: Result<BTreeSet<String>, String>) -> Vec<HookEffect> {
+    fn found(&mut self, found: Result<BTreeSet<String>, String>) -> Vec<HookEffect> {
         let before = self.problem.take();
         let names = match found {
             Ok(names) => names,
@@ -236,8 +234,7 @@ impl Hooks {
         self.hooks.retain(|_, hook| !hook.is_gone || hook.is_running());
     }
 
-    /// Something happened.
-    pub fn take(&mut self, entry: &Arc<JournalEntry>) {
+    fn take(&mut self, entry: &Arc<JournalEntry>) {
         let about_hooks = entry.event.kind().topic() == Topic::Hooks;
         if about_hooks || self.is_last || !self.settings.filter.wants_event(&entry.event) {
             return;
@@ -251,13 +248,12 @@ impl Hooks {
         }
     }
 
-    /// So many things happened at least that nobody knows any more.
-    pub fn missed(&mut self, events: u64) {
+    fn missed(&mut self, events: u64) {
         self.hooks.values_mut().for_each(|hook| hook.lose(events));
     }
 
     /// What is to be done now.
-    pub fn go_on(&mut self, now: Monotonic) -> Vec<HookEffect> {
+    fn go_on(&mut self, now: Monotonic) -> Vec<HookEffect> {
         let deadline = self.settings.deadline;
         let mut effects = Vec::new();
         for (name, hook) in &mut self.hooks {
@@ -267,7 +263,7 @@ impl Hooks {
     }
 
     /// A run is over. Says what there is to tell of it.
-    pub fn ended(&mut self, now: Monotonic, name: &str, ended: Ended) -> Vec<HookEffect> {
+    fn ended(&mut self, now: Monotonic, name: &str, ended: Ended) -> Vec<HookEffect> {
         let Some(hook) = self.hooks.get_mut(name) else {
             return Vec::new();
         };
@@ -290,8 +286,7 @@ impl Hooks {
         told.map(HookEffect::Tell).into_iter().collect()
     }
 
-    /// Nothing more is taken, and nobody rests: what waits is given now or never.
-    pub fn hurry(&mut self) {
+    fn hurry(&mut self) {
         self.is_last = true;
         for hook in self.hooks.values_mut() {
             if let State::Resting(_) = hook.state {
@@ -313,23 +308,6 @@ impl Hooks {
     pub fn oldest(&self) -> Option<Sequence> {
         let first = |hook: &Hook| hook.waiting.front().map(|entry| entry.sequence);
         self.hooks.values().filter_map(first).min()
-    }
-
-    /// When to [go on](Self::go_on) at the latest.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
-        let deadline = |hook: &Hook| match hook.state {
-            State::Running(until) => Some(Deadline {
-                at: until,
-                name: "hook_deadline",
-            }),
-            State::Resting(until) if !hook.waiting.is_empty() => Some(Deadline {
-                at: until,
-                name: "hook_rest",
-            }),
-            State::Resting(_) | State::Idle | State::Killed => None,
-        };
-        self.hooks.values().filter_map(deadline).min()
     }
 
     /// How they fare.
@@ -355,76 +333,61 @@ impl Hooks {
     }
 }
 
-impl Hook {
-    fn is_running(&self) -> bool {
-        matches!(self.state, State::Running(_) | State::Killed)
+impl Core for Hooks {
+    const NAME: &'static str = "hooks";
+    type Input<'a> = Input;
+    type Effect = HookEffect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, _random: &mut dyn Random) -> Vec<HookEffect> {
+        let mut effects = match input {
+            Input::Found(found) => self.found(found),
+            Input::Happened(entries) => {
+                entries.iter().for_each(|entry| self.take(entry));
+                Vec::new()
+            }
+            Input::Missed(events) => {
+                self.missed(events);
+                Vec::new()
+            }
+            Input::Ended { hook, ended } => self.ended(now, &hook, ended),
+            Input::Hurry => {
+                self.hurry();
+                Vec::new()
+            }
+            Input::Timeout => Vec::new(),
+        };
+        effects.extend(self.go_on(now));
+        effects
     }
 
-    fn lose(&mut self, events: u64) {
-        self.lost += events;
-        self.standing.dropped += events;
+    fn poll_timeout(&self) -> Option<Deadline> {
+        let deadline = |hook: &Hook| match hook.state {
+            State::Running(until) => Some(Deadline {
+                at: until,
+                name: "hook_deadline",
+            }),
+            State::Resting(until) if !hook.waiting.is_empty() => Some(Deadline {
+                at: until,
+                name: "hook_rest",
+            }),
+            State::Resting(_) | State::Idle | State::Killed => None,
+        };
+        self.hooks.values().filter_map(deadline).min()
     }
 
-    fn go_on(&mut self, name: &str, now: Monotonic, deadline: Duration, effects: &mut Vec<HookEffect>) {
-        match self.state {
-            State::Running(until) if until <= now => {
-                self.state = State::Killed;
-                effects.push(HookEffect::Kill {
-                    hook: name.to_owned(),
-                });
-            }
-            State::Resting(until) if until > now => {}
-            State::Idle | State::Resting(_) => {
-                let Some(entry) = self.waiting.pop_front() else {
-                    return;
-                };
-                let lost = std::mem::take(&mut self.lost);
-                if lost > 0 {
-                    effects.push(HookEffect::Tell(Event::HookDropped {
-                        hook: name.to_owned(),
-                        dropped: lost,
-                    }));
-                }
-                self.state = State::Running(now + deadline);
-                self.standing.runs += 1;
-                effects.push(HookEffect::Run {
-                    hook: name.to_owned(),
-                    entry,
-                    lost,
-                });
-            }
-            State::Running(_) | State::Killed => {}
+    fn told(effect: &HookEffect) -> Option<&Event> {
+        match effect {
+            HookEffect::Tell(event) => Some(event),
+            HookEffect::Run { .. } | HookEffect::Kill { .. } => None,
         }
     }
 
-    fn succeeded(&mut self, name: &str) -> Option<Event> {
-        (self.state, self.standing.failing) = (State::Idle, None);
-        let failures = std::mem::take(&mut self.failures);
-        self.told.take().map(|_| Event::HookMended {
-            hook: name.to_owned(),
-            failures,
-        })
-    }
-
-    /// Told once for failures in a row that are alike.
-    fn failed(
-        &mut self,
-        name: &str,
-        until: Monotonic,
-        failure: HookFailure,
-        detail: Option<String>,
-    ) -> Option<Event> {
-        self.state = State::Resting(until);
-        self.failures = self.failures.saturating_add(1);
-        self.standing.failures += 1;
-        self.standing.failing = Some(failure.clone());
-        let is_news = self.told.as_ref() != Some(&failure);
-        self.told = Some(failure.clone());
-        is_news.then(|| Event::HookFailed {
-            hook: name.to_owned(),
-            failure,
-            detail,
-        })
+    fn vouch(&self, change: &Change) -> Change {
+        if matches!(change, Change::Hooks(_)) {
+            return Change::Hooks(Arc::new(self.standing()));
+        }
+        change.clone()
     }
 }
 

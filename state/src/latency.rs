@@ -7,25 +7,31 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Monotonic, Pubkey};
+use crate::{Monotonic, Pubkey, serial::Name};
 
-/// What is shown of latency.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+/// What is shown of latency. Its serialised form has what the prober's machine does not know: the rest is read from that.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct LatencyStatus {
-    /// Whether a pass over all targets has ended.
+    /// Whether a pass over all targets has ended; the machine's.
+    #[serde(skip)]
     pub is_ready: bool,
-    /// Every target, the nearest first; those without an answer last, and before their first round.
+    /// Every target, the nearest first; those without an answer last, and before their first round. The machine's.
+    #[serde(skip)]
     pub targets: Vec<Arc<TargetReport>>,
-    /// Packets.
+    /// Packets; the machine's.
+    #[serde(skip)]
     pub counters: ProbeCounters,
-    /// The last pass that ended.
+    /// The last pass that ended; the machine's.
+    #[serde(skip)]
     pub last_pass: Option<PassReport>,
-    /// When the next one begins, while none is under way.
+    /// When the next one begins, while none is under way; the machine's.
+    #[serde(skip)]
     pub next_pass: Option<Monotonic>,
     /// `raw`, or `ping` where raw sockets are not allowed.
-    pub socket: Option<&'static str>,
+    #[serde(deserialize_with = "crate::serial::optional_name")]
+    pub socket: Option<Name>,
     /// Why there is no socket.
     pub socket_error: Option<String>,
     /// Devices on the ledger.
@@ -34,6 +40,24 @@ pub struct LatencyStatus {
     pub devices_read_at: Option<Monotonic>,
     /// Why it could not be read the last time.
     pub devices_error: Option<String>,
+}
+
+impl LatencyStatus {
+    /// The form that has the machine's part too.
+    pub(crate) fn whole<S: Serializer>(status: &Option<Arc<Self>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = status.as_deref().map(|status| {
+            let Self {
+                is_ready,
+                targets,
+                counters,
+                last_pass,
+                next_pass,
+                ..
+            } = status;
+            (status, is_ready, targets, counters, last_pass, next_pass)
+        });
+        whole.serialize(serializer)
+    }
 }
 
 /// An address to probe. Its device and its address together are its identity.

@@ -1,26 +1,24 @@
 //! What is known of the liveness of the hosts behind learned routes: sessions and what is counted of them.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{
-    LinkName, LivenessMode, Monotonic,
-    lifecycle::Usability,
-    totals::{Histogram, USUAL},
-};
+use crate::{LinkName, LivenessMode, Monotonic, lifecycle::Usability, totals::Histogram};
 
-/// What status shows of route liveness.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+/// What status shows of route liveness. Its serialised form has what the machine of the sessions does not know: the rest is read
+/// from that.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct LivenessStatus {
-    /// The sessions, in the order of links and peers.
+    /// The sessions, in the order of links and peers; the machine's.
+    #[serde(skip)]
     pub sessions: Vec<SessionReport>,
-    /// Packets and verdicts.
+    /// Packets, changes and verdicts; the machine's.
     #[serde(skip)]
     pub counters: LivenessCounters,
     /// What else is counted, by the link and our address on it.
-    #[serde(skip)]
+    #[serde(with = "crate::serial::pairs")]
     pub ends: BTreeMap<(LinkName, Ipv4Addr), EndTotals>,
     /// How often the socket failed.
     pub read_errors: u64,
@@ -28,32 +26,24 @@ pub struct LivenessStatus {
     pub socket_error: Option<String>,
 }
 
-/// Totals of one link and address of ours.
-#[derive(Clone, PartialEq, Debug)]
+impl LivenessStatus {
+    /// The form that has the machine's part too.
+    pub(crate) fn whole<S: Serializer>(status: &Option<Arc<Self>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = status.as_deref().map(|status| {
+            let counters: Vec<_> = status.counters.iter().collect();
+            (status, &status.sessions, counters)
+        });
+        whole.serialize(serializer)
+    }
+}
+
+/// Totals of the socket, of one link and address of ours.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct EndTotals {
-    /// Changes of sessions' states, by the states and the reason.
-    pub changes: BTreeMap<(SessionState, SessionState, DownReason), u64>,
-    /// From the first packet of a peer to a session that is up.
-    pub to_up: Histogram,
-    /// From the last packet of a peer to a session that is down.
-    pub to_down: Histogram,
     /// How long it took to handle a packet.
     pub rx_seconds: Histogram,
     /// Packets that could not leave.
     pub write_errors: u64,
-}
-
-impl Default for EndTotals {
-    fn default() -> Self {
-        let empty = || Histogram::new(USUAL);
-        Self {
-            changes: BTreeMap::new(),
-            to_up: empty(),
-            to_down: empty(),
-            rx_seconds: empty(),
-            write_errors: 0,
-        }
-    }
 }
 
 /// The state of a session (RFC 5880 section 4.1).
@@ -225,6 +215,13 @@ pub struct EndCounters {
     pub dropped: BTreeMap<Drop, u64>,
     /// Sessions that began since the start.
     pub registered: u64,
+    /// Changes of sessions' states, by the states and the reason.
+    #[serde(with = "crate::serial::pairs")]
+    pub changes: BTreeMap<(SessionState, SessionState, DownReason), u64>,
+    /// From the first packet of a peer to a session that is up.
+    pub to_up: Histogram,
+    /// From the last packet of a peer to a session that is down.
+    pub to_down: Histogram,
     /// Verdicts by which a route may be there that might not before.
     pub installs: u64,
     /// Verdicts by which a route may not be there, and routes that went while they might be.

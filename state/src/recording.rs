@@ -21,7 +21,7 @@ pub use machine::{Track, omitted};
 pub use player::{Failure, Outcome, Replayer};
 
 /// The format that this version writes, and the only one that it plays.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Numbers the machines of one run of the daemon: one that an actor makes when it is started again has a number of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

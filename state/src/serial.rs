@@ -13,6 +13,14 @@ pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error
     String::deserialize(deserializer).map(|name| &*name.leak())
 }
 
+/// The same, where it may be missing.
+///
+/// # Errors
+/// When it is something else than a text.
+pub fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Name>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|name| &*name.leak()))
+}
+
 /// Bytes, as hexadecimal digits.
 pub mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

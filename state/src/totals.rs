@@ -11,10 +11,10 @@ use crate::{
     serial::Name,
 };
 
-/// Upper bounds in seconds, as the reference has them.
+/// In seconds, as the reference has them.
 const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
 /// As the reference's metrics library has them where nothing else is said.
-pub const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const UPDATE: &[f64] = &exponential::<15>(0.0001, 2.0);
 const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
 
@@ -90,14 +90,29 @@ pub enum Fetch {
     ErrorNoCache,
 }
 
+/// The upper bounds of a histogram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Buckets {
+    /// As the reference's metrics library has them where nothing else is said: from 5 ms to 10 s.
+    #[default]
+    Usual,
+    /// Reads of the ledger: from 100 ms to 2 min.
+    Fetch,
+    /// Routes that a peer sent: from 100 µs to 1.6 s.
+    Update,
+    /// Sessions that come up: from 1 s to 86 s.
+    Established,
+}
+
 /// Durations, sorted into buckets.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Histogram {
-    bounds: &'static [f64],
+    bounds: Buckets,
     /// One for each bound, not cumulative; what is above the last bound is only in `count`.
     buckets: Vec<u64>,
     count: u64,
-    sum: f64,
+    sum: Duration,
 }
 
 impl Totals {
@@ -116,7 +131,7 @@ impl Totals {
                 let histogram = self
                     .established_seconds
                     .entry(*peer)
-                    .or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
+                    .or_insert_with(|| Arc::new(Histogram::new(Buckets::Established)));
                 Arc::make_mut(histogram).observe(*took);
             }
             Count::PeerGone(peer) => {
@@ -157,8 +172,8 @@ impl Default for Totals {
         Self {
             operations: BTreeMap::new(),
             fetches: BTreeMap::new(),
-            fetch_seconds: Histogram::new(FETCH),
-            update_seconds: Histogram::new(UPDATE),
+            fetch_seconds: Histogram::new(Buckets::Fetch),
+            update_seconds: Histogram::new(Buckets::Update),
             established_seconds: OrdMap::new(),
             datagrams: BTreeMap::new(),
             route_failures: OrdMap::new(),
@@ -180,31 +195,51 @@ named! {
     }
 }
 
+impl Buckets {
+    /// In seconds; they ascend.
+    fn bounds(self) -> &'static [f64] {
+        match self {
+            Self::Usual => USUAL,
+            Self::Fetch => FETCH,
+            Self::Update => UPDATE,
+            Self::Established => ESTABLISHED,
+        }
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new(Buckets::default())
+    }
+}
+
 impl Histogram {
-    /// An empty one. Bounds are in seconds and ascend.
+    /// An empty one.
     #[must_use]
-    pub fn new(bounds: &'static [f64]) -> Self {
+    pub fn new(bounds: Buckets) -> Self {
         Self {
             bounds,
-            buckets: vec![0; bounds.len()],
+            buckets: vec![0; bounds.bounds().len()],
             count: 0,
-            sum: 0.0,
+            sum: Duration::ZERO,
         }
     }
 
     /// Takes a duration in.
     pub fn observe(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
-        if let Some(bucket) = self.bounds.iter().position(|bound| seconds <= *bound) {
-            self.buckets[bucket] += 1;
+        let bucket = self.bounds.bounds().iter().position(|bound| seconds <= *bound);
+        if let Some(count) = bucket.and_then(|bucket| self.buckets.get_mut(bucket)) {
+            *count += 1;
         }
         self.count += 1;
-        self.sum += seconds;
+        self.sum += took;
     }
 
     /// For each upper bound in seconds: how many were at most that.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         self.bounds
+            .bounds()
             .iter()
             .zip(&self.buckets)
             .scan(0, |below, (bound, count)| {
@@ -222,7 +257,7 @@ impl Histogram {
     /// All of them together, in seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.sum
+        self.sum.as_secs_f64()
     }
 }
 
@@ -425,7 +460,7 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative_include_their_bound_and_leave_out_what_is_above_the_last() {
-        let mut histogram = Histogram::new(FETCH);
+        let mut histogram = Histogram::new(Buckets::Fetch);
         for milliseconds in [50, 100, 400, 500_000] {
             histogram.observe(Duration::from_millis(milliseconds));
         }

@@ -11,7 +11,7 @@ pub use warren_state::latency::LatencyStatus;
 use warren_state::{
     backoff::{Backoff, Jitter, Waits},
     event::news,
-    latency::{PassReport, TargetReport},
+    latency::PassReport,
     random::{Random, SplitMix64},
     table::Change,
 };
@@ -82,6 +82,7 @@ pub(crate) struct State {
     retries: Backoff,
     devices: Option<Arc<Devices>>,
     paths: Paths,
+    /// What the machine does not know.
     status: LatencyStatus,
     /// As it was published last.
     told: Arc<LatencyStatus>,
@@ -334,31 +335,12 @@ impl State {
 
     fn publish(&mut self) {
         self.is_publishing = false;
-        let core = self.driver.core();
-        self.status.is_ready = core.is_ready();
-        self.status.targets = core.reports().cloned().collect();
-        self.status.targets.sort_by_cached_key(|report| nearness(report));
-        self.status.counters = core.counters().clone();
-        self.status.last_pass = core.last_pass().copied();
-        self.status.next_pass = core.next_pass();
-        let now = Arc::new(self.status.clone());
+        let now = Arc::new(self.driver.core().status(self.status.clone()));
         let events = news::of_latency(&self.told, &now);
         self.told = now.clone();
-        self.env.table.append(events, vec![Change::Latency(now)]);
+        let change = Change::Latency(now);
+        self.env
+            .table
+            .append_of(self.driver.number(), events, vec![change]);
     }
-}
-
-/// The order in which targets are shown, and chosen: those that answer first, then by the shortest and the mean time.
-fn nearness(report: &TargetReport) -> (bool, Duration, Duration, String, Ipv4Addr) {
-    let times = report
-        .latest()
-        .map(|measured| (measured.min, measured.avg))
-        .unwrap_or_default();
-    (
-        !report.is_reachable(),
-        times.0,
-        times.1,
-        report.target.code.clone(),
-        report.target.address,
-    )
 }

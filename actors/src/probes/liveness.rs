@@ -79,6 +79,7 @@ pub(crate) struct State {
     reader: Option<AbortOnDrop>,
     /// Whose link this is.
     links: BTreeMap<LinkName, TunnelId>,
+    /// What the machine does not know.
     status: LivenessStatus,
     /// As it was published last.
     told: Arc<LivenessStatus>,
@@ -321,9 +322,7 @@ impl State {
                     from,
                     to,
                     reason,
-                    source,
-                    took,
-                } => self.note((link, source), peer, (from, to), reason, took),
+                } => self.note(link, peer, (from, to), reason),
             }
         }
         for ((tunnel, incarnation), verdicts) in verdicts {
@@ -334,43 +333,28 @@ impl State {
 
     fn note(
         &mut self,
-        end: (LinkName, Ipv4Addr),
+        link: LinkName,
         peer: Ipv4Addr,
         (from, to): (SessionState, SessionState),
         reason: DownReason,
-        took: Duration,
     ) {
-        tracing::debug!(link = %end.0, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
-        if let (Some(tunnel), Some(state)) = (self.links.get(&end.0), PeerState::after(from, to, reason)) {
-            self.peers.note(
-                *tunnel,
-                PeerChange {
-                    link: end.0.clone(),
-                    peer,
-                    state,
-                },
-            );
-        }
-        let totals = self.status.ends.entry(end).or_default();
-        *totals.changes.entry((from, to, reason)).or_default() += 1;
-        match (from, to) {
-            (_, SessionState::Up) => totals.to_up.observe(took),
-            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => totals.to_down.observe(took),
-            (_, SessionState::Down | SessionState::Init | SessionState::AdminDown) => {}
+        tracing::debug!(%link, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
+        if let (Some(tunnel), Some(state)) = (self.links.get(&link), PeerState::after(from, to, reason)) {
+            self.peers.note(*tunnel, PeerChange { link, peer, state });
         }
     }
 
     fn publish(&mut self) {
         self.publishing = false;
         let began = self.env.clock.now();
-        let core = self.driver.core();
-        self.status.sessions = core.sessions().collect();
-        self.status.counters = core.counters().clone();
-        let now = Arc::new(self.status.clone());
+        let now = Arc::new(self.driver.core().status(self.status.clone()));
         let probe = news::of_liveness(&self.told, &now);
         self.told = now.clone();
         let events = probe.into_iter().chain(self.peers.take()).collect();
-        self.env.table.append(events, vec![Change::Liveness(now)]);
+        let change = Change::Liveness(now);
+        self.env
+            .table
+            .append_of(self.driver.number(), events, vec![change]);
         self.publish_after = PUBLISH.max(self.env.clock.now().since(began) * PUBLISH_SHARE);
     }
 }

@@ -107,7 +107,8 @@ impl Recorder {
         })
     }
 
-    /// One machine more; `of` says whose, where there are many of its kind.
+    /// One machine more; `of` says what it works for, where it does something for each tunnel. Without that it is one of those that
+    /// memory keeps however many there are.
     pub(crate) fn machine(self: &Arc<Self>, of: Option<String>) -> Recording {
         let number = MachineNumber(self.numbers.fetch_add(1, Ordering::SeqCst));
         if of.is_none() {
@@ -159,11 +160,13 @@ impl Recorder {
         match (self.extent_of(by), machine) {
             (Extent::All, _) => put(&mut *lock(&self.ring), record.line()),
             (Extent::Short, Some(machine)) => {
-                let line = record.line_within(LONGEST);
-                put(
-                    &mut *lock(&self.ring),
-                    line.unwrap_or_else(|| omitted(machine, None)),
-                );
+                // What is said beside its effects changes nothing of the machine: without it, the rest can be done again.
+                let line = record
+                    .line_within(LONGEST)
+                    .or_else(|| told.then(|| omitted(machine, None)));
+                if let Some(line) = line {
+                    put(&mut *lock(&self.ring), line);
+                }
             }
             (Extent::Short, None) | (Extent::Nothing, _) => {}
         }

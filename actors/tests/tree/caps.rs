@@ -20,7 +20,8 @@ use crate::{
     world::{World, id, link, phase},
 };
 
-fn world() -> World {
+/// A client where caps are set here.
+pub fn world() -> World {
     let mut world = World::client();
     world.settings.usage.interval = Duration::from_millis(100);
     world.settings.caps.source = CapSource::Local;
@@ -70,19 +71,24 @@ async fn held() -> World {
     let world = world().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
+    hold(&world).await;
+    world
+}
+
+/// The tunnel's owner uses up 5 KB.
+pub async fn hold(world: &World) {
     world.handle().set_cap(owner(), cap("5KB")).await.unwrap();
-    carry(&world, 3_000, 1_999);
+    carry(world, 3_000, 1_999);
     let used = |world: &World| {
         let snapshot = world.handle().snapshot();
         snapshot.caps.devices.get(owner().as_str()).map(|cap| cap.used)
     };
     world
-        .eventually("it is counted", || used(&world) == Some(4_999))
+        .eventually("it is counted", || used(world) == Some(4_999))
         .await;
-    assert_eq!(rate(&world), Rate::UNLIMITED, "one octet is left");
-    carry(&world, 0, 1);
-    world.eventually("it is held", || rate(&world) == THROTTLED).await;
-    world
+    assert_eq!(rate(world), Rate::UNLIMITED, "one octet is left");
+    carry(world, 0, 1);
+    world.eventually("it is held", || rate(world) == THROTTLED).await;
 }
 
 #[tokio::test]

@@ -11,14 +11,19 @@ use crate::{
     world::{World, id, link},
 };
 
+/// Hosts are probed from this port, and lose no route by it.
+pub fn probing(port: u16) -> LivenessOptions {
+    LivenessOptions {
+        mode: LivenessMode::Passive,
+        settings: LivenessSettings::default(),
+        port,
+    }
+}
+
 /// A client whose hosts are probed, and whose device has this to say.
 fn flooded(routes: usize) -> World {
     let mut world = World::client();
-    world.settings.liveness = Some(LivenessOptions {
-        mode: LivenessMode::Passive,
-        settings: LivenessSettings::default(),
-        port: 0,
-    });
+    world.settings.liveness = Some(probing(0));
     world.settings.bgp.max_prefixes = 1_000_000;
     world.peers.flood.store(routes, Ordering::SeqCst);
     world.ledger.add_user(0);

@@ -10,7 +10,7 @@ use warren_state::{
 
 use crate::world::World;
 
-fn verdict(snapshot: &Snapshot, purpose: Purpose) -> HealthVerdict {
+pub fn verdict(snapshot: &Snapshot, purpose: Purpose) -> HealthVerdict {
     snapshot
         .health
         .get(&purpose)
@@ -22,14 +22,19 @@ fn has(snapshot: &Snapshot, purpose: Purpose, code: HealthCode) -> bool {
     standing.is_some_and(|standing| standing.reasons.keys().any(|reason| reason.code == code))
 }
 
-fn client() -> World {
-    let mut world = World::client();
-    world.settings.health = HealthSettings {
+/// Of one that judges fast.
+pub fn settings() -> HealthSettings {
+    HealthSettings {
         unwell_after: Duration::from_millis(200),
         well_after: Duration::from_millis(300),
         settle: Duration::from_millis(100),
         ..HealthSettings::default()
-    };
+    }
+}
+
+fn client() -> World {
+    let mut world = World::client();
+    world.settings.health = settings();
     world
 }
 

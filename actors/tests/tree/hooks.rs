@@ -19,13 +19,13 @@ use warren_state::{
 use crate::world::World;
 
 /// A directory of hooks, and one for what they write.
-struct Hooks {
+pub struct Hooks {
     directory: TempDir,
     out: TempDir,
 }
 
 impl Hooks {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
             out: tempfile::tempdir().unwrap(),
@@ -33,14 +33,14 @@ impl Hooks {
     }
 
     /// `OUT` in the script is a folder of its own.
-    fn add(&self, name: &str, script: &str) {
+    pub fn add(&self, name: &str, script: &str) {
         let path = self.directory.path().join(name);
         let script = script.replace("OUT", self.out.path().to_str().unwrap());
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn written(&self, name: &str) -> String {
+    pub fn written(&self, name: &str) -> String {
         fs::read_to_string(self.out.path().join(name)).unwrap_or_default()
     }
 
@@ -56,7 +56,7 @@ impl Hooks {
         self.events(name).iter().map(kind).collect()
     }
 
-    fn settings(&self, topics: &str, change: impl FnOnce(&mut HookSettings)) -> Option<HooksSettings> {
+    pub fn settings(&self, topics: &str, change: impl FnOnce(&mut HookSettings)) -> Option<HooksSettings> {
         let mut machine = HookSettings {
             filter: Filter::parse(Some(topics), None).unwrap(),
             ..HookSettings::default()

@@ -49,9 +49,8 @@ fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 80, number)
 }
 
-/// With two devices that can take users and one that is full, which this host's user would be on.
-async fn probing() -> World {
-    let mut world = World::client();
+/// Two devices can take users and one, which this host's user would be on, is full.
+pub fn probes(world: &mut World) {
     world.settings.latency = Some(options());
     let full = Device {
         users_count: 1,
@@ -63,10 +62,15 @@ async fn probing() -> World {
         (DEVICE, full),
     ];
     world.ledger.devices.lock().unwrap().extend(devices);
+}
+
+async fn probing() -> World {
+    let mut world = World::client();
+    probes(&mut world);
     world.enabled().await
 }
 
-fn reachable(snapshot: &Snapshot) -> Vec<Ipv4Addr> {
+pub fn reachable(snapshot: &Snapshot) -> Vec<Ipv4Addr> {
     let status = snapshot.latency.clone().unwrap_or_default();
     let answered = status.targets.iter().filter(|report| report.is_reachable());
     let mut addresses: Vec<Ipv4Addr> = answered.map(|report| report.target.address).collect();
@@ -75,7 +79,7 @@ fn reachable(snapshot: &Snapshot) -> Vec<Ipv4Addr> {
 }
 
 /// Where the system allows no ICMP socket at all, there is nothing to see but that this is told.
-async fn has_socket(world: &World) -> bool {
+pub async fn has_socket(world: &World) -> bool {
     let told = |status: &Arc<LatencyStatus>| status.socket.is_some() || status.socket_error.is_some();
     let snapshot = world
         .until("the socket is told of", |snapshot| {

@@ -5,11 +5,15 @@ use std::path::Path;
 use warren_actors::{Password, RecordSettings, StopMode};
 use warren_protocols::player;
 use warren_state::{
+    health::{HealthVerdict, Purpose},
     recording::{Failure, Outcome},
     view::UserStatus,
 };
 
-use crate::world::{World, gateway_link, id, link};
+use crate::{
+    caps, flood, health, hooks, latency,
+    world::{World, gateway_link, id, link},
+};
 
 const PASSWORD: &str = "hunter2hunter2";
 
@@ -122,6 +126,141 @@ async fn one_input_that_is_altered_shows_at_the_first_line_that_follows_from_it(
     assert!(
         recorded != replayed && recorded.contains("BGP Session Up"),
         "{recorded}\n{replayed}"
+    );
+}
+
+/// A connection of a client that probes, that gives hooks what happens, one of which fails, and whose owner's cap is used up.
+async fn watched() -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("recording");
+    let programs = hooks::Hooks::new();
+    programs.add("all", "cat >> OUT/all");
+    programs.add("fails", "exit 3");
+    let mut world = records(caps::world(), &file, 256 << 20);
+    latency::probes(&mut world);
+    world.settings.liveness = Some(flood::probing(0));
+    world.settings.health = health::settings();
+    world.settings.hooks = programs.settings("switch,tunnel", |_| {});
+    let mut world = world.enabled().await;
+    world.ledger.add_user(0);
+    world.active(0).await;
+    world.has_routes(2).await;
+    if latency::has_socket(&world).await {
+        world
+            .until("devices are measured", |snapshot| {
+                latency::reachable(snapshot).len() > 1
+            })
+            .await;
+    }
+    world
+        .until("hosts are probed", |snapshot| {
+            let status = snapshot.liveness.clone().unwrap_or_default();
+            !status.sessions.is_empty() && status.counters.values().any(|end| end.sent > 0)
+        })
+        .await;
+    world
+        .until("a hook has failed", |snapshot| {
+            snapshot.hooks.hooks.values().any(|hook| hook.failures > 0)
+        })
+        .await;
+    world
+        .until("all is well", |snapshot| {
+            health::verdict(snapshot, Purpose::General) == HealthVerdict::Healthy
+        })
+        .await;
+    caps::hold(&world).await;
+    world.ledger.set_status(0, UserStatus::Banned);
+    world.gone(0).await;
+    world.converged().await;
+    world.stop(StopMode::Detach).await;
+    std::fs::read_to_string(&file).unwrap()
+}
+
+/// In the line that begins so, the first digit after this is another one.
+fn alter(recording: &str, line: &str, after: &str) -> Option<(usize, String)> {
+    let mut lines: Vec<String> = recording.lines().map(str::to_owned).collect();
+    let number = lines
+        .iter()
+        .position(|text| text.starts_with(line) && text.contains(after))?;
+    let from = lines[number].find(after)? + after.len();
+    let at = from + lines[number][from..].find(|letter: char| letter.is_ascii_digit())?;
+    let digit = if lines[number].as_bytes()[at] == b'1' {
+        "2"
+    } else {
+        "1"
+    };
+    lines[number].replace_range(at..=at, digit);
+    Some((number + 1, lines.join("\n") + "\n"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_at_the_end_is_compared_whole_with_probes_health_hooks_and_caps_in_it() {
+    let recording = watched().await;
+    let outcome = play(recording.as_bytes()).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(outcome.table_compared && outcome.only_read == 0, "{outcome:?}");
+    for machine in ["health", "hooks", "latency", "liveness"] {
+        assert!(
+            recording.contains(&format!("\"name\":\"{machine}\"")),
+            "{machine}"
+        );
+    }
+    // Each row of the table at the end, as something else appended it or its machine knows it.
+    let rows = [
+        "latency", "liveness", "health", "hooks", "caps", "usage", "tunnels",
+    ];
+    for row in rows {
+        let last = recording.lines().count() - 1;
+        let altered = alter(&recording, "{\"table\"", &format!("\"{row}\":"));
+        let (line, altered) = altered.unwrap_or_else(|| panic!("{row} is there"));
+        let failure = play(altered.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Differs { line: at, .. } if *at == line as u64) && line == last,
+            "{row}: {failure}"
+        );
+    }
+    // What a machine knows is compared where it is told.
+    for change in ["Health", "Hooks"] {
+        let (line, altered) = alter(&recording, "{\"step\"", &format!("\"{change}\":")).unwrap();
+        let failure = play(altered.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&failure, Failure::Differs { line: at, .. } if *at == line as u64),
+            "{change}: {failure}"
+        );
+    }
+}
+
+/// Steps of the table do not have what was measured: it is in the machine, and the table at the end has it from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_came_at_another_time_shows_in_the_table() {
+    let recording = watched().await;
+    play(recording.as_bytes()).unwrap_or_else(|failure| panic!("{failure}"));
+    let step = recording.lines().find(|line| line.contains("{\"Latency\":"));
+    let step = step.expect("it is published");
+    assert!(step.len() < 1_024 && !step.contains("history"), "{step}");
+    let Some(prober) = recording
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("{\"machine\":")?
+                .split_once(",\"name\":\"latency\"")
+        })
+        .map(|(number, _)| number.to_owned())
+    else {
+        panic!("the prober is there")
+    };
+    let number = prober.trim_start_matches("{\"number\":");
+    let input = format!("{{\"input\":{{\"machine\":{number},");
+    // Where the system allows no ICMP socket, nothing is received.
+    let Some((line, altered)) = alter(
+        &recording,
+        &input,
+        "\"Received\":{\"source\":\"127.0.80.1\",\"at\":",
+    ) else {
+        return;
+    };
+    let failure = play(altered.as_bytes()).unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Differs { line: at, .. } if *at > line as u64),
+        "{failure}"
     );
 }
 

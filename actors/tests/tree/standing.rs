@@ -1,10 +1,9 @@
 //! What sessions and multicast services tell of themselves.
 
 use ipnet::Ipv4Net;
-use warren_actors::liveness::LivenessOptions;
-use warren_protocols::{bgp::codec::Notification, liveness::LivenessSettings};
+use warren_protocols::bgp::codec::Notification;
 use warren_state::{
-    Direction, GroupFlow, LivenessMode, Pubkey, Sequence, ServiceKind, SessionStatus,
+    Direction, GroupFlow, Pubkey, Sequence, ServiceKind, SessionStatus,
     event::{Event, Kind, Probe},
     standing::{BgpState, RouteRefusal},
     table::Since,
@@ -12,6 +11,7 @@ use warren_state::{
 };
 
 use crate::{
+    flood::probing,
     ledger::{CLIENT_IP, user, user_key},
     world::{World, id},
 };
@@ -196,11 +196,7 @@ fn has_told(world: &World, such: impl Fn(&Event) -> bool) -> bool {
 async fn a_port_that_somebody_has_keeps_liveness_from_probing_and_that_is_told_with_its_end() {
     let taken = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     let mut world = World::client();
-    world.settings.liveness = Some(LivenessOptions {
-        mode: LivenessMode::Passive,
-        settings: LivenessSettings::default(),
-        port: taken.local_addr().unwrap().port(),
-    });
+    world.settings.liveness = Some(probing(taken.local_addr().unwrap().port()));
     let world = world.enabled().await;
     let problem = |snapshot: &warren_actors::Snapshot| {
         snapshot

@@ -197,7 +197,7 @@ impl World {
     pub fn told_with_tables(&self, is_one: impl Fn(&Event) -> bool) -> Vec<(Event, Tables)> {
         let mut replica = Replica::of((Sequence(0), Tables::default()));
         let mut found = Vec::new();
-        for step in self.handle().read_since(Sequence(0)).2.unwrap() {
+        for step in self.handle().since(Sequence(0)).steps.unwrap() {
             replica.take(&step);
             let told = step.told.iter().filter(|told| is_one(&told.event));
             found.extend(told.map(|told| (told.event.clone(), replica.tables.clone())));

@@ -346,7 +346,7 @@ impl World {
             self.note(|| format!("reconciler tells {events:?}"));
             self.append(events, changes);
         }
-        for effect in mark_superseded(effects) {
+        for effect in effects {
             if self.breach.is_some() || !self.carry_out(effect) {
                 return;
             }
@@ -354,7 +354,7 @@ impl World {
     }
 
     /// False when the daemon is gone.
-    fn carry_out(&mut self, (effect, is_superseded): (Effect, bool)) -> bool {
+    fn carry_out(&mut self, effect: Effect) -> bool {
         self.note(|| format!("reconciler > {effect:?}"));
         let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
             return false;
@@ -369,9 +369,7 @@ impl World {
                 incarnation,
                 generation,
             } => {
-                if !is_superseded {
-                    self.check_assign(&spec);
-                }
+                self.check_assign(&spec);
                 let tunnel = spec.id;
                 self.send(
                     run,
@@ -482,19 +480,4 @@ impl World {
             self.wake();
         }
     }
-}
-
-/// With each effect whether a later one of the same inputs takes the tunnel down again: what is so by then allowed it no longer.
-fn mark_superseded(effects: Vec<Effect>) -> Vec<(Effect, bool)> {
-    let is_retired = |tunnel, later: &[Effect]| {
-        later
-            .iter()
-            .any(|effect| matches!(effect, Effect::Retire { tunnel: gone, .. } if *gone == tunnel))
-    };
-    let marks: Vec<bool> = (0..effects.len())
-        .map(|number| {
-            matches!(&effects[number], Effect::Assign { spec, .. } if is_retired(spec.id, &effects[number + 1..]))
-        })
-        .collect();
-    effects.into_iter().zip(marks).collect()
 }

@@ -72,29 +72,17 @@ pub(crate) fn judged(verdict: &Verdict) -> String {
 
 pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
     use reconcile::Input;
-    match input {
-        Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
-        Input::Observed(Ok(observed)) => {
-            format!("Observed({:?})", observed.tunnels.keys().collect::<Vec<_>>())
-        }
-        Input::Tunnel(report) => format!(
+    if let Input::View(accepted) = input {
+        return format!("View(slot {})", accepted.view.slot);
+    }
+    if let Input::Observed(Ok(observed)) = input {
+        return format!("Observed({:?})", observed.tunnels.keys().collect::<Vec<_>>());
+    }
+    if let Input::Tunnel(report) = input {
+        return format!(
             "Tunnel({} {} {:?})",
             report.tunnel, report.phase, report.incarnation
-        ),
-        Input::Switch(_)
-        | Input::ClientIp(_)
-        | Input::Owners(_)
-        | Input::Exclude(_)
-        | Input::Rates(_)
-        | Input::Provision(_)
-        | Input::Remove(_)
-        | Input::Observed(Err(_))
-        | Input::Sources(_)
-        | Input::Underlay(_)
-        | Input::ProvisionerEnded { .. }
-        | Input::Notice(_)
-        | Input::RulesRemoved(_)
-        | Input::Shutdown(_)
-        | Input::Timeout => format!("{input:?}"),
+        );
     }
+    format!("{input:?}")
 }

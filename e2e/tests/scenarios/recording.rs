@@ -8,7 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use warren_e2e::{daemon::sibling, observe::await_gone, site::Site};
+use warren_e2e::{
+    daemon::sibling,
+    observe::await_gone,
+    site::Site,
+    wait::{Ask, until},
+};
 use warren_ledger::accounts::{UserStatus, UserType};
 
 use crate::{
@@ -32,8 +37,18 @@ fn replay(file: &Path) -> Result<Output> {
 fn replayed(site: &mut Site<'_>) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("recording.jsonl");
-    site.clients[0].daemon_arguments = vec![format!("-record={}", file.display())];
+    site.clients[0].daemon_arguments = vec![
+        format!("-record={}", file.display()),
+        "--route-liveness-enable-passive=true".to_owned(),
+    ];
     let mut host = connected(site, UserType::IBRL)?;
+    until("liveness is published", SOON, || {
+        let metrics = host.daemon.get("/metrics")?.text();
+        Ok(Ask::holds(
+            metrics.contains("doublezero_liveness_sessions"),
+            || metrics,
+        ))
+    })?;
     let last = host.daemon.get("/v3/recording")?;
     ensure!(last.status == 200, "{}", last.text());
     let in_memory = directory.path().join("last.jsonl");
@@ -57,14 +72,34 @@ fn replayed(site: &mut Site<'_>) -> Result<()> {
         "{said}"
     );
     let text = fs::read_to_string(&file)?;
-    let altered = text.replacen(
-        "\"Status\":[\"BGP Session Up\"",
-        "\"Status\":[\"BGP Session Down\"",
-        1,
+    ensure!(
+        text.contains("\"liveness\":[{"),
+        "liveness is not in the table at the end"
     );
-    ensure!(altered != text, "no session came up");
-    fs::write(&file, altered)?;
-    let output = replay(&file)?;
+    differs(
+        &file,
+        &text,
+        (
+            "\"latency\":[{\"socket\":\"raw\"",
+            "\"latency\":[{\"socket\":\"ping\"",
+        ),
+    )?;
+    differs(
+        &file,
+        &text,
+        (
+            "\"Status\":[\"BGP Session Up\"",
+            "\"Status\":[\"BGP Session Down\"",
+        ),
+    )
+}
+
+/// A recording in which this is something else is not done again.
+fn differs(file: &Path, recording: &str, (what, other): (&str, &str)) -> Result<()> {
+    let altered = recording.replacen(what, other, 1);
+    ensure!(altered != recording, "there is no {what}");
+    fs::write(file, altered)?;
+    let output = replay(file)?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         output.status.code() == Some(1) && said.contains("differs ("),

@@ -8,7 +8,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Core, Deadline, Monotonic, Pubkey, backoff::Jitter, random::Random};
+use warren_state::{
+    Core, Deadline, Monotonic, Pubkey, backoff::Jitter, latency::LatencyStatus, random::Random, table::Change,
+};
 
 use super::{
     Drop, PassReport, ProbeCounters, Target, TargetReport,
@@ -146,9 +148,31 @@ impl Core for Prober {
         });
         [lost, echo, pass].into_iter().flatten().min()
     }
+
+    fn vouch(&self, change: &Change) -> Change {
+        if let Change::Latency(around) = change {
+            return Change::Latency(Arc::new(self.status(LatencyStatus::clone(around))));
+        }
+        change.clone()
+    }
 }
 
 impl Prober {
+    /// How latency stands, with what is known around the machine.
+    #[must_use]
+    pub fn status(&self, around: LatencyStatus) -> LatencyStatus {
+        let mut targets: Vec<_> = self.reports().cloned().collect();
+        targets.sort_by_cached_key(|report| nearness(report));
+        LatencyStatus {
+            is_ready: self.is_ready(),
+            targets,
+            counters: self.counters.clone(),
+            last_pass: self.last_pass,
+            next_pass: self.next_pass(),
+            ..around
+        }
+    }
+
     /// What is known of every target, in the order of devices and addresses.
     pub fn reports(&self) -> impl Iterator<Item = &Arc<TargetReport>> {
         self.targets.values().map(|probe| &probe.report)
@@ -386,6 +410,21 @@ impl Prober {
         self.next_pass = Some((begun + about(wait, cx.random)).max(cx.now));
         cx.outputs.push(Output::PassEnded);
     }
+}
+
+/// The order in which targets are shown, and chosen: those that answer first, then by the shortest and the mean time.
+fn nearness(report: &TargetReport) -> (bool, Duration, Duration, String, Ipv4Addr) {
+    let times = report
+        .latest()
+        .map(|measured| (measured.min, measured.avg))
+        .unwrap_or_default();
+    (
+        !report.is_reachable(),
+        times.0,
+        times.1,
+        report.target.code.clone(),
+        report.target.address,
+    )
 }
 
 /// A span, give or take a tenth.

@@ -113,9 +113,5 @@ pub enum Output {
         to: SessionState,
         /// Why it is down.
         reason: DownReason,
-        /// Our address, which packets are sent from.
-        source: Ipv4Addr,
-        /// How long it took since it began: for `Up` since the peer was heard first, else since it was heard last.
-        took: Duration,
     },
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use warren_state::{
     Core, Deadline, LinkName, Monotonic,
     lifecycle::{Usability, WatchedRoute},
+    liveness::LivenessStatus,
     random::Random,
+    table::Change,
 };
 
 use super::{
@@ -116,9 +119,26 @@ impl Core for Liveness {
             name: "liveness",
         })
     }
+
+    fn vouch(&self, change: &Change) -> Change {
+        if let Change::Liveness(around) = change {
+            return Change::Liveness(Arc::new(self.status(LivenessStatus::clone(around))));
+        }
+        change.clone()
+    }
 }
 
 impl Liveness {
+    /// How liveness stands, with what is known around the machine.
+    #[must_use]
+    pub fn status(&self, around: LivenessStatus) -> LivenessStatus {
+        LivenessStatus {
+            sessions: self.sessions().collect(),
+            counters: self.counters.clone(),
+            ..around
+        }
+    }
+
     /// Every session, in the order of links and peers.
     pub fn sessions(&self) -> impl Iterator<Item = SessionReport> {
         self.sessions
@@ -236,7 +256,7 @@ impl Liveness {
         let heard_at = session.heard_at();
         let outcome = session.receive(&packet, cx.now, &self.settings);
         if let Ok(Some(change)) = outcome {
-            tell(&session, change, heard_at, cx);
+            self.tell(&session, change, heard_at, cx);
         }
         self.settle(key, session, cx);
         outcome.map(|_| packet.release)
@@ -253,7 +273,7 @@ impl Liveness {
             };
             let heard_at = session.heard_at();
             if let Some(change) = session.pass_time(cx.now, &self.settings) {
-                tell(&session, change, heard_at, cx);
+                self.tell(&session, change, heard_at, cx);
             }
             self.settle(key, session, cx);
         }
@@ -302,6 +322,39 @@ impl Liveness {
             .or_default()
     }
 
+    fn tell(
+        &mut self,
+        session: &LivenessSession,
+        (from, to): (SessionState, SessionState),
+        heard_at: Option<Monotonic>,
+        cx: &mut Context<'_>,
+    ) {
+        let (link, peer, reason, source) =
+            (session.link.clone(), session.peer, session.reason, session.source);
+        let began = if to == SessionState::Up {
+            session.first_heard()
+        } else {
+            heard_at
+        };
+        let took = began.map_or(Duration::ZERO, |at| cx.now.since(at));
+        let counters = self.end(&link, source);
+        *counters.changes.entry((from, to, reason)).or_default() += 1;
+        match (from, to) {
+            (_, SessionState::Up) => counters.to_up.observe(took),
+            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => {
+                counters.to_down.observe(took)
+            }
+            (_, SessionState::Down | SessionState::Init | SessionState::AdminDown) => {}
+        }
+        cx.outputs.push(Output::Changed {
+            link,
+            peer,
+            from,
+            to,
+            reason,
+        });
+    }
+
     fn judged(&mut self, session: &LivenessSession, usability: Usability, routes: usize) {
         let counters = self.end(&session.link, session.source);
         let counter = match usability {
@@ -330,28 +383,4 @@ fn verdict_on(session: &LivenessSession, dst: Ipv4Net, usability: Usability) -> 
         dst,
         usability,
     }
-}
-
-fn tell(
-    session: &LivenessSession,
-    (from, to): (SessionState, SessionState),
-    heard_at: Option<Monotonic>,
-    cx: &mut Context<'_>,
-) {
-    let (link, peer, reason, source) = (session.link.clone(), session.peer, session.reason, session.source);
-    let began = if to == SessionState::Up {
-        session.first_heard()
-    } else {
-        heard_at
-    };
-    let took = began.map_or(Duration::ZERO, |at| cx.now.since(at));
-    cx.outputs.push(Output::Changed {
-        link,
-        peer,
-        from,
-        to,
-        reason,
-        source,
-        took,
-    });
 }

@@ -440,6 +440,12 @@ fn what_is_counted_is_counted_for_each_link_and_address_and_bounded() {
         (counters.registered, counters.installs, counters.withdraws),
         (1, 1, 0)
     );
+    let ups = counters
+        .changes
+        .iter()
+        .filter(|((_, to, _), _)| *to == SessionState::Up);
+    let ups: u64 = ups.map(|(_, count)| count).sum();
+    assert_eq!((ups, counters.to_up.count(), counters.to_down.count()), (1, 1, 0));
     wire.give(0, Input::LinkGone(link()));
     assert_eq!(wire.hosts[0].machine.counters()[&(link(), A)].withdraws, 1);
     let bytes = packet(SessionState::Down, 77, 0).encode();

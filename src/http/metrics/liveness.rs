@@ -69,8 +69,8 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
         status.sessions.len() as f64,
     )?;
     let mut changes: Vec<(Vec<String>, u64)> = Vec::new();
-    for ((link, source), totals) in &status.ends {
-        let named = totals.changes.iter().map(|((from, to, reason), count)| {
+    for ((link, source), counters) in &status.counters {
+        let named = counters.changes.iter().map(|((from, to, reason), count)| {
             (
                 labels((link, source), [from.name(), to.name(), reason.name()]),
                 *count,
@@ -237,27 +237,31 @@ fn routes(page: &mut Page, status: &LivenessStatus, totals: &Totals) -> Result<(
 fn durations(page: &mut Page, status: &LivenessStatus) {
     let ends = || {
         status
-            .ends
+            .counters
             .iter()
-            .map(|((link, source), totals)| (labels((link, source), []), totals))
+            .filter(|(_, counters)| counters.registered > 0)
+            .map(|((link, source), counters)| (labels((link, source), []), counters))
     };
     page.histograms(
         "doublezero_liveness_convergence_to_up_seconds",
         "From the first packet of a peer to a session that is up.",
         &END,
-        ends().map(|(end, totals)| (end, &totals.to_up)),
+        ends().map(|(end, counters)| (end, &counters.to_up)),
     );
     page.histograms(
         "doublezero_liveness_convergence_to_down_seconds",
         "From the last packet of a peer to a session that is down.",
         &END,
-        ends().map(|(end, totals)| (end, &totals.to_down)),
+        ends().map(|(end, counters)| (end, &counters.to_down)),
     );
     page.histograms(
         "doublezero_liveness_handle_rx_duration_seconds",
         "How long it took to handle a liveness packet.",
         &END,
-        ends().map(|(end, totals)| (end, &totals.rx_seconds)),
+        status
+            .ends
+            .iter()
+            .map(|((link, source), totals)| (labels((link, source), []), &totals.rx_seconds)),
     );
 }
 

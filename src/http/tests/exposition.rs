@@ -120,7 +120,7 @@ fn counted() -> Totals {
         totals.fetch_seconds.observe(Duration::from_millis(milliseconds));
     }
     totals.update_seconds.observe(Duration::from_micros(300));
-    let mut established = Histogram::new(&[1.0, 1.5, 2.25]);
+    let mut established = Histogram::new(Buckets::Established);
     established.observe(Duration::from_secs(2));
     totals.established_seconds.insert(
         std::net::Ipv4Addr::new(169, 254, 0, 0),

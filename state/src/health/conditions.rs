@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{HealthCode, HealthReason, HealthSettings};
 use crate::{
     Monotonic, Phase, ServiceKind, SessionStatus, TunnelId, groups::GroupTraffic, lifecycle::TunnelReport,
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// What is wrong, and when that may change although the table does not.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
     /// What.
     pub wrong: BTreeSet<HealthReason>,

@@ -67,6 +67,36 @@ fn what_is_wrong_counts_once_it_lasts_and_what_is_well_counts_once_that_lasts() 
 }
 
 #[test]
+fn what_changes_within_a_moment_is_looked_at_once_and_again_when_what_was_seen_is_due() {
+    let mut health = well();
+    let random = &mut crate::random::SplitMix64::new(1);
+    let due = |health: &Health| health.poll_timeout().map(|due| due.at);
+    for _ in 0..3 {
+        assert_eq!(health.handle(at(1), Input::Changed, random), []);
+    }
+    assert_eq!(due(&health), Some(at(1) + PAUSE));
+    assert_eq!(health.handle(at(1), Input::Timeout, random), [], "too early");
+    assert_eq!(health.handle(at(2), Input::Timeout, random), [Effect::Look]);
+    let seen = Seen {
+        wrong: wrong(&[HealthCode::Disabled]),
+        due: Some(at(9)),
+    };
+    let told = health.handle(at(2), Input::Seen(seen), random);
+    assert!(
+        matches!(
+            &told[..],
+            [Effect::Tell(Event::HealthChanged {
+                purpose: Purpose::Failover,
+                ..
+            })]
+        ),
+        "{told:?}"
+    );
+    assert_eq!(due(&health), Some(at(9)));
+    assert_eq!(health.handle(at(9), Input::Timeout, random), [Effect::Look]);
+}
+
+#[test]
 fn a_session_that_comes_and_goes_makes_one_outage_and_none_where_it_is_short() {
     let (mut health, down, none) = (well(), wrong(&[HealthCode::SessionDown]), wrong(&[]));
     for second in 0..20 {

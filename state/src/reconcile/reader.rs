@@ -92,25 +92,44 @@ impl Reader {
         self.read.as_ref().map(|read| read.position).unwrap_or_default()
     }
 
-    /// What is new for the reconciler, the switch before anything that a tunnel tells. Provisioners that an earlier one left go on: a
-    /// new one learns of all.
+    /// What is new for the reconciler, in order: first what decides which tunnels there are, the switch before all of it, and then
+    /// what these tell. So nothing is built that the same batch takes down. Provisioners that an earlier one left go on: a new one
+    /// learns of all.
     pub fn read(&mut self, since: &Since, role: Option<Role>) -> Vec<Input> {
-        let (before, now) = (self.read.take(), &since.tables);
+        let before = self.read.take();
+        let mut inputs = self.decided(before.as_ref(), &since.tables, role);
+        let read = match before {
+            Some(mut read) => {
+                inputs.extend(read.go_on(since));
+                inputs.extend(notices(since));
+                read
+            }
+            // What ended before it was there, or was noticed then, is nothing to a new one.
+            None => {
+                inputs.extend(since.tables.running().cloned().map(Input::Tunnel));
+                Read::all(since)
+            }
+        };
+        self.read = Some(read);
+        inputs
+    }
+
+    fn decided(&mut self, before: Option<&Read>, now: &Tables, role: Option<Role>) -> Vec<Input> {
         let mut inputs = Vec::new();
-        let excluded = before.as_ref().map(|before| &before.excluded);
+        if before.is_none_or(|before| before.switch != now.switch) {
+            inputs.push(Input::Switch(now.switch));
+        }
+        let excluded = before.map(|before| &before.excluded);
         if excluded
             .is_none_or(|before| !Arc::ptr_eq(before, &now.excluded) && before.list != now.excluded.list)
         {
             inputs.push(Input::Exclude(now.excluded.list.clone()));
         }
-        if before.as_ref().map_or(&Arc::default(), |before| &before.rates) != &now.rates {
+        if before.map_or(&Arc::default(), |before| &before.rates) != &now.rates {
             inputs.push(Input::Rates(Box::new(Rates::clone(&now.rates))));
         }
-        if before.as_ref().is_none_or(|before| before.owners != now.owners) {
+        if before.is_none_or(|before| before.owners != now.owners) {
             inputs.push(Input::Owners(now.owners));
-        }
-        if before.as_ref().is_none_or(|before| before.switch != now.switch) {
-            inputs.push(Input::Switch(now.switch));
         }
         if let Some(Role::Client { client_ip }) = role
             && self.role != role
@@ -118,38 +137,7 @@ impl Reader {
             inputs.push(Input::ClientIp(client_ip));
         }
         self.role = role;
-        // What ended before it was there, or was noticed then, is nothing to a new one.
-        let is_first = before.is_none();
-        let notices = if is_first { Vec::new() } else { notices(since) };
-        let provisioners = before.map(|before| (before.position, before.provisioners));
-        let mut read = Read {
-            position: since.position,
-            inputs: now.inputs,
-            switch: now.switch,
-            owners: now.owners,
-            excluded: now.excluded.clone(),
-            rates: now.rates.clone(),
-            provisioners: BTreeMap::new(),
-        };
-        let mut told = Vec::new();
-        match provisioners {
-            Some((position, provisioners)) => {
-                read.provisioners = provisioners;
-                for tunnel in read.touched(since, position) {
-                    told.extend(read.tunnel(now, tunnel, position));
-                }
-            }
-            None => {
-                for tunnel in now.lives.keys() {
-                    told.extend(read.tunnel(now, *tunnel, since.position));
-                }
-                told.retain(|input| matches!(input, Input::Tunnel(_)));
-            }
-        }
-        inputs.extend(told);
         inputs.extend(self.read_view(now.view_for(role)));
-        inputs.extend(notices);
-        self.read = Some(read);
         inputs
     }
 
@@ -245,6 +233,43 @@ impl Told {
 }
 
 impl Read {
+    fn all(since: &Since) -> Self {
+        let now = &since.tables;
+        let provisioner = |(tunnel, life): (&TunnelId, &Life)| {
+            let report = now.tunnels.get(tunnel).cloned();
+            (*tunnel, Provisioner { life: *life, report })
+        };
+        Self {
+            position: since.position,
+            inputs: now.inputs,
+            switch: now.switch,
+            owners: now.owners,
+            excluded: now.excluded.clone(),
+            rates: now.rates.clone(),
+            provisioners: now.lives.iter().map(provisioner).collect(),
+        }
+    }
+
+    /// What became of tunnels and their provisioners.
+    fn go_on(&mut self, since: &Since) -> Vec<Input> {
+        let (before, now) = (self.position, &since.tables);
+        let touched = self.touched(since, before);
+        let told = touched
+            .into_iter()
+            .flat_map(|tunnel| self.tunnel(now, tunnel, before))
+            .collect();
+        *self = Self {
+            position: since.position,
+            inputs: now.inputs,
+            switch: now.switch,
+            owners: now.owners,
+            excluded: now.excluded.clone(),
+            rates: now.rates.clone(),
+            provisioners: std::mem::take(&mut self.provisioners),
+        };
+        told
+    }
+
     /// The tunnels whose provisioners may have told something, or ended.
     fn touched(&self, since: &Since, position: Sequence) -> BTreeSet<TunnelId> {
         let now = &since.tables;

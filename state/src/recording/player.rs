@@ -11,6 +11,8 @@ use super::{
 use crate::{
     Core, Epoch, Monotonic, NodeId, Sequence,
     event::Event,
+    health::Health,
+    hooks::Hooks,
     lifecycle::Lifecycle,
     polling::Polling,
     random::SplitMix64,
@@ -110,6 +112,8 @@ impl Replayer {
             .with::<Lifecycle>()
             .with::<Polling>()
             .with::<Supervisor>()
+            .with::<Health>()
+            .with::<Hooks>()
     }
 
     /// Knows this machine too.

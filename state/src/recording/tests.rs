@@ -233,16 +233,18 @@ fn a_machine_of_which_something_is_left_out_is_only_read_until_it_is_written_aga
 
 #[test]
 fn another_format_and_what_is_no_record_are_told_with_their_lines() {
-    let other = Record::<()>::Begin {
-        format: FORMAT + 1,
-        version: "9".to_owned(),
-        epoch: Epoch(3),
-        part: 0,
+    for format in [FORMAT - 1, FORMAT + 1] {
+        let other = Record::<()>::Begin {
+            format,
+            version: "9".to_owned(),
+            epoch: Epoch(3),
+            part: 0,
+        }
+        .line();
+        let error = play(&[other]).unwrap_err().to_string();
+        let told = format!("its format is {format}, and this version knows {FORMAT}");
+        assert!(error.starts_with("line 1 ") && error.contains(&told), "{error}");
     }
-    .line();
-    let error = play(&[other]).unwrap_err().to_string();
-    let told = format!("its format is {}", FORMAT + 1);
-    assert!(error.starts_with("line 1 ") && error.contains(&told), "{error}");
     let mut daemon = Daemon::new(0);
     daemon.begin().lines.push(b"{\"input\":{}}\n".to_vec());
     assert!(matches!(

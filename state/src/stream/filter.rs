@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::Frame;
 use crate::{
     TunnelId,
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// Which frames a reader wants; by default all.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// These topics; all where there are none.
     pub topics: BTreeSet<Topic>,

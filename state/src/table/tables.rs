@@ -68,7 +68,7 @@ pub enum Change {
     /// Hooks fare like this now.
     Hooks(Arc<HooksStanding>),
     /// Health is judged like this now.
-    Health(#[serde(skip)] Arc<HealthStandings>),
+    Health(Arc<HealthStandings>),
     /// A recorder stands like this now.
     Recorder(Arc<RecorderStanding>),
     /// What tunnels carried was looked at again, and figures changed. They are in the book, as of this batch.
@@ -103,10 +103,10 @@ pub enum Change {
     OtherSource(TunnelId, Option<Ipv4Addr>),
     /// The dataplane told of a change. It leaves nothing but [`Tables::inputs`]: who misses it takes it that anything has changed.
     Noticed(Notice),
-    /// How liveness stands.
-    Liveness(#[serde(skip)] Arc<LivenessStatus>),
-    /// How latency stands.
-    Latency(#[serde(skip)] Arc<LatencyStatus>),
+    /// How liveness stands. What its machine knows is no part of the serialised form.
+    Liveness(Arc<LivenessStatus>),
+    /// How latency stands. What its machine knows is no part of the serialised form.
+    Latency(Arc<LatencyStatus>),
     /// Something was counted.
     Counted(Count),
     /// An actor of this kind failed.
@@ -143,7 +143,6 @@ pub struct Tables {
     /// How hooks fare; nothing where there are none.
     pub hooks: Arc<HooksStanding>,
     /// How health is judged.
-    #[serde(skip)]
     pub health: Arc<HealthStandings>,
     /// How recorders stand, by name.
     pub recorders: OrdMap<String, Arc<RecorderStanding>>,
@@ -180,10 +179,10 @@ pub struct Tables {
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
     pub inputs: Sequence,
     /// How liveness stands, where it is on.
-    #[serde(skip)]
+    #[serde(serialize_with = "LivenessStatus::whole")]
     pub liveness: Option<Arc<LivenessStatus>>,
     /// How latency stands, where it is measured.
-    #[serde(skip)]
+    #[serde(serialize_with = "LatencyStatus::whole")]
     pub latency: Option<Arc<LatencyStatus>>,
     /// What was counted since the start.
     pub totals: Arc<Totals>,

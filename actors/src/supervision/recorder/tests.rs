@@ -115,10 +115,20 @@ fn of_many_machines_memory_keeps_those_that_there_is_one_of_and_says_so() {
         vec![],
         vec![Change::Stopping],
     );
+    // What is said beside the effects may be long: without it, the machine is done again as ever.
+    let long = Change::Journal(Some("x".repeat(LONGEST)));
+    recorder.step(
+        Teller::Of(machine.recording.number()),
+        Sequence(3),
+        0,
+        vec![],
+        vec![long],
+    );
+    machine.read(1);
     let (text, outcome) = held(&recorder);
     assert_eq!(
         (outcome.inputs, outcome.only_read, outcome.steps),
-        (4, 0, 1),
+        (6, 0, 1),
         "{text}"
     );
     assert!(text.contains("thinned") && !text.contains("a tunnel"), "{text}");

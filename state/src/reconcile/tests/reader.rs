@@ -60,7 +60,7 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
     let mut reader = Reader::new(0, None, &Tables::default());
     assert_eq!(
         kinds(&reader.read(&table.since(reader.position()), None)),
-        ["exclude", "owners", "switch", "tunnel"]
+        ["switch", "exclude", "owners", "tunnel"]
     );
     assert!(reader.read(&table.since(reader.position()), None).is_empty());
     let found = HostAddress {
@@ -82,7 +82,7 @@ fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
     );
     assert_eq!(
         kinds(&reader.read(&table.since(reader.position()), ROLE)),
-        ["address", "failed", "view", "notice"]
+        ["address", "view", "failed", "notice"]
     );
     assert!(reader.read(&table.since(reader.position()), ROLE).is_empty());
     table.append(
