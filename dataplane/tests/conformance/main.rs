@@ -90,6 +90,7 @@ const PROMISES: &[Promise] = promises![
     ALL rates::a_rate_of_a_link_that_is_gone_is_gone_and_none_is_done,
     ALL rates::what_passes_is_the_rate_and_no_more_and_of_the_neighbours_everything,
     ALL rates::a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted,
+    KERNEL rates::the_own_session_of_a_tunnel_passes_whatever_its_rate_and_loses_nothing,
     ALL rates::a_new_rate_gives_nothing_away,
     NETLINK rates::a_queue_of_somebody_else_is_a_conflict_and_stays,
     NETLINK rates::what_is_left_of_a_rate_whose_link_somebody_deleted_is_removed,

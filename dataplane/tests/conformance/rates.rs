@@ -202,6 +202,35 @@ pub async fn a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted(world
     }
 }
 
+/// What its own session sends at once would take minutes at such a rate, and waits neither behind others nor for them.
+pub async fn the_own_session_of_a_tunnel_passes_whatever_its_rate_and_loses_nothing(world: Arc<World>) {
+    const PACKETS: u64 = 200;
+    reachable(&world);
+    world.build(whole(1)).await;
+    for rate in [both(1_000), Rate::BLOCKED, both(1_000)] {
+        world.build(vec![step(1, Action::put(rate))]).await;
+        for way in WAYS {
+            let (flow, session) = (Flow::open(&world, 1, way), OwnSession::open(1, way));
+            flow.offer(200);
+            let before = session.passed(&flow).await;
+            // A few at a time: sessions do not send more than their window.
+            for some in 1..=PACKETS / 20 {
+                session.offer(20);
+                let until = Instant::now() + patience();
+                while session.passed(&flow).await < before + some * 20 * PACKET {
+                    assert!(
+                        Instant::now() < until,
+                        "{rate} {way:?}: {} of {} octets pass",
+                        session.passed(&flow).await - before,
+                        some * 20 * PACKET
+                    );
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+}
+
 /// However often a rate is changed, no more passes than at the higher of both. The kernel's own bucket is filled by each change: there it
 /// is what fills it, a fiftieth of a second's worth or two packets, and nothing else (net/sched/sch_tbf.c `tbf_change`).
 pub async fn a_new_rate_gives_nothing_away(world: Arc<World>) {
