@@ -92,6 +92,7 @@ const PROMISES: &[Promise] = promises![
     ALL rates::a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted,
     KERNEL rates::the_own_session_of_a_tunnel_passes_whatever_its_rate_and_loses_nothing,
     ALL rates::a_new_rate_gives_nothing_away,
+    NETLINK rates::a_rate_that_holds_the_session_too_as_an_earlier_release_put_it_is_made_anew,
     NETLINK rates::a_queue_of_somebody_else_is_a_conflict_and_stays,
     NETLINK rates::what_is_left_of_a_rate_whose_link_somebody_deleted_is_removed,
     ALL groups::packets_of_groups_are_counted_each_way_and_of_each_tunnel,

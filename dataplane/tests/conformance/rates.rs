@@ -277,6 +277,25 @@ async fn passes(flow: &Flow, octets: u64) {
     }
 }
 
+pub async fn a_rate_that_holds_the_session_too_as_an_earlier_release_put_it_is_made_anew(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let put = step(1, Action::put(HELD));
+    for theirs in [
+        "qdisc replace dev wrn1 root handle 7761: tbf rate 655360bps burst 13107 limit 78643",
+        "filter del dev wrn1 parent 7761:",
+        "filter del dev wrn1 ingress prio 30560",
+    ] {
+        world.build(vec![put.clone()]).await;
+        tc(theirs);
+        assert_ne!(rate(&world, 1).await, HELD, "{theirs}");
+        assert_eq!(world.one(put.clone()).await, StepOutcome::Done, "{theirs}");
+        assert_eq!(rate(&world, 1).await, HELD, "{theirs}");
+        assert_eq!(world.one(put.clone()).await, StepOutcome::AlreadySo, "{theirs}");
+    }
+    assert_eq!(world.one(step(1, Action::delete(HELD))).await, StepOutcome::Done);
+    assert_eq!(rate(&world, 1).await, Rate::UNLIMITED);
+}
+
 pub async fn a_queue_of_somebody_else_is_a_conflict_and_stays(world: Arc<World>) {
     for theirs in ["root handle 12: pfifo limit 77", "ingress"] {
         world.build(whole(1)).await;
