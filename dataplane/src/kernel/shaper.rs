@@ -143,8 +143,13 @@ async fn refuse_foreign(netlink: &mut Netlink, link: &Link, operation: &str) -> 
     }
 }
 
-/// Of another kind than the one that is there a queue is made anew; of the same it is changed.
+/// What an earlier release put gives way first: the kernel changes no queue into one of another kind (net/sched/sch_api.c
+/// `tc_modify_qdisc`).
 async fn put_up(netlink: &mut Netlink, link: &Link, rate: u64) -> Result<(), KernelError> {
+    let root = queue(netlink, requests::root_queue(link.index)).await?;
+    if root.is_some_and(|root| root.is_ours() && !root.has_bands()) {
+        gone(netlink.change(requests::delete_root_queue(link.index)).await)?;
+    }
     netlink.change(requests::put_bands(link.index)).await?;
     let bucket = requests::put_bucket_beside_session(link.index, rate, link.mtu);
     netlink.change(bucket).await?;
