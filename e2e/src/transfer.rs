@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use nix::sys::{
     socket::{
         AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket,
-        sockopt::{SendTimeout, SndBuf, UdpGroSegment, UdpGsoSegment},
+        sockopt::{SendTimeout, UdpGroSegment, UdpGsoSegment},
     },
     time::TimeVal,
 };
@@ -55,18 +55,6 @@ impl Transfer {
     /// # Errors
     /// When it cannot be connected.
     pub fn tcp(from: End<'_>, to: End<'_>) -> Result<Self> {
-        Self::stream(from, to, None)
-    }
-
-    /// The same, with about so many octets on their way at most.
-    ///
-    /// # Errors
-    /// When it cannot be connected.
-    pub fn tcp_with(from: End<'_>, to: End<'_>, on_their_way: usize) -> Result<Self> {
-        Self::stream(from, to, Some(on_their_way))
-    }
-
-    fn stream(from: End<'_>, to: End<'_>, on_their_way: Option<usize>) -> Result<Self> {
         let listener = to
             .namespace
             .enter(|| Ok(TcpListener::bind((to.address, 0))?))
@@ -77,10 +65,6 @@ impl Transfer {
             .enter(|| connected(from.address, there))
             .with_context(|| format!("no connection from {} to {there}", from.address))?;
         let (way_in, _) = listener.accept()?;
-        if let Some(octets) = on_their_way {
-            // The kernel doubles it, for what it needs itself.
-            setsockopt(&way_out, SndBuf, &(octets / 2))?;
-        }
         way_out.set_write_timeout(Some(LOOK))?;
         way_in.set_read_timeout(Some(LOOK))?;
         let mut transfer = Self::new();

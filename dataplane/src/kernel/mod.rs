@@ -20,6 +20,7 @@ mod outlet;
 mod pool;
 mod remove;
 mod requests;
+mod session;
 mod shaper;
 mod sys;
 mod traffic;

@@ -76,7 +76,7 @@ pub struct Link {
     pub running: bool,
     pub gre: Option<Endpoints>,
     pub counters: Option<Traffic>,
-    /// What goes out goes through a token bucket, whoever made it.
+    /// What goes out goes through a queue of the kind of ours, whoever made it; see [`super::traffic`].
     pub has_bucket: bool,
 }
 
@@ -95,7 +95,7 @@ impl Link {
             match attribute {
                 LinkAttribute::IfName(text) => name = LinkName::new(text.clone()).ok(),
                 LinkAttribute::IfAlias(text) => alias.clone_from(text),
-                LinkAttribute::Qdisc(kind) => has_bucket = kind == "tbf",
+                LinkAttribute::Qdisc(kind) => has_bucket = kind == "prio" || kind == "tbf",
                 LinkAttribute::Group(number) => group = *number,
                 LinkAttribute::Mtu(octets) => mtu = *octets,
                 LinkAttribute::LinkInfo(info) => (kind, gre) = decode_info(info),

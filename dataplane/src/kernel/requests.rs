@@ -34,8 +34,9 @@ pub struct LinkSettings<'a> {
 }
 
 pub use super::traffic::{
-    add_incoming_queue, delete_incoming_queue, delete_root_queue, incoming_filters, incoming_queue,
-    lead_incoming_to, put_bucket, root_queue,
+    add_incoming_queue, delete_incoming_queue, delete_root_queue, filters, incoming_queue, lead_incoming_to,
+    lead_session_first, let_session_by, put_bands, put_bucket, put_bucket_beside_session,
+    queue_beside_session, root_queue,
 };
 
 fn request(message: RouteNetlinkMessage, flags: u16) -> Request {

@@ -1,5 +1,6 @@
 //! How much may go through a link: a token bucket on its way out, and one on an IFB device that everything that comes in is led
-//! through.
+//! through. The tunnel's own session goes by both: on the way out it has a band of its own, before the bucket's, and what comes in of it
+//! is not led anywhere.
 //!
 //! Ours are known by the handle of the queue, the number of the filter and the mark on the IFB device. A queue of somebody else on a
 //! link of ours is a conflict and stays. The kernel removes both with the link, but for the IFB device, which we do.
@@ -20,6 +21,9 @@ use super::{
 /// What there is of a shaper that is not whole: a rate that nobody wants, so that it is made anew or taken away.
 const BROKEN: Option<u64> = Some(u64::MAX);
 
+/// The numbers of our filters on what comes in.
+const OURS: [u16; 2] = [traffic::SESSION_PRIORITY, traffic::PRIORITY];
+
 /// Puts the rate on a link of ours, whatever rate of ours is on it.
 pub async fn put(
     netlink: &mut Netlink,
@@ -33,9 +37,7 @@ pub async fn put(
     }
     refuse_foreign(netlink, link, operation).await?;
     match rate.up {
-        Some(up) => put_queue(netlink, link.index, up, link.mtu)
-            .await
-            .map_err(to_fault)?,
+        Some(up) => put_up(netlink, link, up).await.map_err(to_fault)?,
         None => clear_up(netlink, link).await.map_err(to_fault)?,
     }
     match rate.down {
@@ -59,8 +61,7 @@ pub async fn clear(netlink: &mut Netlink, link: &Link, operation: &str) -> Resul
 /// The rate of ours on a link.
 pub async fn read(netlink: &mut Netlink, link: &Link) -> Result<Rate, KernelError> {
     let up = if link.has_bucket {
-        let root = queue(netlink, requests::root_queue(link.index)).await?;
-        root.filter(Queue::is_ours).and_then(|queue| queue.rate)
+        read_up(netlink, link).await?
     } else {
         None
     };
@@ -68,6 +69,25 @@ pub async fn read(netlink: &mut Netlink, link: &Link) -> Result<Rate, KernelErro
         up,
         down: read_down(netlink, link).await?,
     })
+}
+
+async fn read_up(netlink: &mut Netlink, link: &Link) -> Result<Option<u64>, KernelError> {
+    let root = queue(netlink, requests::root_queue(link.index)).await?;
+    let Some(root) = root.filter(Queue::is_ours) else {
+        return Ok(None);
+    };
+    if !root.has_bands() || !has_session_band(netlink, link).await? {
+        return Ok(BROKEN);
+    }
+    let bucket = queue(netlink, requests::queue_beside_session(link.index)).await?;
+    Ok(bucket
+        .filter(Queue::is_our_bucket)
+        .map_or(BROKEN, |queue| queue.rate))
+}
+
+async fn has_session_band(netlink: &mut Netlink, link: &Link) -> Result<bool, KernelError> {
+    let filters = filters(netlink, link, traffic::MAJOR).await?;
+    Ok(filters.contains(&traffic::PRIORITY))
 }
 
 async fn read_down(netlink: &mut Netlink, link: &Link) -> Result<Option<u64>, KernelError> {
@@ -112,10 +132,10 @@ async fn refuse_foreign(netlink: &mut Netlink, link: &Link, operation: &str) -> 
         .await
         .map_err(to_fault)?;
     let Some(incoming) = incoming else { return Ok(()) };
-    let filters = filters(netlink, link).await.map_err(to_fault)?;
+    let filters = filters(netlink, link, traffic::INGRESS).await.map_err(to_fault)?;
     let ours = device_of(netlink, link).await.map_err(to_fault)?.is_some()
         && incoming.kind == "ingress"
-        && filters.iter().all(|priority| *priority == traffic::PRIORITY);
+        && are_ours(&filters);
     if ours {
         Ok(())
     } else {
@@ -123,9 +143,20 @@ async fn refuse_foreign(netlink: &mut Netlink, link: &Link, operation: &str) -> 
     }
 }
 
-/// Of another kind than the one that is there it is made anew; of the same it is changed.
-async fn put_queue(netlink: &mut Netlink, index: u32, rate: u64, mtu: u32) -> Result<(), KernelError> {
-    netlink.change(requests::put_bucket(index, rate, mtu)).await
+/// What an earlier release put gives way first: the kernel changes no queue into one of another kind (net/sched/sch_api.c
+/// `tc_modify_qdisc`).
+async fn put_up(netlink: &mut Netlink, link: &Link, rate: u64) -> Result<(), KernelError> {
+    let root = queue(netlink, requests::root_queue(link.index)).await?;
+    if root.is_some_and(|root| root.is_ours() && !root.has_bands()) {
+        gone(netlink.change(requests::delete_root_queue(link.index)).await)?;
+    }
+    netlink.change(requests::put_bands(link.index)).await?;
+    let bucket = requests::put_bucket_beside_session(link.index, rate, link.mtu);
+    netlink.change(bucket).await?;
+    if !has_session_band(netlink, link).await? {
+        netlink.change(requests::lead_session_first(link.index)).await?;
+    }
+    Ok(())
 }
 
 async fn clear_up(netlink: &mut Netlink, link: &Link) -> Result<(), KernelError> {
@@ -140,11 +171,10 @@ async fn clear_down(netlink: &mut Netlink, link: &Link) -> Result<(), KernelErro
     if device_of(netlink, link).await?.is_none() {
         return Ok(());
     }
-    let ours = |priorities: &[u16]| priorities.iter().all(|priority| *priority == traffic::PRIORITY);
     if queue(netlink, requests::incoming_queue(link.index))
         .await?
         .is_some()
-        && ours(&filters(netlink, link).await?)
+        && are_ours(&filters(netlink, link, traffic::INGRESS).await?)
     {
         gone(netlink.change(requests::delete_incoming_queue(link.index)).await)?;
     }
@@ -154,7 +184,8 @@ async fn clear_down(netlink: &mut Netlink, link: &Link) -> Result<(), KernelErro
 async fn put_down(netlink: &mut Netlink, link: &Link, rate: u64, operation: &str) -> Result<(), Fault> {
     let to_fault = |refusal: KernelError| refused(operation, &refusal);
     let device = make_device(netlink, link, operation).await?;
-    put_queue(netlink, device.index, rate, link.mtu)
+    netlink
+        .change(requests::put_bucket(device.index, rate, link.mtu))
         .await
         .map_err(to_fault)?;
     if queue(netlink, requests::incoming_queue(link.index))
@@ -167,11 +198,19 @@ async fn put_down(netlink: &mut Netlink, link: &Link, rate: u64, operation: &str
             .await
             .map_err(to_fault)?;
     }
-    if !leads_to_ours(netlink, link).await.map_err(to_fault)? {
-        netlink
-            .change(requests::lead_incoming_to(link.index, device.index))
-            .await
-            .map_err(to_fault)?;
+    let there = filters(netlink, link, traffic::INGRESS).await.map_err(to_fault)?;
+    let wanted = [
+        (traffic::SESSION_PRIORITY, requests::let_session_by(link.index)),
+        (
+            traffic::PRIORITY,
+            requests::lead_incoming_to(link.index, device.index),
+        ),
+    ];
+    for (_, filter) in wanted
+        .into_iter()
+        .filter(|(priority, _)| !there.contains(priority))
+    {
+        netlink.change(filter).await.map_err(to_fault)?;
     }
     Ok(())
 }
@@ -238,16 +277,21 @@ async fn leads_to_ours(netlink: &mut Netlink, link: &Link) -> Result<bool, Kerne
     {
         return Ok(false);
     }
-    Ok(filters(netlink, link).await?.contains(&traffic::PRIORITY))
+    let filters = filters(netlink, link, traffic::INGRESS).await?;
+    Ok(OURS.iter().all(|priority| filters.contains(priority)))
 }
 
-/// The numbers of the filters on what comes in over a link.
-async fn filters(netlink: &mut Netlink, link: &Link) -> Result<Vec<u16>, KernelError> {
+/// The numbers of the filters on a queue of a link.
+async fn filters(netlink: &mut Netlink, link: &Link, queue: u16) -> Result<Vec<u16>, KernelError> {
     netlink
-        .dump(requests::incoming_filters(link.index), |message| {
-            traffic::filter_priority(message, link.index)
+        .dump(requests::filters(link.index, queue), |message| {
+            traffic::filter_priority(message, link.index, queue)
         })
         .await
+}
+
+fn are_ours(filters: &[u16]) -> bool {
+    filters.iter().all(|priority| OURS.contains(priority))
 }
 
 async fn queue(netlink: &mut Netlink, request: Request) -> Result<Option<Queue>, KernelError> {

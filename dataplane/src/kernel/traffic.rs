@@ -13,13 +13,22 @@ use netlink_packet_route::{
     tc::{TcAttribute, TcHandle, TcMessage, TcOption},
 };
 
-use super::requests::Request;
+use super::{requests::Request, session};
 
 /// The handle of our queues and the number of our filters: "wa" in ASCII.
 pub const MAJOR: u16 = 0x7761;
 pub const PRIORITY: u16 = MAJOR;
+/// The handle of the bucket that is not alone, and the number of the filter that goes before the other one.
+const BESIDE_SESSION: u16 = MAJOR + 1;
+pub const SESSION_PRIORITY: u16 = PRIORITY - 1;
+/// linux/if_ether.h `ETH_P_IP`, in network byte order.
+const IPV4: u16 = 0x0800_u16.to_be();
+/// The bands of a link's queue: the session's, and everything else's.
+const SESSION: u16 = 1;
+const REST: u16 = 2;
 
-const INGRESS: u16 = 0xffff;
+/// The handle of the queue of what comes in.
+pub const INGRESS: u16 = 0xffff;
 const TCA_OPTIONS: u16 = 2;
 const TCA_TBF_PARMS: u16 = 1;
 const TCA_TBF_RATE64: u16 = 4;
@@ -70,7 +79,17 @@ impl Queue {
 
     /// Whether it carries our mark.
     pub fn is_ours(&self) -> bool {
-        self.major == MAJOR && self.kind == "tbf"
+        self.major == MAJOR && (self.kind == "tbf" || self.has_bands())
+    }
+
+    /// Whether the session has a band of its own in it; an earlier release put the bucket alone.
+    pub fn has_bands(&self) -> bool {
+        self.kind == "prio"
+    }
+
+    /// Whether it is our bucket of everything but the session.
+    pub fn is_our_bucket(&self) -> bool {
+        self.major == BESIDE_SESSION && self.kind == "tbf"
     }
 
     /// Whether nobody chose it.
@@ -99,12 +118,12 @@ fn bucket_rate(option: &TcOption) -> Option<u64> {
     Some(if rate == NOTHING.0 { 0 } else { rate })
 }
 
-/// The number of a filter on what comes in over this link.
-pub fn filter_priority(message: &RouteNetlinkMessage, index: u32) -> Option<u16> {
+/// The number of a filter on this queue of this link.
+pub fn filter_priority(message: &RouteNetlinkMessage, index: u32, queue: u16) -> Option<u16> {
     let RouteNetlinkMessage::NewTrafficFilter(message) = message else {
         return None;
     };
-    let on_it = u32::try_from(message.header.index) == Ok(index) && message.header.parent.major == INGRESS;
+    let on_it = u32::try_from(message.header.index) == Ok(index) && message.header.parent.major == queue;
     on_it.then_some((message.header.info >> 16) as u16)
 }
 
@@ -134,6 +153,14 @@ pub fn root_queue(index: u32) -> Request {
     )
 }
 
+/// The queue of everything that goes out but the session's packets, where there is one.
+pub fn queue_beside_session(index: u32) -> Request {
+    request(
+        RouteNetlinkMessage::GetQueueDiscipline(message(index, (0, 0), band(REST))),
+        NLM_F_ECHO,
+    )
+}
+
 /// The queue of what comes in, where there is one.
 pub fn incoming_queue(index: u32) -> Request {
     request(
@@ -142,9 +169,34 @@ pub fn incoming_queue(index: u32) -> Request {
     )
 }
 
-/// Makes or changes our bucket on what goes out. What it holds for bursts is small: a change fills it, and no more than that is
-/// given away.
+/// Makes our queue on what goes out over a link: the session's packets go first, everything else is in the other band.
+pub fn put_bands(index: u32) -> Request {
+    // linux/pkt_sched.h `struct tc_prio_qopt`: how many, and the band of each priority, from 0.
+    let mut bands = i32::from(REST).to_ne_bytes().to_vec();
+    bands.extend([(REST - 1) as u8; 16]);
+    let mut message = message(index, (MAJOR, 0), TcHandle::ROOT);
+    message.attributes = vec![
+        TcAttribute::Kind("prio".to_owned()),
+        TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, bands)),
+    ];
+    request(
+        RouteNetlinkMessage::NewQueueDiscipline(message),
+        NLM_F_CREATE | NLM_F_REPLACE,
+    )
+}
+
+/// Makes or changes our bucket on what goes out but the session's packets.
+pub fn put_bucket_beside_session(index: u32, rate: u64, mtu: u32) -> Request {
+    bucket(message(index, (BESIDE_SESSION, 0), band(REST)), rate, mtu)
+}
+
+/// Makes or changes our bucket on all that goes out.
 pub fn put_bucket(index: u32, rate: u64, mtu: u32) -> Request {
+    bucket(message(index, (MAJOR, 0), TcHandle::ROOT), rate, mtu)
+}
+
+/// What it holds for bursts is small: a change fills it, and no more than that is given away.
+fn bucket(mut message: TcMessage, rate: u64, mtu: u32) -> Request {
     let (rate, burst) = if rate <= NOTHING.0 {
         NOTHING
     } else {
@@ -168,7 +220,6 @@ pub fn put_bucket(index: u32, rate: u64, mtu: u32) -> Request {
         options.push(DefaultNla::new(TCA_TBF_RATE64, rate.to_ne_bytes().to_vec()));
     }
     options.push(DefaultNla::new(TCA_TBF_BURST, burst.to_ne_bytes().to_vec()));
-    let mut message = message(index, (MAJOR, 0), TcHandle::ROOT);
     message.attributes = with_options("tbf", &options);
     request(
         RouteNetlinkMessage::NewQueueDiscipline(message),
@@ -199,11 +250,44 @@ pub fn delete_incoming_queue(index: u32) -> Request {
     )
 }
 
-pub fn incoming_filters(index: u32) -> Request {
+/// The filters on a queue of a link.
+pub fn filters(index: u32, queue: u16) -> Request {
+    let parent = TcHandle {
+        major: queue,
+        minor: 0,
+    };
     request(
-        RouteNetlinkMessage::GetTrafficFilter(message(index, (0, 0), incoming())),
+        RouteNetlinkMessage::GetTrafficFilter(message(index, (0, 0), parent)),
         0,
     )
+}
+
+/// Leads the session's packets that go out into their band.
+pub fn lead_session_first(index: u32) -> Request {
+    let parent = TcHandle {
+        major: MAJOR,
+        minor: 0,
+    };
+    let class = u32::from(MAJOR) << 16 | u32::from(SESSION);
+    session_filter(message(index, (0, 0), parent), PRIORITY, Some(class))
+}
+
+/// Lets the session's packets that come in by, before all others are led elsewhere.
+pub fn let_session_by(index: u32) -> Request {
+    session_filter(message(index, (0, 0), incoming()), SESSION_PRIORITY, None)
+}
+
+fn session_filter(mut message: TcMessage, priority: u16, class: Option<u32>) -> Request {
+    message.header.info = u32::from(priority) << 16 | u32::from(IPV4);
+    message.attributes = with_options(session::KIND, &session::options(class));
+    request(
+        RouteNetlinkMessage::NewTrafficFilter(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+}
+
+fn band(minor: u16) -> TcHandle {
+    TcHandle { major: MAJOR, minor }
 }
 
 /// Leads all that comes in over a link through a device.

@@ -76,6 +76,16 @@ impl Bucket {
         }
     }
 
+    /// Takes what went whatever it says: what has to ask pays for it afterwards. Where nothing may go, nothing is owed.
+    pub fn owe(&self, octets: u64, now: Instant) {
+        if let Some(level) = self.level().as_mut().filter(|level| level.rate > 0) {
+            level.refill(now);
+            level.octets = level
+                .octets
+                .saturating_sub(i64::try_from(octets).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Whether anything may go now; nothing is taken.
     pub fn look(&self, now: Instant) -> Leave {
         self.take(0, now)
@@ -196,6 +206,24 @@ mod tests {
         bucket.set(None, now);
         assert!(!bucket.is_limited());
         assert_eq!(bucket.take(u64::MAX, now), Leave::Go);
+    }
+
+    #[test]
+    fn what_goes_unasked_is_paid_for_by_what_asks() {
+        let start = Instant::now();
+        let bucket = Bucket::default();
+        bucket.owe(1_000, start);
+        bucket.set(Some(1_000), start);
+        bucket.owe(1_499, start);
+        bucket.owe(1_500, start);
+        assert_eq!(bucket.look(start), Leave::Wait(MILLI * 3_000));
+        assert_eq!(bucket.take(1, start + MILLI * 3_000), Leave::Go);
+        bucket.set(Some(0), start);
+        bucket.owe(u64::MAX, start);
+        assert_eq!(bucket.look(start), Leave::Drop);
+        bucket.set(Some(1_000), start);
+        let soon = start + MILLI * 2;
+        assert_eq!(bucket.look(soon), Leave::Go);
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Shared {
         let deadline = Instant::now() + FLUSH;
         let mut carrying = self.tunnels.named(names);
         loop {
-            carrying.retain(|tunnel| tunnel.has_packets_under_way());
+            carrying.retain(|tunnel| self.tunnels.have_packets_under_way(tunnel));
             if carrying.is_empty() || Instant::now() >= deadline {
                 return;
             }

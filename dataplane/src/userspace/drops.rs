@@ -125,10 +125,8 @@ pub struct Traffic {
     pub tx: Flow,
     /// Dropped on the way, either way.
     pub drops: Drops,
-    /// Read of the device, but for what its rate forbids; the device counts both.
+    /// Read of the device, but for what its rate holds back or forbids; the device counts that, too.
     pub admitted: Flow,
-    /// Read of the device and forbidden by its rate.
-    pub forbidden: Flow,
 }
 
 /// One direction.

@@ -105,7 +105,7 @@ pub fn run_forwarder(args: impl IntoIterator<Item = String>) -> Result<(), Forwa
 
     spawn_carrier(
         "waiting",
-        |tunnels, _| tunnels.waiting.carry(tunnels),
+        |tunnels, _| tunnels.incoming.deliver(tunnels),
         &tunnels,
         &socket,
         &ended,

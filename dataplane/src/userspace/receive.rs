@@ -15,9 +15,11 @@ use super::{
     coalesce::Coalescer,
     drops::DropReason,
     gre,
+    session::is_of_own_session,
     sys::{BATCH, Receiver},
     transmit::is_fatal,
     tunnels::{Table, Tunnel, Tunnels},
+    waiting::Packet,
 };
 
 /// Room for what arrives while the receiver is not running: some 14,000 packets of 1,500 bytes.
@@ -66,7 +68,7 @@ fn deliver(tunnels: &Tunnels, receiver: &Receiver, count: usize) {
     for index in 0..count {
         match accept(&table, receiver.packet(index)) {
             Ok((tunnel, inner)) if tunnel.down.is_limited() && !may_pass(tunnels, tunnel, inner) => {
-                tunnels.waiting.push(tunnel, inner);
+                tunnels.incoming.push(tunnel, Packet::whole(inner.to_vec()));
             }
             Ok((tunnel, inner)) => frames.push(ByIdentity(tunnel), tunnel.mtu(), inner),
             Err((Some(tunnel), reason)) => tunnel.traffic.drops.add(reason, 1),
@@ -76,9 +78,14 @@ fn deliver(tunnels: &Tunnels, receiver: &Receiver, count: usize) {
     frames.emit(|ByIdentity(tunnel), parts, packets, bytes| write(tunnel, parts, packets, bytes));
 }
 
-/// Whether a packet of a limited tunnel may go at once: nothing waits before it, and there is room.
+/// Whether a packet of a limited tunnel may go at once: it keeps the tunnel's session, or nothing waits before it and there is room.
 fn may_pass(tunnels: &Tunnels, tunnel: &Tunnel, inner: &[u8]) -> bool {
-    !tunnels.waiting.has(tunnel) && tunnel.down.take(inner.len() as u64, Instant::now()) == Leave::Go
+    let (octets, now) = (inner.len() as u64, Instant::now());
+    if is_of_own_session(inner) {
+        tunnel.down.owe(octets, now);
+        return true;
+    }
+    !tunnels.incoming.has(tunnel) && tunnel.down.take(octets, now) == Leave::Go
 }
 
 /// Why a packet is dropped, and whose it is, where that is known.

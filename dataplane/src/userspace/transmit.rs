@@ -1,7 +1,6 @@
 //! From the TUN devices to the underlay.
 
 use std::{
-    collections::BTreeSet,
     convert::Infallible,
     io::{self, IoSlice, Read, Write},
     ops::Range,
@@ -14,13 +13,16 @@ use socket2::Socket;
 use super::{
     bucket::Leave,
     drops::DropReason,
+    due::Due,
     gre::{self, ENCAP_LEN, Inner},
     inet,
     offload::{self, HEADER_LEN, HEADERS_MAX, Instructions, Splitter, TcpLayout},
     oversize,
     paths::Paths,
+    session::is_of_own_session,
     sys::{BATCH, Message, Sender},
-    tunnels::{Tunnel, Tunnels},
+    tunnels::{Tunnel, Tunnels, WAKE},
+    waiting::{Next, Packet},
 };
 
 /// The largest thing that one read of a TUN device gives.
@@ -32,12 +34,16 @@ const ARENA: usize = 4 * READ_MAX;
 /// How many batches of one tunnel are handled before it is another tunnel's turn.
 const TURNS: usize = 16;
 
+/// Of what waits, so many packets go before the device is looked at, where packets may be that must not wait.
+const OF_WAITING: usize = BATCH / 4;
+
 /// Segments are not cut smaller than this: a way that takes no more than that is told to the sender.
 const SEGMENT_MIN: usize = 256;
 
 /// Carries packets until an error that no other packet would escape.
 pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
     let mut transmitter = Transmitter {
+        tunnels,
         socket,
         sender: Sender::new(),
         arena: vec![0; ARENA],
@@ -46,21 +52,28 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
         queue: Vec::with_capacity(BATCH),
         paths: Paths::default(),
         last_id: 0,
+        due: Due::default(),
     };
     let mut ready = Vec::new();
-    let mut paused = Paused::default();
     loop {
-        tunnels.readable.wait(&mut ready, paused.wait(tunnels))?;
-        for number in &ready {
+        let patience = transmitter.due.wait(Instant::now());
+        tunnels.readable.wait(&mut ready, patience)?;
+        if ready.contains(&WAKE) {
+            tunnels.wake_up();
+            transmitter.due.hasten(Instant::now());
+        }
+        transmitter.due.add_ripe(&mut ready, Instant::now());
+        for number in ready.iter().filter(|number| **number != WAKE) {
             let Some(tunnel) = tunnels.get(*number) else {
+                transmitter.forget(*number);
                 continue;
             };
             match tunnel.carry(|| transmitter.drain(&tunnel))? {
                 Link::Deleted => {
                     tracing::info!(link = %tunnel.name, "link was deleted");
                     tunnels.drop_tunnel(&tunnel);
+                    transmitter.forget(tunnel.number);
                 }
-                Link::Held(wait) => paused.pause(tunnels, &tunnel, wait),
                 Link::Idle | Link::Busy => {}
             }
         }
@@ -68,6 +81,7 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
 }
 
 struct Transmitter<'a> {
+    tunnels: &'a Tunnels,
     socket: &'a Socket,
     sender: Sender,
     /// What was read since the last flush.
@@ -78,6 +92,8 @@ struct Transmitter<'a> {
     queue: Vec<Queued>,
     paths: Paths,
     last_id: u16,
+    /// The tunnels of which packets wait.
+    due: Due,
 }
 
 struct Queued {
@@ -85,75 +101,81 @@ struct Queued {
     payload: Range<usize>,
 }
 
-/// Tunnels that have sent what they may for now: their packets stay with the kernel, and no other tunnel waits.
-#[derive(Default)]
-struct Paused(BTreeSet<(Instant, u64)>);
-
-impl Paused {
-    fn pause(&mut self, tunnels: &Tunnels, tunnel: &Tunnel, wait: Duration) {
-        tunnels.pause(tunnel);
-        self.0.insert((Instant::now() + wait, tunnel.number));
-    }
-
-    /// Resumes those whose time has come, and says how long it is until the next one's.
-    fn wait(&mut self, tunnels: &Tunnels) -> Option<Duration> {
-        loop {
-            let (at, number) = *self.0.first()?;
-            let wait = at.saturating_duration_since(Instant::now());
-            if !wait.is_zero() {
-                return Some(wait);
-            }
-            self.0.pop_first();
-            if let Some(tunnel) = tunnels.get(number) {
-                tunnels.resume(&tunnel);
-            }
-        }
-    }
-}
-
 #[derive(PartialEq, Eq)]
 enum Link {
     Idle,
     Busy,
-    /// It may send nothing more for this long.
-    Held(Duration),
     Deleted,
+}
+
+/// What is to become of a packet that was read.
+struct Readied {
+    inner: Inner,
+    /// It is cut into segments of this length.
+    segment: Option<usize>,
 }
 
 impl Transmitter<'_> {
     fn drain(&mut self, tunnel: &Arc<Tunnel>) -> io::Result<Link> {
         for _ in 0..TURNS {
+            if self.due.has(tunnel.number) {
+                self.release(tunnel);
+            }
             let link = self.fill(tunnel);
             self.flush(tunnel)?;
             match link {
                 Link::Busy => {}
-                Link::Idle | Link::Held(_) | Link::Deleted => return Ok(link),
+                Link::Idle | Link::Deleted => return Ok(link),
             }
         }
         Ok(Link::Busy)
     }
 
+    fn forget(&mut self, number: u64) {
+        self.due.forget(number);
+        self.tunnels.outgoing.forget(number);
+    }
+
+    /// Queues those of the packets that wait whose time has come.
+    fn release(&mut self, tunnel: &Tunnel) {
+        let now = Instant::now();
+        for _ in 0..OF_WAITING {
+            if self.arena.len() - self.used < READ_MAX {
+                break;
+            }
+            match self.tunnels.outgoing.next(tunnel, now) {
+                Next::Packet(packet) => self.take_waiting(tunnel, &packet),
+                Next::Wait(wait) => return self.due.set(tunnel.number, now + wait),
+                Next::Nothing => return self.due.forget(tunnel.number),
+            }
+        }
+        self.due.set(tunnel.number, now);
+    }
+
+    fn take_waiting(&mut self, tunnel: &Tunnel, packet: &Packet) {
+        let (packets, octets) = packet.counted;
+        tunnel.traffic.admitted.add(packets, octets);
+        let range = self.used..self.used + packet.inner.len();
+        self.arena[range.clone()].copy_from_slice(&packet.inner);
+        self.used = range.end.next_multiple_of(64).min(self.arena.len());
+        let queued = Inner::of(&packet.inner)
+            .ok_or(DropReason::Unreadable)
+            .and_then(|inner| self.enqueue_whole(tunnel, inner, range));
+        if let Err(reason) = queued {
+            tunnel.traffic.drops.add(reason, 1);
+        }
+    }
+
     fn fill(&mut self, tunnel: &Tunnel) -> Link {
-        while self.queue.len() < BATCH / 2 && self.arena.len() - self.used >= READ_MAX {
-            let verdict = if tunnel.up.is_limited() {
-                tunnel.up.look(Instant::now())
-            } else {
-                Leave::Go
-            };
-            if let Leave::Wait(wait) = verdict {
-                return Link::Held(wait);
+        for _ in 0..BATCH {
+            if self.queue.len() >= BATCH / 2 || self.arena.len() - self.used < READ_MAX {
+                break;
             }
             match (&tunnel.tun).read(&mut self.arena[self.used..]) {
-                Ok(length) if verdict == Leave::Drop => {
-                    tunnel.traffic.drops.add(DropReason::Throttled, 1);
-                    let octets = length.saturating_sub(HEADER_LEN);
-                    tunnel.traffic.forbidden.add(1, octets as u64);
+                Ok(length) if tunnel.up.is_limited() || self.due.has(tunnel.number) => {
+                    self.take_limited(tunnel, length);
                 }
-                Ok(length) => {
-                    let octets = length.saturating_sub(HEADER_LEN);
-                    tunnel.traffic.admitted.add(1, octets as u64);
-                    self.take(tunnel, length);
-                }
+                Ok(length) => self.take(tunnel, length),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Link::Idle,
                     Some(libc::EINTR) => {}
@@ -170,15 +192,62 @@ impl Transmitter<'_> {
         Link::Busy
     }
 
+    /// Sees to what was just read of a tunnel that is held, or of which something waits: it goes at once, waits or is dropped.
+    fn take_limited(&mut self, tunnel: &Tunnel, length: usize) {
+        let now = Instant::now();
+        let range = self.used + HEADER_LEN..self.used + length;
+        let is_own = self.arena.get(range.clone()).is_some_and(is_of_own_session);
+        let verdict = match tunnel.up.look(now) {
+            _ if is_own => Leave::Go,
+            Leave::Go if self.due.has(tunnel.number) => Leave::Wait(Duration::ZERO),
+            verdict => verdict,
+        };
+        match verdict {
+            Leave::Go => {
+                let queued = self.queue.len();
+                self.take(tunnel, length);
+                let octets: usize = self.queue[queued..].iter().map(Queued::inner_len).sum();
+                tunnel.up.owe(octets as u64, now);
+            }
+            Leave::Wait(wait) => {
+                if let Err(reason) = self.line_up(tunnel, range) {
+                    tunnel.traffic.drops.add(reason, 1);
+                }
+                if !self.due.has(tunnel.number) {
+                    self.due.set(tunnel.number, now + wait);
+                }
+            }
+            Leave::Drop => tunnel.traffic.drops.add(DropReason::Throttled, 1),
+        }
+    }
+
+    /// Has what was just read wait, in the packets that it leaves in.
+    fn line_up(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<(), DropReason> {
+        let segment = self.ready(tunnel, range.clone())?.segment;
+        let read = &self.arena[range];
+        let Some(segment) = segment else {
+            self.tunnels.outgoing.push(tunnel, Packet::whole(read.to_vec()));
+            return Ok(());
+        };
+        for piece in Splitter::new(read, segment).map_err(|_| DropReason::Unreadable)? {
+            let headers = &piece.headers[..piece.headers_len.min(HEADERS_MAX)];
+            let payload = &read[piece.payload..piece.payload + piece.payload_len];
+            let mut packet = Packet::whole([headers, payload].concat());
+            if piece.payload > piece.headers_len {
+                packet.counted = (0, payload.len() as u64);
+            }
+            self.tunnels.outgoing.push(tunnel, packet);
+        }
+        Ok(())
+    }
+
     /// Queues what was just read.
     fn take(&mut self, tunnel: &Tunnel, length: usize) {
+        let octets = length.saturating_sub(HEADER_LEN);
+        tunnel.traffic.admitted.add(1, octets as u64);
         let queued = self.queue.len();
         let range = self.used + HEADER_LEN..self.used + length;
         match self.enqueue(tunnel, range) {
-            Ok(()) if tunnel.up.is_limited() => {
-                let octets: usize = self.queue[queued..].iter().map(Queued::inner_len).sum();
-                tunnel.up.take(octets as u64, Instant::now());
-            }
             Ok(()) => {}
             Err(reason) => {
                 self.queue.truncate(queued);
@@ -188,27 +257,37 @@ impl Transmitter<'_> {
         self.used = (self.used + length).next_multiple_of(64).min(self.arena.len());
     }
 
-    fn enqueue(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<(), DropReason> {
+    /// Looks at what was read, and finishes its checksum.
+    fn ready(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<Readied, DropReason> {
         let before = self.arena[..range.start.min(range.end)]
             .last_chunk()
             .ok_or(DropReason::Unreadable)?;
         let instructions = Instructions::parse(*before).map_err(|_| DropReason::Unreadable)?;
-        let packet = self.arena.get_mut(range.clone()).ok_or(DropReason::Unreadable)?;
+        let packet = self.arena.get_mut(range).ok_or(DropReason::Unreadable)?;
         let inner = Inner::of(packet).ok_or(DropReason::Unreadable)?;
         if is_own_carrier(packet, tunnel) {
             return Err(DropReason::Recursion);
         }
         let segment = match instructions {
-            Instructions::Plain => return self.enqueue_whole(tunnel, inner, range),
+            Instructions::Plain => None,
             Instructions::Checksum { start, offset } if inet::complete_checksum(packet, start, offset) => {
-                return self.enqueue_whole(tunnel, inner, range);
+                None
             }
             Instructions::Checksum { .. } => return Err(DropReason::Unreadable),
-            Instructions::Tcp4 { segment } => segment,
+            Instructions::Tcp4 { segment } => {
+                let layout = TcpLayout::of(packet).ok_or(DropReason::Unreadable)?;
+                Some(self.fitting(tunnel.outer(), layout.headers, segment))
+            }
         };
-        let layout = TcpLayout::of(packet).ok_or(DropReason::Unreadable)?;
-        let indivisible = oversize::is_indivisible(packet);
-        let segment = self.fitting(tunnel.outer(), layout.headers, segment);
+        Ok(Readied { inner, segment })
+    }
+
+    fn enqueue(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<(), DropReason> {
+        let Readied { inner, segment } = self.ready(tunnel, range.clone())?;
+        let Some(segment) = segment else {
+            return self.enqueue_whole(tunnel, inner, range);
+        };
+        let indivisible = oversize::is_indivisible(&self.arena[range.clone()]);
         for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
             let id = next_id(&mut self.last_id);
             let outer = gre::encapsulate(

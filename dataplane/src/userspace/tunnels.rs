@@ -3,8 +3,9 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
-    io,
+    io::{self, Read, Write},
     net::Ipv4Addr,
+    os::unix::net::UnixStream,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{
@@ -28,6 +29,9 @@ use super::{
     waiting::Waiting,
 };
 
+/// What [`Tunnels::readable`] reports when rates are others now; no tunnel has this number.
+pub const WAKE: u64 = 0;
+
 /// What both directions and the control side share.
 pub struct Tunnels {
     table: RwLock<Table>,
@@ -40,7 +44,12 @@ pub struct Tunnels {
     /// Errors reported by the socket on receive.
     pub socket_errors: AtomicU64,
     /// Packets from peers that wait for their tunnel's turn.
-    pub waiting: Waiting,
+    pub incoming: Waiting,
+    /// Packets of the host that do.
+    pub outgoing: Waiting,
+    /// Ends a wait for packets to send, and says that rates are others now.
+    waker: UnixStream,
+    woken: UnixStream,
 }
 
 /// By every key that is looked up.
@@ -71,6 +80,8 @@ pub struct Tunnel {
     pub down: Bucket,
     /// Whether packets that were read may not be sent yet.
     carrying: AtomicBool,
+    /// Whether it was held to a rate on the way to the peer at any time.
+    was_held: AtomicBool,
     ttl: AtomicU8,
     mtu: AtomicU16,
 }
@@ -99,13 +110,6 @@ impl Tunnel {
         outcome
     }
 
-    /// Whether the host has sent something that has not left. Of the two looks the first is at the device: what is no
-    /// longer there was read by a thread that had said before that it carries a packet.
-    #[must_use]
-    pub fn has_packets_under_way(&self) -> bool {
-        sys::is_readable(&self.tun) || self.carrying.load(SeqCst)
-    }
-
     /// The outer addresses of packets that we send.
     #[must_use]
     pub fn outer(&self) -> Outer {
@@ -113,6 +117,24 @@ impl Tunnel {
         Outer {
             source: Ipv4Addr::from((both >> 32) as u32),
             destination: Ipv4Addr::from(both as u32),
+        }
+    }
+
+    /// One without a device.
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self {
+            number: 1,
+            name: LinkName::new("test0").unwrap(),
+            outer: AtomicU64::default(),
+            tun: File::open("/dev/null").unwrap(),
+            traffic: Traffic::default(),
+            up: Bucket::default(),
+            down: Bucket::default(),
+            carrying: AtomicBool::default(),
+            was_held: AtomicBool::default(),
+            ttl: AtomicU8::default(),
+            mtu: AtomicU16::default(),
         }
     }
 
@@ -176,14 +198,36 @@ impl Tunnels {
     /// # Errors
     /// When the process may not have more files open.
     pub fn new() -> io::Result<Self> {
+        let readable = Epoll::new()?;
+        let (waker, woken) = UnixStream::pair()?;
+        for end in [&waker, &woken] {
+            end.set_nonblocking(true)?;
+        }
+        readable.add(&woken, WAKE)?;
         Ok(Self {
             table: RwLock::default(),
             adding: Mutex::default(),
-            readable: Epoll::new()?,
+            readable,
             strangers: Drops::default(),
             socket_errors: AtomicU64::new(0),
-            waiting: Waiting::default(),
+            incoming: Waiting::new(|tunnel| &tunnel.down),
+            outgoing: Waiting::new(|tunnel| &tunnel.up),
+            waker,
+            woken,
         })
+    }
+
+    /// Whether the host has sent something over the tunnel that has not left. Of the looks the first is at the device: what is no
+    /// longer there was read by a thread that had said before that it carries a packet, and what no longer waits was taken by one.
+    pub fn have_packets_under_way(&self, tunnel: &Tunnel) -> bool {
+        let carries = || tunnel.carrying.load(SeqCst);
+        sys::is_readable(&tunnel.tun) || carries() || self.outgoing.has(tunnel) || carries()
+    }
+
+    /// Takes note that rates are others now.
+    pub fn wake_up(&self) {
+        let mut octets = [0; 64];
+        while matches!((&self.woken).read(&mut octets), Ok(1..)) {}
     }
 
     /// The table, for as short as possible: adding and removing wait meanwhile.
@@ -246,6 +290,7 @@ impl Tunnels {
             up: Bucket::default(),
             down: Bucket::default(),
             carrying: AtomicBool::new(false),
+            was_held: AtomicBool::new(false),
             ttl: AtomicU8::new(spec.ttl),
             mtu: AtomicU16::new(spec.mtu),
         });
@@ -307,22 +352,23 @@ impl Tunnels {
             ));
         };
         let now = Instant::now();
+        tunnel.was_held.fetch_or(rate.up.is_some(), Relaxed);
         tunnel.up.set(rate.up, now);
         tunnel.down.set(rate.down, now);
-        self.waiting.wake();
-        self.resume(&tunnel);
+        self.incoming.wake();
+        // One that does not fit is not needed: there are others that nobody took note of yet.
+        let _is_full = (&self.waker).write_all(&[1]);
         Ok(())
     }
 
-    /// What the host has sent over tunnels that were blocked at any time: packets and bytes, as their devices count.
+    /// What the host has sent over tunnels that were held at any time: packets and bytes, as their devices count.
     pub fn sent(&self) -> BTreeMap<LinkName, (u64, u64)> {
         let table = self.read();
-        let blocked = table
+        let held = table
             .by_name
             .values()
-            .filter(|tunnel| tunnel.traffic.forbidden.read().0 > 0);
-        blocked
-            .map(|tunnel| (tunnel.name.clone(), tunnel.traffic.admitted.read()))
+            .filter(|tunnel| tunnel.was_held.load(Relaxed));
+        held.map(|tunnel| (tunnel.name.clone(), tunnel.traffic.admitted.read()))
             .collect()
     }
 
@@ -340,20 +386,6 @@ impl Tunnels {
         limited
             .map(|tunnel| (tunnel.name.clone(), rate(tunnel)))
             .collect()
-    }
-
-    /// Packets of the tunnel are not looked for until it is resumed.
-    pub fn pause(&self, tunnel: &Tunnel) {
-        let _it_may_be_gone = self.readable.remove(&tunnel.tun);
-    }
-
-    /// Packets of the tunnel are looked for again.
-    pub fn resume(&self, tunnel: &Tunnel) {
-        let _it_may_not_have_been_paused = self.readable.add(&tunnel.tun, tunnel.number);
-        // It was dropped meanwhile: see [`Self::drop_tunnel`].
-        if self.get(tunnel.number).is_none() {
-            self.pause(tunnel);
-        }
     }
 
     /// Deletes the tunnel of that name with its link; it may be gone already.

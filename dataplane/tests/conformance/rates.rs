@@ -202,6 +202,35 @@ pub async fn a_blocked_tunnel_carries_nothing_and_what_it_drops_is_counted(world
     }
 }
 
+/// What its own session sends at once would take minutes at such a rate, and waits neither behind others nor for them.
+pub async fn the_own_session_of_a_tunnel_passes_whatever_its_rate_and_loses_nothing(world: Arc<World>) {
+    const PACKETS: u64 = 200;
+    reachable(&world);
+    world.build(whole(1)).await;
+    for rate in [both(1_000), Rate::BLOCKED, both(1_000)] {
+        world.build(vec![step(1, Action::put(rate))]).await;
+        for way in WAYS {
+            let (flow, session) = (Flow::open(&world, 1, way), OwnSession::open(1, way));
+            flow.offer(200);
+            let before = session.passed(&flow).await;
+            // A few at a time: sessions do not send more than their window.
+            for some in 1..=PACKETS / 20 {
+                session.offer(20);
+                let until = Instant::now() + patience();
+                while session.passed(&flow).await < before + some * 20 * PACKET {
+                    assert!(
+                        Instant::now() < until,
+                        "{rate} {way:?}: {} of {} octets pass",
+                        session.passed(&flow).await - before,
+                        some * 20 * PACKET
+                    );
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+    }
+}
+
 /// However often a rate is changed, no more passes than at the higher of both. The kernel's own bucket is filled by each change: there it
 /// is what fills it, a fiftieth of a second's worth or two packets, and nothing else (net/sched/sch_tbf.c `tbf_change`).
 pub async fn a_new_rate_gives_nothing_away(world: Arc<World>) {
@@ -246,6 +275,27 @@ async fn passes(flow: &Flow, octets: u64) {
         );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+pub async fn a_rate_that_holds_the_session_too_as_an_earlier_release_put_it_is_made_anew(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let put = step(1, Action::put(HELD));
+    let alone = "qdisc add dev wrn1 root handle 7761: tbf rate 655360bps burst 13107 limit 78643";
+    for theirs in [
+        ["qdisc del dev wrn1 root", alone].as_slice(),
+        &["filter del dev wrn1 parent 7761:"],
+        &["filter del dev wrn1 ingress prio 30560"],
+    ] {
+        let there = world.one(put.clone()).await;
+        assert!(!matches!(there, StepOutcome::Failed(_)), "{there:?}");
+        theirs.iter().for_each(|command| tc(command));
+        assert_ne!(rate(&world, 1).await, HELD, "{theirs:?}");
+        assert_eq!(world.one(put.clone()).await, StepOutcome::Done, "{theirs:?}");
+        assert_eq!(rate(&world, 1).await, HELD, "{theirs:?}");
+        assert_eq!(world.one(put.clone()).await, StepOutcome::AlreadySo, "{theirs:?}");
+    }
+    assert_eq!(world.one(step(1, Action::delete(HELD))).await, StepOutcome::Done);
+    assert_eq!(rate(&world, 1).await, Rate::UNLIMITED);
 }
 
 pub async fn a_queue_of_somebody_else_is_a_conflict_and_stays(world: Arc<World>) {

@@ -1,17 +1,18 @@
 //! What may be used: a cap of this host, and one that an authority elsewhere keeps.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use warren_e2e::{
     authority::Authority,
     daemon::{Daemon, sibling},
+    netns::Namespace,
     observe::{await_gone, await_working},
     operator::Operator,
     site::{LINK, Site, TEST_ADDRESSES},
     transfer::{End, Transfer},
-    wait::{Ask, scaled, until},
+    wait::{Ask, scaled, stays, until},
 };
 use warren_ledger::accounts::{UserStatus, UserType};
 
@@ -26,6 +27,10 @@ pub const ALL: &[Scenario] = &[
         of_this_host,
     ),
     (
+        "a_tunnel_that_is_held_with_megabytes_on_their_way_keeps_its_session",
+        with_megabytes,
+    ),
+    (
         "what_is_used_reaches_an_authority_exactly_over_lost_answers_and_kills_on_both_sides",
         of_an_authority,
     ),
@@ -36,6 +41,10 @@ const USED: u32 = 400_000;
 /// Use is told of for this many seconds, unless this variable says for how many.
 const SECONDS: u32 = 12;
 const SECONDS_SAID: &str = "WARREN_CAPS_SECONDS";
+/// Streams each way that hold a tunnel's queues full.
+const STREAMS: usize = 4;
+/// Four hold times of the session.
+const HELD: Duration = Duration::from_secs(12);
 /// Until what is told of was told of, whatever the machine is busy with.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -120,6 +129,32 @@ fn over_a_restart(site: &mut Site<'_>, host: &mut Connected, operator: &Operator
     refused(&["cap", "get", owner], "has no cap")
 }
 
+/// What waits both ways at the rates of a cap is many times what goes within the hold time; the session's packets are not among it.
+fn with_megabytes(site: &mut Site<'_>) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    configure(
+        site,
+        directory.path(),
+        "[caps]\nsource = 'local'\n[usage]\ninterval = '1s'\n",
+    )?;
+    let host = connected(site, UserType::IBRL)?;
+    let operator = Operator::without_pass(site, &host.daemon, "megabytes")?;
+    let owner = host.connection.user.owner.to_string();
+    let before = host.fingerprint(site)?;
+    types(&operator, &["cap", "set", &owner, "20MB/month"])?;
+    let device = Arc::clone(&site.device().namespace);
+    let (client, device) = (client_end(&host), device_end(&device));
+    let up = [client; STREAMS].map(|from| Transfer::tcp(from, device));
+    let down = [client; STREAMS].map(|to| Transfer::tcp(device, to));
+    let transfers: Vec<Transfer> = up.into_iter().chain(down).collect::<Result<_>>()?;
+    await_held(&host.daemon, "the cap holds", true)?;
+    stays("the session of the held tunnel", scaled(HELD), || {
+        host.is_still(site, &before)
+    })?;
+    drop(transfers);
+    host.is_still(site, &before)
+}
+
 fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
     let seconds = std::env::var(SECONDS_SAID).map_or(Ok(SECONDS), |said| said.parse())?;
     // Kills begin the count of reports anew: in a short run each third answer is lost.
@@ -140,14 +175,13 @@ fn of_an_authority(site: &mut Site<'_>) -> Result<()> {
     let connection = site.connect(0, UserType::IBRL)?;
     await_working(site, &daemon, &connection, SOON)?;
     let owner = connection.user.owner.to_string();
+    let namespace = Arc::clone(&site.client().namespace);
     let client = End {
-        namespace: &site.client().namespace.clone(),
+        namespace: &namespace,
         address: connection.user.dz_ip,
     };
-    let device = End {
-        namespace: &site.device().namespace.clone(),
-        address: TEST_ADDRESSES[0],
-    };
+    let namespace = Arc::clone(&site.device().namespace);
+    let device = device_end(&namespace);
     let transfer = Transfer::udp(client, device, USED)?;
     let mut repeated = 0;
     for step in 0..5 {
@@ -213,18 +247,24 @@ fn types(operator: &Operator, arguments: &[&str]) -> Result<String> {
     Ok(said.out)
 }
 
-/// Octets towards the device, few enough on their way that the session's keepalives do not wait behind them for longer than its
-/// hold time of 3 s, once the tunnel is held: see rfcs/0043.
+/// As many octets towards the device as the hosts let be on their way.
 fn upwards(site: &mut Site<'_>, host: &Connected) -> Result<Transfer> {
-    let from = End {
+    let device = Arc::clone(&site.device().namespace);
+    Transfer::tcp(client_end(host), device_end(&device))
+}
+
+fn client_end(host: &Connected) -> End<'_> {
+    End {
         namespace: &host.client,
         address: host.connection.user.dz_ip,
-    };
-    let to = End {
-        namespace: &site.device().namespace.clone(),
+    }
+}
+
+fn device_end(device: &Namespace) -> End<'_> {
+    End {
+        namespace: device,
         address: TEST_ADDRESSES[0],
-    };
-    Transfer::tcp_with(from, to, 256 << 10)
+    }
 }
 
 fn only_tunnel(daemon: &Daemon) -> Result<Value> {
