@@ -34,7 +34,7 @@ const ONCE: [&str; 9] = [
 ];
 
 /// Words of nobody's field, that types were called by once. What they stood for has the field's name now.
-const OUR_OWN: [&str; 54] = [
+const OUR_OWN: [&str; 57] = [
     "Alone",
     "Board",
     "Book",
@@ -68,6 +68,7 @@ const OUR_OWN: [&str; 54] = [
     "Proven",
     "Prover",
     "Pulse",
+    "Reconciled",
     "Said",
     "Script",
     "Senseless",
@@ -82,6 +83,8 @@ const OUR_OWN: [&str; 54] = [
     "Todo",
     "Together",
     "Trouble",
+    "TunnelNews",
+    "Watched",
     "Way",
     "What",
     "When",

@@ -24,3 +24,16 @@ pub(crate) fn late(operation: String) -> Fault {
         detail: "it took too long".to_owned(),
     }
 }
+
+/// What is at the bottom of an error; the URL, which may hold a secret, is nowhere there.
+pub(crate) fn root(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    if std::ptr::eq(last, error) {
+        "no answer".to_owned()
+    } else {
+        last.to_string()
+    }
+}

@@ -124,7 +124,7 @@ impl State {
         let (sequence, tables) = env.table.snapshot();
         let role = env.role(&tables);
         let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
-        let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
+        let (reconciler, address, disk) = (tables.reconciler, tables.address, tables.disk);
         Snapshot {
             node: env.node,
             epoch: env.epoch,
@@ -156,12 +156,12 @@ impl State {
             latency: tables.latency,
             exclusion: tables.excluded,
             caps: tables.caps,
-            generation: reconciled.generation,
+            generation: reconciler.generation,
             capabilities: env.dataplane.capabilities(),
             restarts: tables.restarts,
             totals: tables.totals,
-            converged: reconciled.converged,
-            revision: reconciled.inputs.0,
+            converged: reconciler.converged,
+            revision: reconciler.inputs.0,
             client_ip_error: address.error.clone(),
             client_ip_source: address.source,
             pin: disk.pin,

@@ -16,8 +16,8 @@ use std::{collections::VecDeque, sync::Arc};
 pub use history::{Bounds, Since};
 pub use news::WatchNews;
 pub use tables::{
-    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Reconciled, RecorderStanding,
-    Tables, UsageStatus, Watch,
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, ReconcilerStanding,
+    RecorderStanding, Tables, UsageStatus, Watch,
 };
 
 use crate::{Epoch, NodeId, Position, Sequence, event::Event, journal::JournalEntry};

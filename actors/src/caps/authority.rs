@@ -23,16 +23,3 @@ pub(super) fn failure(detail: impl ToString) -> Failure {
         wait: None,
     }
 }
-
-/// What is at the bottom of it; the URL, which may hold a secret, is nowhere there.
-pub(super) fn root(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    if std::ptr::eq(last, error) {
-        "no answer".to_owned()
-    } else {
-        last.to_string()
-    }
-}

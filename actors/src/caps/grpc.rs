@@ -23,7 +23,8 @@ use warren_metering::cap::{
     remote::{Failure, Record, Reported, Seen, Spent, State, Synced, Taken},
 };
 
-use super::authority::{Authority, failure, root};
+use super::authority::{Authority, failure};
+use crate::errors::root;
 
 /// An authority that speaks gRPC.
 pub(super) struct Grpc(DataCapServiceClient<Channel>);

@@ -233,7 +233,7 @@ impl State {
     fn is_settled(&mut self, tables: &Tables) -> bool {
         let now = self.env.clock.now();
         let since = *self.view_since.get_or_insert(now);
-        self.settled |= tables.reconciled.converged || now.since(since) > SETTLES;
+        self.settled |= tables.reconciler.converged || now.since(since) > SETTLES;
         self.settled
     }
 
@@ -298,7 +298,7 @@ fn matters(change: &Change) -> bool {
     matches!(
         change,
         Change::Usage(_)
-            | Change::Reconciled(_)
+            | Change::Reconciler(_)
             | Change::View(_)
             | Change::TunnelGone(_)
             | Change::NoTunnels

@@ -15,7 +15,8 @@ use warren_metering::cap::{
     remote::{Failure, Record, Reported, Spent, State, Synced, Taken},
 };
 
-use super::authority::{Authority, failure, root};
+use super::authority::{Authority, failure};
+use crate::errors::root;
 
 const JSON: &str = "application/json";
 /// What of a counter an authority that merges totals wants to know; others pass over it.

@@ -14,6 +14,7 @@ use super::{
     output::{Batch, Recorder, failure},
     settings::HttpOutput,
 };
+use crate::errors::root;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// No batch is larger unless a single event is.
@@ -116,18 +117,5 @@ impl Recorder for Http {
         };
         let entries = batch.entries.iter().filter(is_new).cloned().collect();
         self.deliver(entries, batch.unix_ms)
-    }
-}
-
-/// What is at the bottom of it; the URL, which may hold a secret, is nowhere there.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    if std::ptr::eq(last, error) {
-        "no answer".to_owned()
-    } else {
-        last.to_string()
     }
 }

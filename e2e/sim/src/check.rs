@@ -53,9 +53,9 @@ impl World {
             return;
         };
         let (tables, core) = (daemon.table.tables(), &daemon.reconciler);
-        let said = core.reconciled(tables.reconciled.inputs);
+        let said = core.standing(tables.reconciler.inputs);
         let wrong = [
-            ("what it says of itself", tables.reconciled == said),
+            ("what it says of itself", tables.reconciler == said),
             ("who is refused", tables.refused.iter().eq(core.refused())),
             (
                 "other sources",

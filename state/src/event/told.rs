@@ -51,7 +51,7 @@ told! {
     Change::Rates(_) => [ThrottleSet ThrottleClear]
     Change::Caps(_) => [CapSet CapCleared CapsImpaired CapsMended]
     Change::Manual(_) => [ManualAsked ManualRemoved ManualOver]
-    Change::Reconciled(_) => [PlanCommitted Converged]
+    Change::Reconciler(_) => [PlanCommitted Converged]
     Change::Refused(..) => [Refused RefusalOver]
     Change::OtherSource(..) => [SourceHeld SourceHoldOver]
     // Counts what the dataplane told of; what follows from it is told.

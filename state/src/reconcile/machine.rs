@@ -25,7 +25,7 @@ use crate::{
     lifecycle::{RetireReason, TunnelReport},
     plan::plan_keeping,
     random::Random,
-    table::{Change, Reconciled},
+    table::{Change, ReconcilerStanding},
 };
 
 /// Decides which tunnels there should be, and tells their provisioners.
@@ -269,8 +269,8 @@ impl Core for Reconciler {
     }
 
     fn vouch(&self, change: &Change) -> Change {
-        if let Change::Reconciled(told) = change {
-            return Change::Reconciled(self.reconciled(told.inputs));
+        if let Change::Reconciler(told) = change {
+            return Change::Reconciler(self.standing(told.inputs));
         }
         if let Change::OtherSource(tunnel, _) = change {
             return Change::OtherSource(*tunnel, self.other_sources().get(tunnel).copied());
@@ -354,8 +354,8 @@ impl Reconciler {
 
     /// What is said of it, when it has taken its inputs into account up to there.
     #[must_use]
-    pub fn reconciled(&self, inputs: Sequence) -> Reconciled {
-        Reconciled {
+    pub fn standing(&self, inputs: Sequence) -> ReconcilerStanding {
+        ReconcilerStanding {
             inputs,
             converged: self.converged(),
             generation: self.generation,

@@ -11,7 +11,7 @@ use crate::{
     Notice, Owners, Phase, Rates, Sequence, Switch, TunnelId,
     event::Event,
     lifecycle::TunnelReport,
-    table::{Change, ExclusionStatus, InForce, Life, Reconciled, Since, Step, Tables},
+    table::{Change, ExclusionStatus, InForce, Life, ReconcilerStanding, Since, Step, Tables},
 };
 
 /// What the reconciler has read, and what is said of it. One that is started again reads everything anew, and says what differs
@@ -22,7 +22,7 @@ pub struct Reader {
     read: Option<Read>,
     role: Option<Role>,
     view: Option<InForce>,
-    told: Reconciled,
+    told: ReconcilerStanding,
     manual: Arc<Manual>,
     other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Nobody was here before, or what was left was let go.
@@ -68,7 +68,7 @@ impl Reader {
         let sources = tables.other_sources.iter();
         Self {
             role,
-            told: tables.reconciled,
+            told: tables.reconciler,
             manual: tables.manual.clone(),
             other_sources: sources.map(|(tunnel, source)| (*tunnel, *source)).collect(),
             orphans_dismissed: start == 0,
@@ -176,7 +176,7 @@ impl Reader {
     /// What is to be said of the reconciler now and was not said before. The work is that of what changed.
     fn say(&mut self, core: &Reconciler) -> Step {
         let inputs = self.read.as_ref().map_or(self.told.inputs, |read| read.inputs);
-        let (before, now) = (self.told, core.reconciled(inputs));
+        let (before, now) = (self.told, core.standing(inputs));
         self.told = now;
         let turned = (before.converged != now.converged).then_some(Event::Converged {
             converged: now.converged,
@@ -191,7 +191,7 @@ impl Reader {
             changes.extend(self.say_sources(core.other_sources()));
         }
         if before != now {
-            changes.push(Change::Reconciled(now));
+            changes.push(Change::Reconciler(now));
         }
         (turned.into_iter().collect(), changes)
     }

@@ -38,7 +38,7 @@ pub fn patch(before: &Tables, entry: &Entry, after: &Tables) -> Option<Value> {
             Change::Session(id, _) | Change::TunnelDown(id) | Change::TunnelGone(id) => drop(ids.insert(*id)),
             Change::NoTunnels => ids.extend(before.tunnels.keys().copied()),
             Change::Refused(user, _) => drop(users.insert(*user)),
-            Change::Reconciled(_)
+            Change::Reconciler(_)
             | Change::Switch(_)
             | Change::Disk(_)
             | Change::Journal(_)
@@ -136,7 +136,7 @@ fn head(tables: &Tables) -> Map<String, Value> {
     let Tables {
         disk,
         address,
-        reconciled,
+        reconciler,
         excluded,
         ..
     } = tables;
@@ -146,8 +146,8 @@ fn head(tables: &Tables) -> Map<String, Value> {
         ("enabled", json!(tables.switch.has_tunnels())),
         ("switch_unknown", json!(disk.switch_unknown)),
         ("stopping", json!(tables.stopping)),
-        ("converged", json!(reconciled.converged)),
-        ("generation", json!(reconciled.generation)),
+        ("converged", json!(reconciler.converged)),
+        ("generation", json!(reconciler.generation)),
         ("owners", json!(tables.owners.to_string())),
         ("owner", json!(disk.owner)),
         ("pin", json!(disk.pin)),

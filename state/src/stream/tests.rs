@@ -19,7 +19,7 @@ use crate::{
     journal::JournalEntry,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport},
     standing::BgpStanding,
-    table::{Bounds, Change, Entry, Reconciled, Table, Tables},
+    table::{Bounds, Change, Entry, ReconcilerStanding, Table, Tables},
     testing::{name, spec, tunnel},
 };
 
@@ -113,9 +113,9 @@ fn change((kind, number): (u8, u8)) -> Change {
                 ..BgpStanding::default()
             }),
         ),
-        4 => Change::Reconciled(Reconciled {
+        4 => Change::Reconciler(ReconcilerStanding {
             converged: kind % 2 == 0,
-            ..Reconciled::default()
+            ..ReconcilerStanding::default()
         }),
         5 => Change::Refused(
             id.0,

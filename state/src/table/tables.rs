@@ -27,8 +27,8 @@ use crate::{
     totals::{Count, Totals},
 };
 pub use rows::{
-    Disk, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, Reconciled, RecorderStanding, UsageStatus,
-    Watch,
+    Disk, ExclusionStatus, HostAddress, InForce, LedgerWay, Life, ReconcilerStanding, RecorderStanding,
+    UsageStatus, Watch,
 };
 
 /// One change of what is true.
@@ -96,7 +96,7 @@ pub enum Change {
     /// What an operator asked for past the ledger.
     Manual(Arc<Manual>),
     /// What the reconciler says about itself.
-    Reconciled(Reconciled),
+    Reconciler(ReconcilerStanding),
     /// Why a user's tunnel is not built, or groups that it names are not; none once nothing is in the way.
     Refused(Pubkey, Option<Refusal>),
     /// A tunnel stays at its outer source address although this one would be chosen today; none once it does not.
@@ -171,7 +171,7 @@ pub struct Tables {
     /// What an operator asked for past the ledger.
     pub manual: Arc<Manual>,
     /// What the reconciler said about itself last.
-    pub reconciled: Reconciled,
+    pub reconciler: ReconcilerStanding,
     /// Users whose tunnel is not built, and why.
     pub refused: OrdMap<Pubkey, Refusal>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
@@ -238,7 +238,7 @@ impl Change {
             | Self::LedgerRestarted(_)
             | Self::Caps(_)
             | Self::Manual(_)
-            | Self::Reconciled(_)
+            | Self::Reconciler(_)
             | Self::Refused(..)
             | Self::OtherSource(..)
             | Self::Liveness(_)
@@ -335,7 +335,7 @@ impl Tables {
             Change::Rates(rates) => self.rates = rates.clone(),
             Change::Caps(standing) => self.caps = standing.clone(),
             Change::Manual(manual) => self.manual = manual.clone(),
-            Change::Reconciled(reconciled) => self.reconciled = *reconciled,
+            Change::Reconciler(reconciler) => self.reconciler = *reconciler,
             Change::Refused(user, refusal) => put(&mut self.refused, *user, refusal.clone()),
             Change::OtherSource(id, source) => put(&mut self.other_sources, *id, *source),
             Change::Noticed(_) => {}

@@ -139,12 +139,12 @@ impl Tables {
             }
             Event::SourceHoldOver { tunnel, .. } => ("source", !self.other_sources.contains_key(tunnel)),
             // Another may have followed at once.
-            Event::PlanCommitted { generation, .. } => ("plan", self.reconciled.generation >= *generation),
+            Event::PlanCommitted { generation, .. } => ("plan", self.reconciler.generation >= *generation),
             Event::Converged {
                 converged,
                 generation,
             } => {
-                let told = (self.reconciled.converged, self.reconciled.generation);
+                let told = (self.reconciler.converged, self.reconciler.generation);
                 ("convergence", told == (*converged, *generation))
             }
             Event::Refused { user, refusal } => ("refusal", self.refused.get(user) == Some(refusal)),

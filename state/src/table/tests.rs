@@ -117,9 +117,9 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
             Ipv4Addr::from(u32::from(tunnel)),
             Duration::from_secs(small.into()),
         )),
-        8 => Change::Reconciled(Reconciled {
+        8 => Change::Reconciler(ReconcilerStanding {
             converged: small % 2 == 0,
-            ..Reconciled::default()
+            ..ReconcilerStanding::default()
         }),
         15 => Change::Refused(
             id(tunnel).0,

@@ -80,7 +80,7 @@ impl Change {
             | Self::Switch(_)
             | Self::Owners(_)
             | Self::Stale(_)
-            | Self::Reconciled(_)
+            | Self::Reconciler(_)
             | Self::OtherSource(..)
             | Self::LedgerRestarted(_)
             | Self::Restarted(_)

@@ -125,11 +125,11 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     let mut reader = Reader::new(0, ROLE, &Tables::default());
     reader.read(&table.since(reader.position()), ROLE);
     let (told, said) = reader.part(&bench.machine, vec![]).beside;
-    let [Change::Reconciled(reconciled)] = &said[..] else {
+    let [Change::Reconciler(reconciler)] = &said[..] else {
         panic!("{said:?}")
     };
     assert!(matches!(told[..], [Event::Converged { converged: true, .. }]));
-    assert!(reconciled.converged && reconciled.inputs == table.tables().inputs);
+    assert!(reconciler.converged && reconciler.inputs == table.tables().inputs);
     assert!(reader.part(&bench.machine, vec![]).beside == (vec![], vec![]));
     table.append(8, vec![], vec![Change::Noticed(Notice::Something)]);
     for input in reader.read(&table.since(reader.position()), ROLE) {
@@ -137,7 +137,7 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     }
     let (_, said) = reader.part(&bench.machine, vec![]).beside;
     assert!(
-        matches!(&said[..], [Change::Reconciled(reconciled)] if reconciled.inputs == table.tables().inputs)
+        matches!(&said[..], [Change::Reconciler(reconciler)] if reconciler.inputs == table.tables().inputs)
     );
 }
 

@@ -116,7 +116,7 @@ pub struct ExclusionStatus {
 
 /// What the reconciler says about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Reconciled {
+pub struct ReconcilerStanding {
     /// The last change of its inputs that it has taken into account: see [`Tables::inputs`].
     pub inputs: Sequence,
     /// Whether desired and observed agree: nothing to do and nothing under way.

@@ -12,7 +12,7 @@ use crate::{
     liveness::{DownReason, LivenessStatus, SessionReport, SessionState},
     standing::MulticastStanding,
     table::{
-        Bounds, Disk, ExclusionStatus, HostAddress, LedgerWay, Reconciled, RecorderStanding, Table,
+        Bounds, Disk, ExclusionStatus, HostAddress, LedgerWay, ReconcilerStanding, RecorderStanding, Table,
         UsageStatus,
     },
 };
@@ -219,9 +219,9 @@ fn ill() -> Tables {
             ..ExclusionStatus::default()
         })),
         Change::Refused(key(1), Some(crate::desired::Refusal::NotOurs)),
-        Change::Reconciled(Reconciled {
+        Change::Reconciler(ReconcilerStanding {
             generation: Generation(2),
-            ..Reconciled::default()
+            ..ReconcilerStanding::default()
         }),
     ])
 }
