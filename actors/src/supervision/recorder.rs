@@ -157,18 +157,21 @@ impl Recorder {
             events,
             changes,
         };
-        match (self.extent_of(by), machine) {
-            (Extent::All, _) => put(&mut *lock(&self.ring), record.line()),
-            (Extent::Short, Some(machine)) => {
-                // What is said beside its effects changes nothing of the machine: without it, the rest can be done again.
-                let line = record
-                    .line_within(LONGEST)
-                    .or_else(|| told.then(|| omitted(machine, None)));
-                if let Some(line) = line {
-                    put(&mut *lock(&self.ring), line);
+        if self.extent_of(by) != Extent::Nothing {
+            let mut ring = lock(&self.ring);
+            match (self.extent_of(by), machine) {
+                (Extent::All, _) => put(&mut *ring, record.line()),
+                (Extent::Short, Some(machine)) => {
+                    // What is said beside its effects changes nothing of the machine: without it, the rest can be done again.
+                    let line = record
+                        .line_within(LONGEST)
+                        .or_else(|| told.then(|| omitted(machine, None)));
+                    if let Some(line) = line {
+                        put(&mut *ring, line);
+                    }
                 }
+                (Extent::Short, None) | (Extent::Nothing, _) => {}
             }
-            (Extent::Short, None) | (Extent::Nothing, _) => {}
         }
         if let Some(file) = self.open_file() {
             put(&mut *file.queue(), record.line());
@@ -234,32 +237,24 @@ impl Recording {
         input: &C::Input<'_>,
     ) {
         let recorder = self.recorder.clone();
-        let (extent, file) = (self.extent(), recorder.open_file());
-        self.leaves_out = extent == Extent::Short && C::is_of_many(input);
-        if extent == Extent::Short && !self.leaves_out {
-            self.input_in_short(core, random, at, input);
-        }
-        if extent != Extent::All && file.is_none() {
-            return;
-        }
-        let line = self.track.input(at, input).line();
-        let machine = |longest| {
-            let line = self.track.machine(core, random).line();
-            if line.len() <= longest {
-                line
-            } else {
-                self.track.unwritten::<C>(line.len())
+        let (kept, file) = (self.extent() != Extent::Nothing, recorder.open_file());
+        if kept {
+            let mut ring = lock(&recorder.ring);
+            let extent = self.extent();
+            self.leaves_out = extent == Extent::Short && C::is_of_many(input);
+            match extent {
+                Extent::All => {
+                    let (track, line) = (&self.track, self.track.input(at, input).line());
+                    let machine = |longest| track.machine_within(core, random, longest);
+                    put_after(&mut *ring, &mut self.in_memory, machine, line);
+                }
+                Extent::Short if !self.leaves_out => self.input_in_short(&mut ring, core, random, at, input),
+                Extent::Short | Extent::Nothing => {}
             }
-        };
-        if extent == Extent::All {
-            put_after(
-                &mut *lock(&recorder.ring),
-                &mut self.in_memory,
-                machine,
-                line.clone(),
-            );
         }
         if let Some(file) = file {
+            let (track, line) = (&self.track, self.track.input(at, input).line());
+            let machine = |longest| track.machine_within(core, random, longest);
             put_after(&mut *file.queue(), &mut self.in_file, machine, line);
         }
     }
@@ -267,6 +262,7 @@ impl Recording {
     /// The same where there is little room. A machine some of whose inputs are left out is for reading only.
     fn input_in_short<C: Core>(
         &mut self,
+        ring: &mut Ring,
         core: &C,
         random: &SplitMix64,
         at: Monotonic,
@@ -278,12 +274,8 @@ impl Recording {
             let whole = (!C::HAS_MANY).then(|| track.machine(core, random).line_within(LONGEST));
             whole.flatten().unwrap_or_else(|| track.unwritten::<C>(LONGEST))
         };
-        put_after(
-            &mut *lock(&self.recorder.ring),
-            &mut self.in_memory,
-            machine,
-            line.unwrap_or_else(|| track.omitted(Some(at))),
-        );
+        let line = line.unwrap_or_else(|| track.omitted(Some(at)));
+        put_after(ring, &mut self.in_memory, machine, line);
     }
 
     /// What came out.
@@ -291,22 +283,23 @@ impl Recording {
         let Some(record) = self.track.effects(effects) else {
             return;
         };
-        match self.extent() {
-            Extent::All => put(&mut *lock(&self.recorder.ring), record.line()),
-            Extent::Short if !self.leaves_out => {
-                let line = record.line_within(LONGEST);
-                put(
-                    &mut *lock(&self.recorder.ring),
-                    line.unwrap_or_else(|| self.track.omitted(None)),
-                );
+        if self.extent() != Extent::Nothing {
+            let mut ring = lock(&self.recorder.ring);
+            match self.extent() {
+                Extent::All => put(&mut *ring, record.line()),
+                Extent::Short if !self.leaves_out => {
+                    let line = record.line_within(LONGEST);
+                    put(&mut *ring, line.unwrap_or_else(|| self.track.omitted(None)));
+                }
+                Extent::Short | Extent::Nothing => {}
             }
-            Extent::Short | Extent::Nothing => {}
         }
         if let Some(file) = self.recorder.open_file() {
             put(&mut *file.queue(), record.line());
         }
     }
 
+    /// While the ring is locked it stays as the ring says: that there is less room is said there before less is written.
     fn extent(&self) -> Extent {
         match (self.recorder.has_room(), &self.track.of) {
             (true, _) => Extent::All,
@@ -318,8 +311,11 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if self.in_memory.is_some() && self.extent() != Extent::Nothing {
-            put(&mut *lock(&self.recorder.ring), self.track.gone());
+        if self.in_memory.is_some() {
+            let mut ring = lock(&self.recorder.ring);
+            if self.extent() != Extent::Nothing {
+                put(&mut *ring, self.track.gone());
+            }
         }
         if self.in_file.is_some()
             && let Some(file) = self.recorder.open_file()
