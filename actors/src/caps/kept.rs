@@ -16,19 +16,31 @@ const OWED: &[u8] = b"owed/";
 #[derive(Debug)]
 pub(super) struct Kept(KeyValueStore);
 
+/// What was there when it was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) kept: Kept,
+    /// None where nothing ever was kept.
+    pub(super) counters: Option<Vec<UsageCounters>>,
+    /// What is wrong with a part that was set aside.
+    pub(super) damage: Option<String>,
+}
+
 impl Kept {
-    /// Opens it. Gives what was kept, nothing at all where nothing ever was, and what is wrong with a part that was set aside.
-    pub(super) fn open(
-        directory: &Path,
-    ) -> Result<(Self, Option<Vec<UsageCounters>>, Option<String>), StoreError> {
+    /// Opens it.
+    pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
         let (key_values, aside) = KeyValueStore::open(directory)?;
         let damage = aside.map(|aside| format!("{}; it is kept in {}", aside.reason, aside.path.display()));
         let all = key_values.all()?;
         let has_begun = all.iter().any(|(key, _)| key == BEGUN);
         let owed = all.iter().filter(|(key, _)| key.starts_with(OWED));
         let owed = owed.filter_map(|(_, value)| serde_json::from_slice(value).ok());
-        let kept = has_begun.then(|| owed.collect());
-        Ok((Self(key_values), kept, damage))
+        let counters = has_begun.then(|| owed.collect());
+        Ok(Opened {
+            kept: Self(key_values),
+            counters,
+            damage,
+        })
     }
 
     /// When this returns, it survives a power cut.

@@ -14,7 +14,10 @@ use warren_metering::cap::{
 use warren_state::random::SplitMix64;
 use warren_store::StoreError;
 
-use super::{authority::Authority, kept::Kept};
+use super::{
+    authority::Authority,
+    kept::{Kept, Opened},
+};
 use crate::supervision::clock::Clock;
 
 /// The last report may take this long, whatever the caller has left.
@@ -78,7 +81,11 @@ impl Link {
     pub async fn start(settings: LinkSettings) -> Result<Self, StoreError> {
         let directory = settings.directory.clone();
         let opened = spawn_blocking(move || Kept::open(&directory)).await;
-        let (kept, counters, damage) = opened.map_err(|error| StoreError::Database {
+        let Opened {
+            kept,
+            counters,
+            damage,
+        } = opened.map_err(|error| StoreError::Database {
             path: settings.directory.clone(),
             reason: error.to_string(),
         })??;

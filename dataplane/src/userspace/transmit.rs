@@ -200,7 +200,7 @@ impl Transmitter<'_> {
         let verdict = match tunnel.up.look(now) {
             _ if is_own => Leave::Go,
             Leave::Go if self.due.has(tunnel.number) => Leave::Wait(Duration::ZERO),
-            verdict => verdict,
+            as_it_is @ (Leave::Go | Leave::Wait(_) | Leave::Drop) => as_it_is,
         };
         match verdict {
             Leave::Go => {

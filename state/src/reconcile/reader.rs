@@ -280,11 +280,12 @@ impl Read {
         };
         let mut touched = BTreeSet::new();
         for change in changes {
-            match change {
-                Change::Tunnel(report) => drop(touched.insert(report.tunnel)),
-                Change::TunnelDown(tunnel) | Change::TunnelGone(tunnel) => drop(touched.insert(*tunnel)),
-                Change::NoTunnels => touched.extend(self.provisioners.keys()),
-                _ => {}
+            if let Change::Tunnel(report) = change {
+                touched.insert(report.tunnel);
+            } else if let Change::TunnelDown(tunnel) | Change::TunnelGone(tunnel) = change {
+                touched.insert(*tunnel);
+            } else if matches!(change, Change::NoTunnels) {
+                touched.extend(self.provisioners.keys());
             }
         }
         touched
@@ -330,9 +331,12 @@ impl Read {
 
 /// What the dataplane told of, each once; that something changed where not all of it is known, or of very many tunnels.
 fn notices(since: &Since) -> Vec<Input> {
-    let noticed = |change: &Change| match change {
-        Change::Noticed(notice) => Some(*notice),
-        _ => None,
+    let noticed = |change: &Change| {
+        if let Change::Noticed(notice) = change {
+            Some(*notice)
+        } else {
+            None
+        }
     };
     let all: Option<BTreeSet<Notice>> = since
         .changes()
