@@ -239,6 +239,11 @@ impl Read {
             let report = now.tunnels.get(tunnel).cloned();
             (*tunnel, Provisioner { life: *life, report })
         };
+        Self::of(since, now.lives.iter().map(provisioner).collect())
+    }
+
+    fn of(since: &Since, provisioners: BTreeMap<TunnelId, Provisioner>) -> Self {
+        let now = &since.tables;
         Self {
             position: since.position,
             inputs: now.inputs,
@@ -246,7 +251,7 @@ impl Read {
             owners: now.owners,
             excluded: now.excluded.clone(),
             rates: now.rates.clone(),
-            provisioners: now.lives.iter().map(provisioner).collect(),
+            provisioners,
         }
     }
 
@@ -258,15 +263,7 @@ impl Read {
             .into_iter()
             .flat_map(|tunnel| self.tunnel(now, tunnel, before))
             .collect();
-        *self = Self {
-            position: since.position,
-            inputs: now.inputs,
-            switch: now.switch,
-            owners: now.owners,
-            excluded: now.excluded.clone(),
-            rates: now.rates.clone(),
-            provisioners: std::mem::take(&mut self.provisioners),
-        };
+        *self = Self::of(since, std::mem::take(&mut self.provisioners));
         told
     }
 
