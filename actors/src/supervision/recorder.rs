@@ -30,7 +30,7 @@ use crate::{
     settings::{RecordError, RecordSettings},
 };
 use file::RecordingWriter;
-use parts::{put, put_after};
+use parts::{Parts, put, put_after};
 use ring::Ring;
 
 /// With more machines than this, memory would hold no more than a moment of them, and is for those that there is one of.
@@ -56,6 +56,17 @@ enum Extent {
     /// What is short.
     Short,
     Nothing,
+}
+
+impl Extent {
+    /// Lines in memory are no longer than this. What is longer would push out all else, and to write it down to see that is work.
+    fn longest(self, ring: &Ring) -> Option<usize> {
+        match self {
+            Self::All => Some(ring.longest()),
+            Self::Short => Some(LONGEST),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// Who tells the table of something.
@@ -159,18 +170,16 @@ impl Recorder {
         };
         if self.extent_of(by) != Extent::Nothing {
             let mut ring = lock(&self.ring);
-            match (self.extent_of(by), machine) {
-                (Extent::All, _) => put(&mut *ring, record.line()),
-                (Extent::Short, Some(machine)) => {
-                    // What is said beside its effects changes nothing of the machine: without it, the rest can be done again.
-                    let line = record
-                        .line_within(LONGEST)
-                        .or_else(|| told.then(|| omitted(machine, None)));
-                    if let Some(line) = line {
-                        put(&mut *ring, line);
-                    }
+            if let Some(longest) = self.extent_of(by).longest(&ring) {
+                let line = record.line_within(longest);
+                if line.is_none() {
+                    ring.lose_a_step();
                 }
-                (Extent::Short, None) | (Extent::Nothing, _) => {}
+                // What is said beside its effects changes nothing of the machine: without it, the rest can be done again.
+                let instead = || machine.filter(|_| told).map(|machine| omitted(machine, None));
+                if let Some(line) = line.or_else(instead) {
+                    put(&mut *ring, line);
+                }
             }
         }
         if let Some(file) = self.open_file() {
@@ -242,14 +251,8 @@ impl Recording {
             let mut ring = lock(&recorder.ring);
             let extent = self.extent();
             self.leaves_out = extent == Extent::Short && C::is_of_many(input);
-            match extent {
-                Extent::All => {
-                    let (track, line) = (&self.track, self.track.input(at, input).line());
-                    let machine = |longest| track.machine_within(core, random, longest);
-                    put_after(&mut *ring, &mut self.in_memory, machine, line);
-                }
-                Extent::Short if !self.leaves_out => self.input_in_short(&mut ring, core, random, at, input),
-                Extent::Short | Extent::Nothing => {}
+            if let Some(longest) = extent.longest(&ring).filter(|_| !self.leaves_out) {
+                self.input_within(longest, &mut ring, core, random, at, input);
             }
         }
         if let Some(file) = file {
@@ -259,9 +262,11 @@ impl Recording {
         }
     }
 
-    /// The same where there is little room. A machine some of whose inputs are left out is for reading only.
-    fn input_in_short<C: Core>(
+    /// The same in memory, where no line is longer than this. A machine of which an input is left out is for reading only, until it
+    /// is written again.
+    fn input_within<C: Core>(
         &mut self,
+        longest: usize,
         ring: &mut Ring,
         core: &C,
         random: &SplitMix64,
@@ -269,32 +274,39 @@ impl Recording {
         input: &C::Input<'_>,
     ) {
         let track = &self.track;
-        let line = track.input(at, input).line_within(LONGEST);
         let machine = |_| {
-            let whole = (!C::HAS_MANY).then(|| track.machine(core, random).line_within(LONGEST));
-            whole.flatten().unwrap_or_else(|| track.unwritten::<C>(LONGEST))
+            if longest == LONGEST && C::HAS_MANY {
+                return track.unwritten::<C>(longest);
+            }
+            track.machine_within(core, random, longest)
         };
-        let line = line.unwrap_or_else(|| track.omitted(Some(at)));
-        put_after(ring, &mut self.in_memory, machine, line);
+        match track.input(at, input).line_within(longest) {
+            Some(line) => put_after(ring, &mut self.in_memory, machine, line),
+            None => self.leave_out(ring, Some(at)),
+        }
+    }
+
+    fn leave_out(&mut self, ring: &mut Ring, at: Option<Monotonic>) {
+        self.in_memory = None;
+        put(ring, self.track.omitted(at));
     }
 
     /// What came out.
-    pub(crate) fn effects<C: Core>(&self, effects: &[C::Effect]) {
+    pub(crate) fn effects<C: Core>(&mut self, effects: &[C::Effect]) {
+        let recorder = self.recorder.clone();
         let Some(record) = self.track.effects(effects) else {
             return;
         };
         if self.extent() != Extent::Nothing {
-            let mut ring = lock(&self.recorder.ring);
-            match self.extent() {
-                Extent::All => put(&mut *ring, record.line()),
-                Extent::Short if !self.leaves_out => {
-                    let line = record.line_within(LONGEST);
-                    put(&mut *ring, line.unwrap_or_else(|| self.track.omitted(None)));
-                }
-                Extent::Short | Extent::Nothing => {}
+            let mut ring = lock(&recorder.ring);
+            let longest = self.extent().longest(&ring).filter(|_| !self.leaves_out);
+            match longest.map(|longest| record.line_within(longest)) {
+                Some(Some(line)) => put(&mut *ring, line),
+                Some(None) => self.leave_out(&mut ring, None),
+                None => {}
             }
         }
-        if let Some(file) = self.recorder.open_file() {
+        if let Some(file) = recorder.open_file() {
             put(&mut *file.queue(), record.line());
         }
     }

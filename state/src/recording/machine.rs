@@ -36,12 +36,8 @@ impl Track {
     /// The same as a line, or what stands for it where it would be longer than this.
     #[must_use]
     pub fn machine_within<C: Core>(&self, machine: &C, random: &SplitMix64, longest: usize) -> Vec<u8> {
-        let line = self.machine(machine, random).line();
-        if line.len() <= longest {
-            line
-        } else {
-            self.unwritten::<C>(line.len())
-        }
+        let line = self.machine(machine, random).line_within(longest);
+        line.unwrap_or_else(|| self.unwritten::<C>(longest))
     }
 
     /// Stands for such a line that would be too long: it would take so much, or more than that.

@@ -38,6 +38,18 @@ impl Ring {
             return;
         }
         self.head = head;
+        self.begin_anew();
+    }
+
+    /// A step of the table is left out. Only from the first part on is the table made again, so what follows must not go on from there.
+    pub(super) fn lose_a_step(&mut self) {
+        if self.part == 0 {
+            self.begin_anew();
+        }
+    }
+
+    /// With a part that is no continuation of the one before.
+    fn begin_anew(&mut self) {
         self.part += 2;
         if !self.newer.is_empty() {
             self.older = std::mem::take(&mut self.newer);

@@ -176,6 +176,46 @@ fn of_a_machine_with_much_of_everything_memory_keeps_what_is_short() {
     }
 }
 
+/// Else one view of thousands of users would push out all else, and to write it down takes longer than to act on it.
+#[test]
+fn what_is_long_is_left_out_of_memory_and_what_comes_after_it_can_be_done_again() {
+    use warren_state::{
+        Fault, FaultClass, Incarnation,
+        reconcile::{Input, Reconciler, ReconcilerSettings},
+    };
+
+    let recorder = Recorder::new(None, Epoch(1)).unwrap();
+    let mut machine = Machine::of(&recorder);
+    machine.read(1);
+    let (mut recording, mut random) = (recorder.machine(None), SplitMix64::new(1));
+    let mut core = Reconciler::new(None, ReconcilerSettings::default(), Incarnation(1));
+    let mut give = |input: Input| {
+        recording.input(&core, &random, Monotonic::ZERO, &input);
+        let effects = core.handle(Monotonic::ZERO, input, &mut random);
+        recording.effects::<Reconciler>(&effects);
+    };
+    give(Input::Timeout);
+    give(Input::Observed(Err(Fault {
+        class: FaultClass::Transient,
+        operation: "look".to_owned(),
+        detail: "x".repeat(ring::BYTES / 8),
+    })));
+    give(Input::Timeout);
+    let long = Change::Journal(Some("x".repeat(ring::BYTES / 8)));
+    recorder.step(Teller::Other, Sequence(1), 0, vec![], vec![long]);
+    recorder.step(Teller::Other, Sequence(2), 0, vec![], vec![Change::Stopping]);
+    give(Input::Timeout);
+    machine.read(1);
+    let (text, outcome) = held(&recorder);
+    assert!(text.lines().all(|line| line.len() <= ring::BYTES / 8), "{text}");
+    assert_eq!(
+        (outcome.inputs, outcome.only_read, outcome.steps),
+        (2 + 3 + 2, 0, 1),
+        "{text}"
+    );
+    assert_eq!(text.matches("omitted").count(), 1, "{text}");
+}
+
 #[test]
 fn the_file_is_its_owners_alone_keeps_no_more_than_it_may_and_each_half_can_be_done_again() {
     let directory = tempfile::tempdir().unwrap();
