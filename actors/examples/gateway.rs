@@ -2,15 +2,16 @@
 //! user that joins, a quiet while with how often the dataplane is asked in it, and memory. Processor time is that of the whole process, the model kernel's included; reading
 //! the ledger costs nothing here.
 //!
-//! `cargo run --release -p warren-actors --example gateway -- 10000 60 500`: so many users, so many quiet seconds, and so many
-//! milliseconds between two that join. After a pause the processor's caches are others'; what joins cost one after the other is
-//! seen with a short one.
+//! `cargo run --release -p warren-actors --example gateway -- 10000 60 500 50`: so many users, so many quiet seconds, so many
+//! milliseconds between two that join, and so many that join. After a pause the processor's caches are others'; what joins cost one
+//! after the other is seen with a short one.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, unsafe_code)]
 
 use std::{
     collections::{BTreeMap, VecDeque},
     net::Ipv4Addr,
+    ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -36,11 +37,15 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What follows a change without being waited for is over by then.
 const REST: Duration = Duration::from_secs(2);
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    warren_actors::runtime().unwrap().block_on(measure());
+}
+
+async fn measure() {
     let mut arguments = std::env::args().skip(1).filter_map(|text| text.parse().ok());
     let (users, quiet) = (arguments.next().unwrap_or(10_000), arguments.next().unwrap_or(60));
     let pause = Duration::from_millis(arguments.next().unwrap_or(500).into());
+    let joining = arguments.next().unwrap_or(JOINS).max(1);
     let host = Host::start().await;
     let (view, view_bytes) = of_heap(|| view(users));
     let empty = Memory::now();
@@ -48,10 +53,10 @@ async fn main() {
     sleep(REST).await;
     let kernel_bytes = host.kernel_bytes().await;
     let full = Memory::now();
-    let joins = host.join(&view, users, pause).await;
+    let joins = host.join(&view, users..users + joining, pause).await;
     let asked = host.kernel.calls();
     let share = host
-        .rest(users + JOINS, Duration::from_secs(u64::from(quiet)))
+        .rest(users + joining, Duration::from_secs(u64::from(quiet)))
         .await;
     let asked = host.kernel.calls() - asked;
     host.handle.stop(StopMode::Detach).await;
@@ -123,11 +128,14 @@ impl Host {
         (processor_time() - before, began.elapsed())
     }
 
-    async fn join(&self, view: &View, users: u32, pause: Duration) -> Joins {
+    async fn join(&self, view: &View, users: Range<u32>, pause: Duration) -> Joins {
         let mut view = view.clone();
         let (mut took, mut rest) = (Vec::new(), Duration::ZERO);
-        for n in users..users + JOINS {
+        let joining = users.len();
+        for n in users {
             let (key, joining) = user(n);
+            // What an answer of the ledger is put together from is the one before: to find out what is the same in both is reading.
+            view.users = self.in_force().users.clone();
             view.users.insert(key, joining);
             view.slot = Slot(2 + u64::from(n));
             self.ledger.put(&view, 2);
@@ -149,8 +157,12 @@ impl Host {
         Joins {
             median: took[took.len() / 2],
             longest: took[took.len() - 1],
-            rest: rest / JOINS,
+            rest: rest / u32::try_from(joining).unwrap(),
         }
+    }
+
+    fn in_force(&self) -> Arc<View> {
+        self.handle.snapshot().view.clone().expect("one is in force")
     }
 
     /// The share of a processor while nothing happens, in percent.

@@ -69,7 +69,7 @@ pub use supervision::{
     policy,
     service::ServiceFactory,
 };
-pub use tree::start;
+pub use tree::{runtime, start};
 pub use tunnel::{
     connection::{Dialer, Stream, TcpDialer},
     password::Password,

@@ -1,9 +1,13 @@
 //! Starting the tree.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use ractor::{Actor, SpawnErr};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::spawn_blocking,
+    time::timeout,
+};
 use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::LedgerSource;
 use warren_store::Store;
@@ -55,6 +59,15 @@ const ACTORS: &[Spec] = &[
 
 /// How long the first look at the host may take.
 const OBSERVE: Duration = Duration::from_secs(30);
+
+/// A runtime for the tree: one thread. What an actor does takes microseconds, and most of it is the work of the next one: with more
+/// threads each message wakes another of them, which costs more than it does.
+///
+/// # Errors
+/// When the kernel has no more timers or descriptors for it.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
 
 /// Starts the tree on an open store. On return every actor runs; the first read of the ledger is under way.
 ///

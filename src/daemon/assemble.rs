@@ -3,6 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
+use tokio::runtime;
 use warren_actors::{
     ClientSettings, Handle, HooksSettings, RecordSettings, RoleSettings, Settings, UsageSettings,
     streams::Pseudonyms,
@@ -20,7 +21,7 @@ use warren_state::{
 };
 use warren_store::{Opened, Origin, Store};
 
-use super::underlay::Routes;
+use super::{beside, underlay::Routes};
 
 /// Says where this host's public address can be asked for, as for the reference.
 const ADDRESS_SERVICE: &str = "https://ifconfig.me/ip";
@@ -37,7 +38,7 @@ pub struct Parts {
 ///
 /// # Errors
 /// When another daemon has the state directory, or a part cannot be had.
-pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
+pub async fn open(config: &Config, trust: Trust, around: &runtime::Handle) -> anyhow::Result<Parts> {
     let directory = config.state_dir.clone();
     let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&directory))
         .await
@@ -57,7 +58,10 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     Ok(Parts {
         store,
         dataplane,
-        ledger: config.ledger.source(connector.clone())?,
+        ledger: Arc::new(beside::Ledger {
+            source: config.ledger.source(connector.clone())?,
+            there: around.clone(),
+        }),
         connector,
     })
 }

@@ -11,10 +11,12 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
+use tokio::runtime;
 use warren_actors::Handle;
 use warren_api::client::Client;
 use warren_config::Config;
 
+use super::beside;
 use crate::http::{self, Api, server, socket};
 
 /// The API must answer within this after its start.
@@ -48,21 +50,21 @@ pub async fn open(config: &Config) -> anyhow::Result<Listening> {
 }
 
 impl Listening {
-    /// Serves under the tree's supervision, and returns when the API answers.
+    /// Serves there, under the tree's supervision, and returns when the API answers.
     ///
     /// # Errors
     /// When it does not answer in time.
-    pub async fn serve(&self, handle: &Handle, api: Api) -> anyhow::Result<()> {
+    pub async fn serve(&self, handle: &Handle, api: Api, there: &runtime::Handle) -> anyhow::Result<()> {
         let limits = server::Limits::default();
         if let Some(listener) = &self.metrics {
             tracing::info!(address = %listener.local_addr().context("metrics listener")?, "metrics are served");
             let (listener, router) = (Arc::clone(listener), http::metrics_router(api.clone()));
             let acceptor = move || listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-            supervise(handle, "metrics", acceptor, router, limits);
+            supervise(handle, there, "metrics", acceptor, router, limits);
         }
         let listener = Arc::clone(&self.socket);
         let acceptor = move || listener.try_clone().and_then(tokio::net::UnixListener::from_std);
-        supervise(handle, "api", acceptor, http::router(api), limits);
+        supervise(handle, there, "api", acceptor, http::router(api), limits);
         let client = Client::new(&self.path);
         let started = Instant::now();
         while let Err(error) = client.get("/healthz").await {
@@ -95,6 +97,7 @@ async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener
 /// Serves one listener, which is opened anew for each start. Connections of an earlier start still count.
 fn supervise<D: server::Acceptor>(
     handle: &Handle,
+    there: &runtime::Handle,
     name: &str,
     acceptor: impl Fn() -> io::Result<D> + Send + Sync + 'static,
     router: Router,
@@ -102,13 +105,18 @@ fn supervise<D: server::Acceptor>(
 ) {
     let permits = server::Permits::new(limits, nix::unistd::geteuid().as_raw())
         .with_streams(server::Limits::of_streams());
+    let (acceptor, there) = (Arc::new(acceptor), there.clone());
     let serve = move || {
-        let (acceptor, router, permits) = (acceptor(), router.clone(), permits.clone());
+        let (acceptor, router, permits) = (Arc::clone(&acceptor), router.clone(), permits.clone());
+        let there = there.clone();
+        // A socket belongs to the runtime on which it is made.
         let service = async move {
-            server::serve(acceptor.map_err(|error| error.to_string())?, router, permits).await;
+            let acceptor = acceptor().map_err(|error| error.to_string())?;
+            server::serve(acceptor, router, permits).await;
             Ok(())
         };
-        Box::pin(service) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
+        let supervised = async move { beside::run(&there, service).await? };
+        Box::pin(supervised) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
     };
     handle.spawn_supervised(name, Box::new(serve));
 }

@@ -1,6 +1,7 @@
 //! `warrend`: from the command line to the running daemon and its ordered stop.
 
 mod assemble;
+mod beside;
 mod listeners;
 mod notify;
 mod process;
@@ -10,9 +11,10 @@ mod signals;
 mod stopping;
 mod underlay;
 
-use std::{io::Write, process::ExitCode, sync::Arc, thread};
+use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
+use tokio::runtime;
 use warren_actors::Handle;
 use warren_api::version;
 use warren_config::{
@@ -87,30 +89,23 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     }
 }
 
-/// On a validator's host the processors are the validator's; ten thousand tunnels keep none of these busy.
-const THREADS: usize = 4;
-
 fn run(config: Config, trust: Trust) -> anyhow::Result<u8> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(processors.min(THREADS))
-        .thread_name("warrend")
-        .build()
-        .context("cannot start the runtime")?;
-    let code = runtime.block_on(serve(config, trust));
+    let around = beside::runtime().context("cannot start the runtime around the actors")?;
+    let runtime = warren_actors::runtime().context("cannot start the actors' runtime")?;
+    let code = runtime.block_on(serve(config, trust, around.handle()));
     // Whatever still blocks a thread must not keep a stopped daemon alive.
+    around.shutdown_background();
     runtime.shutdown_background();
     code
 }
 
 /// Starts everything in order, waits for the end, and stops in the reverse order.
-async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
+async fn serve(config: Config, trust: Trust, around: &runtime::Handle) -> anyhow::Result<u8> {
     tracing::info!(version = version::VERSION, commit = version::COMMIT, env = %config.ledger.env, "warrend starts");
     let mut signals = signals::Signals::listen().context("cannot listen for signals")?;
     let config = Arc::new(config);
     let exclusion = route_config::read(&config.route_config).map_err(anyhow::Error::msg)?;
-    let parts = assemble::open(&config, trust).await?;
+    let parts = assemble::open(&config, trust, around).await?;
     let listening = listeners::open(&config).await?;
     let handle = assemble::start(parts, &config, exclusion).await?;
     let api = Api {
@@ -121,7 +116,7 @@ async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
         process: Arc::new(process::describe()),
         config: Arc::clone(&config),
     };
-    if let Err(error) = listening.serve(&handle, api).await {
+    if let Err(error) = listening.serve(&handle, api, around).await {
         handle.stop(StopMode::Detach).await;
         return Err(error);
     }
