@@ -26,6 +26,12 @@ pub trait Core: Serialize + DeserializeOwned {
         false
     }
 
+    /// Whether this input has something of each of many tunnels: it is long, and need not be written down to see that.
+    #[must_use]
+    fn is_of_all(_input: &Self::Input<'_>) -> bool {
+        false
+    }
+
     /// Takes one input and says what is to be done, in order.
     fn handle(
         &mut self,

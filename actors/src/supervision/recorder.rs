@@ -273,14 +273,17 @@ impl Recording {
         at: Monotonic,
         input: &C::Input<'_>,
     ) {
-        let track = &self.track;
+        let (track, in_short) = (&self.track, longest == LONGEST);
         let machine = |_| {
-            if longest == LONGEST && C::HAS_MANY {
+            if in_short && C::HAS_MANY {
                 return track.unwritten::<C>(longest);
             }
             track.machine_within(core, random, longest)
         };
-        match track.input(at, input).line_within(longest) {
+        let is_long = in_short && C::is_of_all(input);
+        let input = track.input(at, input);
+        let line = (!is_long).then(|| input.line_within(longest));
+        match line.flatten() {
             Some(line) => put_after(ring, &mut self.in_memory, machine, line),
             None => self.leave_out(ring, Some(at)),
         }

@@ -214,6 +214,10 @@ impl Core for Reconciler {
         }
     }
 
+    fn is_of_all(input: &Input) -> bool {
+        matches!(input, Input::View(_) | Input::Observed(Ok(_)))
+    }
+
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         let mut cx = Context {
             now,
