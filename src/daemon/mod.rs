@@ -76,7 +76,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
             Err(error) => complain(1, &error.into()),
         };
     }
-    warren_config::logging::init(&config.log);
+    let _until_the_end = warren_config::logging::init_without_waiting(&config.log);
     if !parsed.ignored.is_empty() {
         tracing::warn!(words = ?parsed.ignored, "an argument that is not a flag ends the flags: it and what follows are ignored");
     }
