@@ -20,7 +20,9 @@ const WAITING: usize = 8_192;
 
 /// Lines that wait are written when this goes, for a second at most.
 #[must_use]
-pub struct Logging(#[allow(dead_code)] WorkerGuard);
+pub struct Logging {
+    _lines: WorkerGuard,
+}
 
 /// Starts logging for a command: each line is written before it goes on. The level was checked with the rest of the configuration.
 pub fn init(config: &LogConfig) {
@@ -32,7 +34,7 @@ pub fn init(config: &LogConfig) {
 pub fn init_without_waiting(config: &LogConfig) -> Logging {
     let (writer, guard) = without_waiting(std::io::stderr());
     start(config, writer);
-    Logging(guard)
+    Logging { _lines: guard }
 }
 
 fn without_waiting(writer: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
