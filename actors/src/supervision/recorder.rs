@@ -252,7 +252,19 @@ impl Recording {
             let extent = self.extent();
             self.leaves_out = extent == Extent::Short && C::is_of_many(input);
             if let Some(longest) = extent.longest(&ring).filter(|_| !self.leaves_out) {
-                self.input_within(longest, &mut ring, core, random, at, input);
+                let has_room = extent == Extent::All;
+                let line = (has_room || !C::is_of_all(input))
+                    .then(|| self.track.input(at, input).line_within(longest))
+                    .flatten();
+                let track = &self.track;
+                let machine = |_| match has_room || !C::HAS_MANY {
+                    true => track.machine_within(core, random, longest),
+                    false => track.unwritten::<C>(longest),
+                };
+                match line {
+                    Some(line) => put_after(&mut *ring, &mut self.in_memory, machine, line),
+                    None => self.leave_out(&mut ring, Some(at)),
+                }
             }
         }
         if let Some(file) = file {
@@ -262,33 +274,7 @@ impl Recording {
         }
     }
 
-    /// The same in memory, where no line is longer than this. A machine of which an input is left out is for reading only, until it
-    /// is written again.
-    fn input_within<C: Core>(
-        &mut self,
-        longest: usize,
-        ring: &mut Ring,
-        core: &C,
-        random: &SplitMix64,
-        at: Monotonic,
-        input: &C::Input<'_>,
-    ) {
-        let (track, in_short) = (&self.track, longest == LONGEST);
-        let machine = |_| {
-            if in_short && C::HAS_MANY {
-                return track.unwritten::<C>(longest);
-            }
-            track.machine_within(core, random, longest)
-        };
-        let is_long = in_short && C::is_of_all(input);
-        let input = track.input(at, input);
-        let line = (!is_long).then(|| input.line_within(longest));
-        match line.flatten() {
-            Some(line) => put_after(ring, &mut self.in_memory, machine, line),
-            None => self.leave_out(ring, Some(at)),
-        }
-    }
-
+    /// In memory the machine is for reading only from here on, until it is written again with its next input.
     fn leave_out(&mut self, ring: &mut Ring, at: Option<Monotonic>) {
         self.in_memory = None;
         put(ring, self.track.omitted(at));
@@ -296,10 +282,10 @@ impl Recording {
 
     /// What came out.
     pub(crate) fn effects<C: Core>(&mut self, effects: &[C::Effect]) {
-        let recorder = self.recorder.clone();
         let Some(record) = self.track.effects(effects) else {
             return;
         };
+        let recorder = self.recorder.clone();
         if self.extent() != Extent::Nothing {
             let mut ring = lock(&recorder.ring);
             let longest = self.extent().longest(&ring).filter(|_| !self.leaves_out);
